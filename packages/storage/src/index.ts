@@ -1,0 +1,2 @@
+// The door of @zebu/storage: export from here what other packages may import.
+export {};

@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * The vitest options of every package. Sister packages are read from source through the
+ * `@zebu/source` condition, so tests need no build. `tooling/scripts/run.mjs` sums reports/vitest.json.
+ */
+export const project = (name, test = {}) =>
+  defineConfig({
+    ssr: {
+      resolve: {
+        conditions: ['@zebu/source', 'module', 'node', 'development|production'],
+        externalConditions: ['@zebu/source', 'node'],
+      },
+    },
+    test: {
+      name,
+      include: ['test/**/*.test.ts'],
+      passWithNoTests: true,
+      maxWorkers: Number(process.env.ZEBU_TEST_WORKERS ?? 2),
+      reporters: ['default', 'json'],
+      outputFile: { json: 'reports/vitest.json' },
+      ...test,
+    },
+  });
