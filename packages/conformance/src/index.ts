@@ -1,2 +1,10 @@
-// The door of @zebu/conformance: export from here what other packages may import.
-export {};
+export { type ApacheVersion, startApache } from './apache.ts';
+export { fourLetterWord, monitor } from './four-letter.ts';
+export {
+  freePort,
+  type ServerOptions,
+  type ServerProcess,
+  ServerStartError,
+} from './server-process.ts';
+export { hasTool, type Tool } from './tools.ts';
+export { startZebu } from './zebu.ts';
