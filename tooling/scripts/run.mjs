@@ -35,6 +35,9 @@ const pnpmHome = join(tools, `pnpm-${pnpmVersion}`);
 const pnpmBin = join(pnpmHome, 'node_modules', '.bin', 'pnpm');
 const turboBin = join(root, 'node_modules', '.bin', 'turbo');
 
+// Read first: if it changes later, whoever started us is gone.
+const parent = process.ppid;
+
 const env = {
   ...process.env,
   TURBO_TELEMETRY_DISABLED: '1',
@@ -179,7 +182,7 @@ async function install({ quiet = false } = {}) {
 }
 
 function installFingerprint() {
-  const hash = createHash('sha256').update(`${process.arch} ${process.versions.modules}`);
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
   const files = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml'];
   for (const group of ['packages', 'apps', 'tooling']) {
     for (const name of readdirSync(join(root, group)).sort()) {
@@ -199,13 +202,20 @@ function installPnpm() {
   // A package.json of its own and cwd, not --prefix: --prefix also moves npm's global config.
   writeFileSync(join(staging, 'package.json'), '{ "private": true }\n');
   const parameters = ['install', '--no-audit', '--no-fund', '--save-exact', `pnpm@${pnpmVersion}`];
-  const npm = process.env.npm_execpath;
-  const ok = npm?.endsWith('.js')
-    ? attempt(process.execPath, [npm, ...parameters], { cwd: staging, quiet: true })
-    : attempt('npm', parameters, { cwd: staging, quiet: true });
+  const ok = attempt('npm', parameters, { cwd: staging, env: systemEnv(), quiet: true });
   if (!ok) fail(`could not install pnpm ${pnpmVersion} with npm`);
   rmSync(pnpmHome, { recursive: true, force: true });
   renameSync(staging, pnpmHome);
+}
+
+/**
+ * The environment without our own Node on PATH. npm puts node_modules/.bin there, and npm run by the
+ * Node in there would look for its global configuration (a proxy, a CA file) in the wrong place.
+ */
+function systemEnv() {
+  const own = join(root, 'node_modules');
+  const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.startsWith(own));
+  return { ...process.env, PATH: path.join(delimiter) };
 }
 
 /** One install at a time in a work tree that several processes share. */
@@ -268,6 +278,7 @@ function run(command, parameters, options) {
 
 /** Runs the server as our child, passes signals on, and ends with its exit code. */
 function runInForeground(command, parameters) {
+  if (process.ppid !== parent) fail('stopped while preparing');
   const child = spawn(command, parameters, { cwd: root, env, stdio: 'inherit' });
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   // On a terminal Ctrl-C reaches the server by itself: the whole foreground group gets it.
@@ -276,7 +287,6 @@ function runInForeground(command, parameters) {
   });
   // `kill <pid of npm>` ends npm and its shell but signals nobody else: notice that our parent
   // changed, and stop the server too.
-  const parent = process.ppid;
   const watch = setInterval(() => {
     if (process.ppid !== parent) child.kill('SIGTERM');
   }, 250);
