@@ -1,0 +1,115 @@
+// Cuts a stream of chunks into length-prefixed frames, in place.
+//
+//   int length   payload bytes, excluding itself; 0 .. maxFrameBytes
+//   bytes
+//
+// A frame that lies whole in the chunk is handed over where it lies; only the tail of a chunk is
+// copied. What is buffered is bounded by one frame, and grows with the bytes that really came,
+// never by an announced length alone.
+
+import { getInt32 } from './byte-writer.ts';
+import { ProtocolError } from './errors.ts';
+
+/** Called for each whole frame; the bytes are valid only during the call. False stops the loop. */
+export type FrameSink = (bytes: Buffer, start: number, end: number) => boolean;
+
+export class FrameDecoder {
+  readonly maxFrameBytes: number;
+  /** Bytes of an incomplete frame, its length prefix included. */
+  private tail: Buffer | undefined;
+  private tailLength: number;
+
+  constructor(maxFrameBytes: number) {
+    this.maxFrameBytes = maxFrameBytes;
+    this.tail = undefined;
+    this.tailLength = 0;
+  }
+
+  get bufferedBytes(): number {
+    return this.tailLength;
+  }
+
+  /**
+   * Feeds a chunk and hands every whole frame to `sink`, in order. When the sink returns false
+   * the rest of the chunk is kept and goes on with the next `push` (an empty one will do).
+   * Throws ProtocolError for a negative or too long frame; the stream is then unusable.
+   */
+  push(chunk: Buffer, start: number, end: number, sink: FrameSink): void {
+    if (this.tailLength === 0) {
+      this.keep(chunk, this.cut(chunk, start, end, sink), end);
+      return;
+    }
+    // The commonest tail is one frame cut in two: complete just that frame, then go on in place.
+    let from = start;
+    for (;;) {
+      const needed = this.neededBytes();
+      if (needed > 0) {
+        const taken = Math.min(needed, end - from);
+        this.append(chunk, from, from + taken);
+        from += taken;
+        if (taken < needed) return;
+        if (this.neededBytes() > 0) continue;
+      }
+      const bytes = this.tail as Buffer;
+      const used = this.tailLength;
+      this.tail = undefined;
+      this.tailLength = 0;
+      const at = this.cut(bytes, 0, used, sink);
+      if (at < used) {
+        // Stopped by the sink (or more than one frame was kept): keep the order.
+        this.keep(bytes, at, used);
+        if (this.neededBytes() > 0 && from < end) continue;
+        this.append(chunk, from, end);
+        return;
+      }
+      this.keep(chunk, this.cut(chunk, from, end, sink), end);
+      return;
+    }
+  }
+
+  /** Hands over whole frames in [start, end); returns the offset of the first byte not used. */
+  private cut(bytes: Buffer, start: number, end: number, sink: FrameSink): number {
+    let at = start;
+    while (end - at >= 4) {
+      const length = getInt32(bytes, at);
+      if (length < 0 || length > this.maxFrameBytes) throw this.badLength(length);
+      const frameEnd = at + 4 + length;
+      if (frameEnd > end) return at;
+      if (!sink(bytes, at + 4, frameEnd)) return frameEnd;
+      at = frameEnd;
+    }
+    return at;
+  }
+
+  /** Bytes that the frame at the front of the tail still lacks; 4 - n while its length is cut. */
+  private neededBytes(): number {
+    if (this.tailLength < 4) return 4 - this.tailLength;
+    const length = getInt32(this.tail as Buffer, 0);
+    if (length < 0 || length > this.maxFrameBytes) throw this.badLength(length);
+    return Math.max(0, 4 + length - this.tailLength);
+  }
+
+  private keep(bytes: Buffer, start: number, end: number): void {
+    this.tail = undefined;
+    this.tailLength = 0;
+    this.append(bytes, start, end);
+  }
+
+  private append(bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    if (length === 0) return;
+    const needed = this.tailLength + length;
+    if (this.tail === undefined || this.tail.length < needed) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.tailLength * 2));
+      this.tail?.copy(grown, 0, 0, this.tailLength);
+      this.tail = grown;
+    }
+    bytes.copy(this.tail, this.tailLength, start, end);
+    this.tailLength = needed;
+  }
+
+  private badLength(length: number): ProtocolError {
+    const code = length < 0 ? 'FRAME_NEGATIVE' : 'FRAME_TOO_LONG';
+    return new ProtocolError(code, { length, limit: this.maxFrameBytes });
+  }
+}
