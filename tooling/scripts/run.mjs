@@ -128,7 +128,7 @@ function runChecks() {
   const steps = [
     [join(root, 'node_modules', '.bin', 'biome'), ['ci', '.']],
     [turboBin, ['run', 'typecheck', 'check:pkg', '--continue', '--output-logs=errors-only']],
-    [join(root, 'node_modules', '.bin', 'knip'), []],
+    [join(root, 'node_modules', '.bin', 'knip'), ['--no-config-hints']],
   ];
   const results = steps.map(([command, parameters]) => attempt(command, parameters));
   return results.every(Boolean);

@@ -10,7 +10,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readmeExample } from '../src/readme-example.ts';
-import { ROOT, readWorkspace } from '../src/workspace.ts';
+import { ROOT, readWorkspace, type WorkspacePackage } from '../src/workspace.ts';
 
 const run = promisify(execFile);
 const packages = readWorkspace().filter((one) => one.isPublic);
@@ -58,21 +58,12 @@ test('the types of every door resolve', async () => {
 });
 
 describe.each(withReadme)('the example in the README of $name', (one) => {
-  const file = () => join(folder, `${one.name.replaceAll('/', '-').replace('@', '')}-example.ts`);
-
-  beforeAll(async () => {
-    const markdown = await readFile(join(one.directory, 'README.md'), 'utf8');
-    const code = readmeExample(markdown);
-    if (code === undefined) throw new Error(`${one.name}: no ts block under "## Example"`);
-    await writeFile(file(), code);
-  });
-
   test('runs', async () => {
-    await run(process.execPath, [file()], { cwd: folder, timeout: 30_000 });
+    await run(process.execPath, [await writeExample(one)], { cwd: folder, timeout: 30_000 });
   });
 
   test('has right types', async () => {
-    await checkTypes([file()]);
+    await checkTypes([await writeExample(one)]);
   });
 });
 
@@ -86,6 +77,15 @@ test.each(commands)('the command $bin starts on the Node that is on PATH', async
   });
   expect(stdout).toContain(command.bin);
 });
+
+/** Writes the example of a package's README into the folder, and returns the file's path. */
+async function writeExample({ name, directory }: WorkspacePackage): Promise<string> {
+  const code = readmeExample(await readFile(join(directory, 'README.md'), 'utf8'));
+  if (code === undefined) throw new Error(`${name}: no ts block under "## Example" in its README`);
+  const file = join(folder, `${name.replace('@zebu/', '')}-example.ts`);
+  await writeFile(file, code);
+  return file;
+}
 
 /** The environment of somebody who has npm and their own Node, and nothing of this workspace. */
 function strangersEnv(): NodeJS.ProcessEnv {
