@@ -1,0 +1,39 @@
+// One session: who it is, when it ends, which connection serves it.
+
+/**
+ * A client's session. The id is kept whole for look-ups and in halves for encoding, so that no
+ * bigint is touched while requests are served.
+ */
+export class Session {
+  /** Unsigned 64 bits. */
+  readonly id: bigint;
+  /** The id's halves as int32. */
+  readonly idHigh: number;
+  readonly idLow: number;
+  /** Negotiated, ms. */
+  timeoutMs: number;
+  /** Whoever serves this session now (the server's connection); undefined while nobody does. */
+  owner: object | undefined;
+  /** Set once its end was decided: no further request of it is taken. */
+  closing: boolean;
+
+  // Links of the expiry bucket this session is in; see expiry-buckets.ts.
+  bucket: number;
+  previous: Session | undefined;
+  next: Session | undefined;
+
+  constructor(id: bigint, timeoutMs: number) {
+    this.id = BigInt.asUintN(64, id);
+    this.idHigh = Number(this.id >> 32n) | 0;
+    this.idLow = Number(this.id & 0xffffffffn) | 0;
+    this.timeoutMs = timeoutMs;
+    this.owner = undefined;
+    this.closing = false;
+    this.bucket = NO_BUCKET;
+    this.previous = undefined;
+    this.next = undefined;
+  }
+}
+
+/** Not in any bucket. */
+export const NO_BUCKET = -1;
