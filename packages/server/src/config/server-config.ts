@@ -74,7 +74,6 @@ export interface TlsConfig {
   readonly ciphers: string | undefined;
   /** need: a client without a good certificate is refused; want: asked for; none: not asked for. */
   readonly clientAuth: 'need' | 'want' | 'none';
-  readonly handshakeTimeoutMs: number;
 }
 
 /** A fully known configuration. Frozen, and every array in it too. */
@@ -88,8 +87,6 @@ export interface ServerConfig {
   readonly secureClientPortAddress: string | undefined;
   /** undefined: the secure port stays shut. */
   readonly tls: TlsConfig | undefined;
-  /** The plain port takes TLS as well (client.portUnification). */
-  readonly clientPortUnification: boolean;
   /** -1: the system's choice. */
   readonly clientPortListenBacklog: number;
   readonly tcpKeepAlive: boolean;
@@ -160,7 +157,6 @@ export interface ServerConfig {
 
   // Who may do what.
   readonly skipAcl: boolean;
-  readonly enableEagerAclCheck: boolean;
   /** `user:hash` of the super user of scheme digest. */
   readonly superDigest: string | undefined;
   readonly digestAuthEnabled: boolean;
@@ -179,8 +175,6 @@ export interface ServerConfig {
 
   // Itself.
   readonly serverId: number;
-  readonly localSessionsEnabled: boolean;
-  readonly localSessionsUpgradingEnabled: boolean;
   readonly readOnlyModeEnabled: boolean;
   readonly reconfigEnabled: boolean;
   readonly auditEnabled: boolean;
@@ -216,7 +210,6 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
     secureClientPort: undefined,
     secureClientPortAddress: undefined,
     tls: undefined,
-    clientPortUnification: false,
     clientPortListenBacklog: -1,
     tcpKeepAlive: false,
     maxCnxns: 0,
@@ -261,7 +254,6 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
     shutdownTimeoutMs: 10_000,
 
     skipAcl: false,
-    enableEagerAclCheck: false,
     superDigest: undefined,
     digestAuthEnabled: true,
     digestAlg: 'SHA1',
@@ -273,8 +265,6 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
     ensembleAuthNames: [],
 
     serverId: 0,
-    localSessionsEnabled: false,
-    localSessionsUpgradingEnabled: false,
     readOnlyModeEnabled,
     reconfigEnabled: false,
     auditEnabled: false,
