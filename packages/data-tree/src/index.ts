@@ -1,2 +1,25 @@
 // The door of @zebu/data-tree: export from here what other packages may import.
-export {};
+
+export { AclCache, type AclId, OPEN_ACL_ID } from './acl-cache.ts';
+export type { Containers } from './containers.ts';
+export {
+  CONFIG_ID,
+  DataTree,
+  type DataTreeOptions,
+  QUOTA_ID,
+  type TreeListener,
+  ZOOKEEPER_ID,
+} from './data-tree.ts';
+export type { Ephemerals } from './ephemerals.ts';
+export {
+  CONTAINER_OWNER_HIGH,
+  CONTAINER_OWNER_LOW,
+  kindOfOwner,
+  MAX_TTL_MS,
+  ttlOwnerHigh,
+} from './owner-kind.ts';
+export { lastSlash, type PathId, PathTable, ROOT_ID } from './path-table.ts';
+export { type Quotas, QuotaVerdict } from './quota.ts';
+export { QuotaText } from './quota-text.ts';
+export { RESTORE_FIELD_LIMIT, type SnapshotWalk, type TreeRestore } from './tree-snapshot.ts';
+export { ZnodeKind } from './znode-store.ts';
