@@ -1,2 +1,16 @@
 // The door of @zebu/transport: export from here what other packages may import.
-export {};
+
+export type {
+  Acceptor,
+  Connection,
+  ConnectionHandler,
+  DialHandler,
+  DialOptions,
+  Listener,
+  ListenOptions,
+  Network,
+  TlsOptions,
+} from './connection.ts';
+export { formatAddress, TransportError, type TransportErrorCode } from './errors.ts';
+export { type MemoryNetworkOptions, memoryNetwork } from './memory.ts';
+export { nodeNetwork } from './node-network.ts';

@@ -1,0 +1,128 @@
+// Accepts connections on one port, plain or TLS.
+
+import {
+  type AddressInfo,
+  createServer as createTcpServer,
+  type Server,
+  type Socket,
+} from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type {
+  Acceptor,
+  Connection,
+  ConnectionHandler,
+  Listener,
+  ListenOptions,
+} from './connection.ts';
+import { listenError, TransportError } from './errors.ts';
+import { acceptHandles, type SharedStreams, type StreamInternals } from './handle-connection.ts';
+import { SocketConnection } from './socket-connection.ts';
+import { listenerTls } from './tls.ts';
+
+/** Resolves when the port is bound. Rejects with a TransportError that names address and port. */
+export function listen(
+  options: ListenOptions,
+  accept: Acceptor,
+  shared: SharedStreams & { internals: StreamInternals | undefined },
+): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const about = { address: options.host ?? '::', port: options.port };
+    const accepting = new Accepting();
+    let server: Server;
+    try {
+      server = createServer(options, (socket) =>
+        acceptSocket(socket, accepting, accept, options, shared),
+      );
+    } catch (error) {
+      const detail = (error as Error).message;
+      reject(new TransportError('BAD_TLS_SETTINGS', { ...about, detail, cause: error }));
+      return;
+    }
+    server.once('error', (error) => reject(listenError(error, about.address, about.port)));
+    server.listen(
+      { port: options.port, host: options.host, backlog: options.backlog ?? 511 },
+      () => {
+        server.removeAllListeners('error');
+        // A failed accept (too many open files) must not stop the process: the peer is not served.
+        server.on('error', () => {});
+        const { address, port } = server.address() as AddressInfo;
+        if (options.tls === undefined && shared.internals !== undefined) {
+          acceptHandles(server, {
+            internals: shared.internals,
+            shared,
+            keepAlive: options.keepAlive ?? false,
+            localPort: port,
+            accepted: (connection) => {
+              accepting.open.add(connection);
+              return accept(connection);
+            },
+            closed: (connection) => accepting.wasClosed(connection),
+          });
+        }
+        resolve({
+          address,
+          port,
+          stopAccepting: () => void server.close(),
+          close: () => {
+            server.close();
+            return accepting.closeAll();
+          },
+        });
+      },
+    );
+  });
+}
+
+/** The connections that a listener has accepted and that are not closed yet. */
+class Accepting {
+  readonly open: Set<Connection>;
+  private emptied: (() => void) | undefined;
+  private allClosed: Promise<void> | undefined;
+
+  constructor() {
+    this.open = new Set();
+    this.emptied = undefined;
+    this.allClosed = undefined;
+  }
+
+  wasClosed(connection: Connection): void {
+    this.open.delete(connection);
+    if (this.open.size === 0) this.emptied?.();
+  }
+
+  closeAll(): Promise<void> {
+    this.allClosed ??= new Promise((resolve) => {
+      if (this.open.size === 0) resolve();
+      else this.emptied = resolve;
+      for (const connection of this.open) connection.destroy();
+    });
+    return this.allClosed;
+  }
+}
+
+function acceptSocket(
+  socket: Socket,
+  accepting: Accepting,
+  accept: Acceptor,
+  options: ListenOptions,
+  shared: SharedStreams,
+): void {
+  const connection = new SocketConnection(socket, {
+    handler: NO_HANDLER,
+    lingering: shared.lingering,
+    secure: options.tls !== undefined,
+    readByEvents: true,
+  });
+  accepting.open.add(connection);
+  socket.once('close', () => accepting.wasClosed(connection));
+  connection.handler = accept(connection);
+}
+
+const NO_HANDLER: ConnectionHandler = { data() {}, drained() {}, closed() {} };
+
+function createServer(options: ListenOptions, onSocket: (socket: Socket) => void): Server {
+  const { keepAlive = false } = options;
+  return options.tls === undefined
+    ? createTcpServer({ noDelay: true, keepAlive }, onSocket)
+    : createTlsServer({ ...listenerTls(options.tls), noDelay: true, keepAlive }, onSocket);
+}
