@@ -1,0 +1,402 @@
+import { copyBytes, formatZxid, type Zxid } from '@zebu/protocol';
+import type { Disk, DiskError, WritableFile } from './disk.ts';
+import {
+  frameRecord,
+  MIN_ENTRY_BYTES,
+  RECORD_FRAME_BYTES,
+  RECORD_HEAD_BYTES,
+} from './log-record.ts';
+import {
+  DEFAULT_PREALLOC_BYTES,
+  encodeFileHeader,
+  FILE_HEADER_BYTES,
+  LOG_MAGIC,
+  logName,
+  paddedSize,
+  temporaryName,
+} from './segment.ts';
+import { StorageError } from './storage-error.ts';
+
+// The txn log, written with group commit:
+//
+//   append ──► filling batch ──► sealed batches ──► one write in flight ──► onDurable(lastZxid)
+//              (one copy,         (full, or a        (durable write of
+//               framed in place)   roll behind it)    a whole batch)
+//
+// One write is in flight at a time. What is appended meanwhile gathers in the next batch, which
+// starts the moment the write completes: it never waits for more to come.
+//
+// It must never report an entry that is not on stable storage, nor anything at all after a failed
+// write or sync: what the file then holds is unknown, and a sync that is repeated may succeed
+// without having written (ZOOKEEPER-4882). The only way on is a restart from disk.
+
+/** Room of a batch buffer: about 2,000 entries of 250 bytes. A larger entry gets a buffer of its own. */
+const BATCH_BYTES = 512 * 1024;
+/** Empty buffers that are kept: one filling, one in flight, one to spare. */
+const SPARE_BATCHES = 3;
+
+export interface TxnLogWriterOptions {
+  disk: Disk;
+  /** The `version-2` directory of the logs. It must exist. */
+  directory: string;
+  /** The highest zxid that is durable already; -1 for none. Appends must be above it. */
+  lastZxid: Zxid;
+  /** `zookeeper.preAllocSize` in bytes; 0 or less switches preallocation off. Default 64 MiB. */
+  preAllocBytes?: number;
+  /** `zookeeper.txnLogSizeLimitInKb` in bytes: a longer segment is left for a new one. Default 0: no limit. */
+  segmentLimitBytes?: number;
+  /** False is `forceSync=no`: entries are "durable" once the kernel has them. Default true. */
+  fsync?: boolean;
+  /** Every entry up to `zxid` is on stable storage. Called once per batch. */
+  onDurable: (zxid: Zxid) => void;
+  /** Called once; from then on nothing is written or reported. */
+  onFailure: (error: StorageError) => void;
+  /** `fsync.warningthresholdms`. Default 1000. */
+  slowSyncMs?: number;
+  /** A durable write took longer than `slowSyncMs`. */
+  onSlowSync?: (durationMs: number, bytes: number, file: string) => void;
+  /** Milliseconds, monotonic. Default performance.now. */
+  now?: () => number;
+}
+
+interface Batch {
+  buffer: Buffer;
+  length: number;
+  firstZxid: Zxid;
+  lastZxid: Zxid;
+  /** The batch goes to a new segment. */
+  startsSegment: boolean;
+}
+
+export class TxnLogWriter {
+  /** The last zxid appended. */
+  appendedZxid: Zxid;
+  /** Invariant: durableZxid <= appendedZxid. */
+  durableZxid: Zxid;
+  /** Entries appended since the last `roll`. */
+  txnsSinceRoll: number;
+  /** Bytes of records appended since the last `roll`. */
+  bytesSinceRoll: number;
+  /** Bytes of records appended and not yet durable: what a caller's backpressure should look at. */
+  pendingBytes: number;
+  /** Completed batch writes, their total time, and the longest. */
+  syncCount: number;
+  syncMsTotal: number;
+  syncMsMax: number;
+  /** The error that stopped the writer. */
+  failure: StorageError | undefined;
+
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #preAllocBytes: number;
+  readonly #segmentLimitBytes: number;
+  readonly #fsync: boolean;
+  readonly #onDurable: (zxid: Zxid) => void;
+  readonly #onFailure: (error: StorageError) => void;
+  readonly #slowSyncMs: number;
+  readonly #onSlowSync: TxnLogWriterOptions['onSlowSync'];
+  readonly #now: () => number;
+
+  #filling: Batch;
+  readonly #sealed: Batch[] = [];
+  readonly #spare: Batch[] = [];
+  #inFlight: Batch | undefined;
+  #startedMs = 0;
+
+  #file: WritableFile | undefined;
+  #path = '';
+  #temporaryPath = '';
+  /** Bytes written to the segment, and its size with preallocation. */
+  #position = 0;
+  #size = 0;
+  #closing: ((error?: StorageError) => void) | undefined;
+  #closed = false;
+
+  constructor(options: TxnLogWriterOptions) {
+    this.appendedZxid = options.lastZxid;
+    this.durableZxid = options.lastZxid;
+    this.txnsSinceRoll = 0;
+    this.bytesSinceRoll = 0;
+    this.pendingBytes = 0;
+    this.syncCount = 0;
+    this.syncMsTotal = 0;
+    this.syncMsMax = 0;
+    this.failure = undefined;
+    this.#disk = options.disk;
+    this.#directory = options.directory;
+    this.#preAllocBytes = options.preAllocBytes ?? DEFAULT_PREALLOC_BYTES;
+    this.#segmentLimitBytes = options.segmentLimitBytes ?? 0;
+    this.#fsync = options.fsync ?? true;
+    this.#onDurable = options.onDurable;
+    this.#onFailure = options.onFailure;
+    this.#slowSyncMs = options.slowSyncMs ?? 1000;
+    this.#onSlowSync = options.onSlowSync;
+    this.#now = options.now ?? (() => performance.now());
+    this.#filling = newBatch(BATCH_BYTES);
+  }
+
+  /**
+   * Adds `entry[start, end)` (a whole log entry, TxnHeader first) to the current batch; the bytes are
+   * copied, `flush` starts the write. Throws StorageError when `zxid` is not above the last one, after
+   * a failure and after `close`. No allocation, unless a batch fills up.
+   */
+  append(zxid: Zxid, entry: Buffer, start: number, end: number): void {
+    if (this.failure !== undefined) {
+      throw new StorageError('WRITER_CLOSED', 'The txn log stopped after an error', {
+        cause: this.failure,
+      });
+    }
+    if (this.#closed) throw new StorageError('WRITER_CLOSED', 'The txn log is closed');
+    if (zxid <= this.appendedZxid) {
+      throw new StorageError(
+        'ZXID_NOT_INCREASING',
+        `Append of zxid ${formatZxid(zxid)} after ${formatZxid(this.appendedZxid)}`,
+        { file: this.#directory, zxid },
+      );
+    }
+    const length = end - start;
+    if (length < MIN_ENTRY_BYTES) throw new RangeError(`Entry of ${length} bytes has no header`);
+
+    const framed = length + RECORD_FRAME_BYTES;
+    let batch = this.#filling;
+    if (batch.length + framed > batch.buffer.length) batch = this.#makeRoom(framed);
+    if (batch.length === 0) batch.firstZxid = zxid;
+    copyBytes(entry, start, end, batch.buffer, batch.length + RECORD_HEAD_BYTES);
+    batch.length = frameRecord(batch.buffer, batch.length, length);
+    batch.lastZxid = zxid;
+
+    this.appendedZxid = zxid;
+    this.txnsSinceRoll += 1;
+    this.bytesSinceRoll += framed;
+    this.pendingBytes += framed;
+  }
+
+  /** Starts writing what was appended, unless a write is in flight: then it follows by itself. */
+  flush(): void {
+    if (this.#inFlight === undefined) this.#writeNext();
+  }
+
+  /**
+   * The next append goes to a new segment, named for it. Resets txnsSinceRoll and bytesSinceRoll.
+   * Nothing is created before there is an entry for it.
+   */
+  roll(): void {
+    this.txnsSinceRoll = 0;
+    this.bytesSinceRoll = 0;
+    if (this.#filling.length > 0) this.#seal();
+    this.#filling.startsSegment = true;
+  }
+
+  /** Writes what is pending, then closes the segment. `done` gets the failure, if there is or was one. */
+  close(done: (error?: StorageError) => void): void {
+    this.#closed = true;
+    this.#closing = done;
+    if (this.#inFlight === undefined) this.#writeNext();
+  }
+
+  #makeRoom(framed: number): Batch {
+    if (this.#filling.length > 0) this.#seal();
+    if (framed > this.#filling.buffer.length) {
+      const startsSegment = this.#filling.startsSegment;
+      this.#recycle(this.#filling);
+      this.#filling = newBatch(framed);
+      this.#filling.startsSegment = startsSegment;
+    }
+    return this.#filling;
+  }
+
+  #seal(): void {
+    this.#sealed.push(this.#filling);
+    this.#filling = this.#spare.pop() ?? newBatch(BATCH_BYTES);
+  }
+
+  #recycle(batch: Batch): void {
+    // A buffer made for one huge entry is not kept.
+    if (batch.buffer.length !== BATCH_BYTES || this.#spare.length >= SPARE_BATCHES) return;
+    batch.length = 0;
+    batch.startsSegment = false;
+    this.#spare.push(batch);
+  }
+
+  /** Must be called with no write in flight. */
+  #writeNext(): void {
+    if (this.failure !== undefined) {
+      this.#finishClose();
+      return;
+    }
+    let batch = this.#sealed.shift();
+    if (batch === undefined) {
+      if (this.#filling.length === 0) {
+        this.#finishClose();
+        return;
+      }
+      this.#seal();
+      batch = this.#sealed.shift() as Batch;
+    }
+    this.#inFlight = batch;
+    this.#startedMs = this.#now();
+    const full = this.#segmentLimitBytes > 0 && this.#position > this.#segmentLimitBytes;
+    if (this.#file === undefined || batch.startsSegment || full)
+      this.#startSegment(batch.firstZxid);
+    else this.#writeBatch();
+  }
+
+  // A new segment: header and size written under a temporary name and synced, renamed, the directory
+  // synced, and only then the first batch written. Otherwise a crash could leave durable entries in
+  // a file without a name (Java never syncs the directory), or a newest log of 7 bytes, which must
+  // stop the next start because it looks like damage.
+  #startSegment(firstZxid: Zxid): void {
+    this.#file?.close();
+    this.#path = `${this.#directory}/${logName(firstZxid)}`;
+    this.#temporaryPath = `${this.#directory}/${temporaryName(logName(firstZxid))}`;
+    this.#file = this.#disk.openWrite(this.#temporaryPath, {
+      truncate: true,
+      writeThrough: this.#fsync,
+    });
+    this.#position = FILE_HEADER_BYTES;
+    this.#size = FILE_HEADER_BYTES;
+    const header = encodeFileHeader(LOG_MAGIC, 0);
+    this.#file.write(header, header.length, 0, this.#afterHeader);
+  }
+
+  readonly #afterHeader = (error?: DiskError): void => {
+    if (error !== undefined) {
+      this.#fail(error, 'write', FILE_HEADER_BYTES);
+      return;
+    }
+    this.#extend(this.#afterExtendNew);
+  };
+
+  readonly #afterExtendNew = (error?: DiskError): void => {
+    if (error !== undefined) {
+      this.#fail(error, 'preallocate', this.#size);
+      return;
+    }
+    this.#disk.renameAsync(this.#temporaryPath, this.#path, this.#afterRename);
+  };
+
+  readonly #afterRename = (error?: DiskError): void => {
+    if (error !== undefined) {
+      this.#fail(error, 'rename', this.#size);
+      return;
+    }
+    if (this.#fsync) this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
+    else this.#writeBatch();
+  };
+
+  readonly #afterDirectory = (error?: DiskError): void => {
+    if (error !== undefined) {
+      this.#fail(error, 'sync the directory of', 0);
+      return;
+    }
+    this.#writeBatch();
+  };
+
+  #writeBatch(): void {
+    if (paddedSize(this.#position, this.#size, this.#preAllocBytes) > this.#size) {
+      this.#extend(this.#afterExtend);
+    } else {
+      this.#afterExtend();
+    }
+  }
+
+  /** Sets the size of the segment and makes it durable, so that writes inside it change no metadata. */
+  #extend(after: (error?: DiskError) => void): void {
+    const file = this.#file as WritableFile;
+    const size = paddedSize(this.#position, this.#size, this.#preAllocBytes);
+    if (size > this.#size) {
+      this.#size = size;
+      // A failure is reported by the operation behind it.
+      file.resize(size, ignore);
+    }
+    file.sync(after);
+  }
+
+  readonly #afterExtend = (error?: DiskError): void => {
+    if (error !== undefined) {
+      this.#fail(error, 'preallocate', this.#size);
+      return;
+    }
+    const file = this.#file as WritableFile;
+    const batch = this.#inFlight as Batch;
+    if (this.#fsync) {
+      file.writeDurable(batch.buffer, batch.length, this.#position, this.#afterBatch);
+    } else {
+      file.write(batch.buffer, batch.length, this.#position, this.#afterBatch);
+    }
+  };
+
+  readonly #afterBatch = (error?: DiskError): void => {
+    const batch = this.#inFlight as Batch;
+    if (error !== undefined) {
+      this.#fail(error, 'write and sync', batch.length);
+      return;
+    }
+    const durationMs = this.#now() - this.#startedMs;
+    const bytes = batch.length;
+    const zxid = batch.lastZxid;
+    const path = this.#path;
+    this.#position += bytes;
+    if (this.#position > this.#size) this.#size = this.#position;
+    this.durableZxid = zxid;
+    this.pendingBytes -= bytes;
+    this.syncCount += 1;
+    this.syncMsTotal += durationMs;
+    if (durationMs > this.syncMsMax) this.syncMsMax = durationMs;
+    this.#inFlight = undefined;
+    this.#recycle(batch);
+    // The disk is put to work again before anyone is told.
+    this.#writeNext();
+    if (durationMs > this.#slowSyncMs) {
+      this.#onSlowSync?.(durationMs, bytes, path);
+    }
+    this.#onDurable(zxid);
+  };
+
+  #fail(error: DiskError, action: string, bytes: number): void {
+    this.failure = new StorageError(
+      'DISK_FAILED',
+      `Cannot ${action} the txn log: ${error.code ?? 'error'} (${error.message}), ${bytes} bytes; ` +
+        `entries after ${formatZxid(this.durableZxid)} are not durable`,
+      {
+        file: this.#path,
+        offset: this.#position,
+        cause: error,
+        remedy:
+          error.code === 'ENOSPC'
+            ? 'Free space on this disk, then restart the server'
+            : 'Check the disk, then restart the server',
+      },
+    );
+    this.#inFlight = undefined;
+    this.#sealed.length = 0;
+    const failure = this.failure;
+    this.#onFailure(failure);
+    this.#finishClose();
+  }
+
+  #finishClose(): void {
+    const done = this.#closing;
+    if (done === undefined) return;
+    this.#closing = undefined;
+    const file = this.#file;
+    this.#file = undefined;
+    if (file === undefined) {
+      queueMicrotask(() => done(this.failure));
+    } else {
+      file.close(() => done(this.failure));
+    }
+  }
+}
+
+function newBatch(bytes: number): Batch {
+  return {
+    buffer: Buffer.allocUnsafeSlow(bytes),
+    length: 0,
+    firstZxid: 0,
+    lastZxid: 0,
+    startsSegment: false,
+  };
+}
+
+function ignore(): void {}

@@ -1,0 +1,225 @@
+// A disk in memory: embedded servers that keep nothing, and unit tests. Every write is "durable" at
+// once. It lives as long as the object does, so a server can be restarted on it.
+
+import { dirname } from 'node:path/posix';
+import type {
+  Disk,
+  DiskError,
+  Done,
+  OpenWriteOptions,
+  ReadableFile,
+  WritableFile,
+} from './disk.ts';
+
+/** Where completions go; must run `fn` later than the call. */
+type Schedule = (fn: () => void) => void;
+
+interface MemoryFile {
+  /** The bytes written; shorter than `size` where only zeros would follow. */
+  bytes: Buffer;
+  size: number;
+}
+
+export interface MemoryDiskOptions {
+  /** Default: queueMicrotask. */
+  schedule?: Schedule;
+}
+
+export class MemoryDisk implements Disk {
+  readonly #files = new Map<string, MemoryFile>();
+  readonly #directories = new Set<string>(['/', '.']);
+  readonly #schedule: Schedule;
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.#schedule = options.schedule ?? queueMicrotask;
+  }
+
+  list(directory: string): string[] {
+    const path = normal(directory);
+    if (!this.#directories.has(path)) throw diskError('ENOENT', 'scandir', directory);
+    const names: string[] = [];
+    for (const name of this.#files.keys()) {
+      if (dirname(name) === path) names.push(name.slice(name.lastIndexOf('/') + 1));
+    }
+    for (const name of this.#directories) {
+      if (name !== path && dirname(name) === path)
+        names.push(name.slice(name.lastIndexOf('/') + 1));
+    }
+    return names.sort();
+  }
+
+  exists(path: string): boolean {
+    return this.#files.has(normal(path)) || this.#directories.has(normal(path));
+  }
+
+  size(path: string): number {
+    return this.#file(path, 'stat').size;
+  }
+
+  isWritable(directory: string): boolean {
+    return this.#directories.has(normal(directory));
+  }
+
+  makeDirectory(path: string): void {
+    for (let made = normal(path); !this.#directories.has(made); made = dirname(made)) {
+      this.#directories.add(made);
+    }
+  }
+
+  readFile(path: string): Buffer {
+    const file = this.#file(path, 'open');
+    const bytes = Buffer.alloc(file.size);
+    file.bytes.copy(bytes, 0, 0, file.size);
+    return bytes;
+  }
+
+  writeFile(path: string, bytes: Uint8Array): void {
+    put(this.#create(path, true), bytes, bytes.length, 0);
+  }
+
+  rename(from: string, to: string): void {
+    const file = this.#file(from, 'rename');
+    this.#files.delete(normal(from));
+    this.#files.set(normal(to), file);
+  }
+
+  unlink(path: string): void {
+    this.#file(path, 'unlink');
+    this.#files.delete(normal(path));
+  }
+
+  truncate(path: string, size: number): void {
+    resize(this.#file(path, 'open'), size);
+  }
+
+  syncFile(path: string): void {
+    this.#file(path, 'open');
+  }
+
+  syncDirectory(path: string): void {
+    if (!this.#directories.has(normal(path))) throw diskError('ENOENT', 'open', path);
+  }
+
+  renameAsync(from: string, to: string, done: Done): void {
+    this.#later(() => this.rename(from, to), done);
+  }
+
+  unlinkAsync(path: string, done: Done): void {
+    this.#later(() => this.unlink(path), done);
+  }
+
+  syncDirectoryAsync(path: string, done: Done): void {
+    this.#later(() => this.syncDirectory(path), done);
+  }
+
+  openRead(path: string): ReadableFile {
+    const file = this.#file(path, 'open');
+    const size = file.size;
+    return {
+      size,
+      read: (target, offset, length, position) => {
+        const end = Math.min(position + length, file.size);
+        if (end <= position) return 0;
+        const copied = file.bytes.copy(target, offset, position, Math.min(end, file.bytes.length));
+        target.fill(0, offset + copied, offset + end - position);
+        return end - position;
+      },
+      close: () => {},
+    };
+  }
+
+  openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
+    let failure: DiskError | undefined;
+    // Opening is the first operation of the queue, so its failure is told to those behind it.
+    const act = (operation: () => void, done: Done | undefined): void => {
+      this.#later(() => {
+        if (failure !== undefined) throw failure;
+        try {
+          operation();
+        } catch (error) {
+          failure = error as DiskError;
+          throw error;
+        }
+      }, done);
+    };
+    let file: MemoryFile;
+    act(() => {
+      file = this.#create(path, options.truncate === true);
+    }, undefined);
+    const write: WritableFile['write'] = (buffer, length, position, done) =>
+      act(() => put(file, buffer, length, position), done);
+    return {
+      path,
+      write,
+      writeDurable: write,
+      resize: (size, done) => act(() => resize(file, size), done),
+      sync: (done) => act(() => {}, done),
+      close: (done) => this.#later(() => {}, done),
+    };
+  }
+
+  #later(operation: () => void, done: Done | undefined): void {
+    this.#schedule(() => {
+      let failure: DiskError | undefined;
+      try {
+        operation();
+      } catch (error) {
+        failure = error as DiskError;
+      }
+      if (done === undefined) return;
+      if (failure === undefined) done();
+      else done(failure);
+    });
+  }
+
+  #file(path: string, syscall: string): MemoryFile {
+    const file = this.#files.get(normal(path));
+    if (file === undefined) throw diskError('ENOENT', syscall, path);
+    return file;
+  }
+
+  #create(path: string, truncate: boolean): MemoryFile {
+    const key = normal(path);
+    if (!this.#directories.has(dirname(key))) throw diskError('ENOENT', 'open', path);
+    const existing = this.#files.get(key);
+    if (existing !== undefined) {
+      if (truncate) resize(existing, 0);
+      return existing;
+    }
+    const file = { bytes: Buffer.alloc(0), size: 0 };
+    this.#files.set(key, file);
+    return file;
+  }
+}
+
+function put(file: MemoryFile, source: Uint8Array, length: number, position: number): void {
+  const end = position + length;
+  if (end > file.bytes.length) {
+    const grown = Buffer.alloc(Math.max(end, 2 * file.bytes.length, 256));
+    file.bytes.copy(grown);
+    file.bytes = grown;
+  }
+  file.bytes.set(source.subarray(0, length), position);
+  if (end > file.size) file.size = end;
+}
+
+function resize(file: MemoryFile, size: number): void {
+  if (size < file.size && size < file.bytes.length) {
+    const kept = Buffer.alloc(size);
+    file.bytes.copy(kept, 0, 0, size);
+    file.bytes = kept;
+  }
+  file.size = size;
+}
+
+function normal(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+}
+
+function diskError(code: string, syscall: string, path: string): DiskError {
+  const error: DiskError = new Error(`${code}: ${syscall} '${path}'`);
+  error.code = code;
+  error.path = path;
+  error.syscall = syscall;
+  return error;
+}

@@ -1,0 +1,331 @@
+// The real disk, on node:fs. Asynchronous calls go to libuv's thread pool, one at a time per file.
+
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import type {
+  Disk,
+  DiskError,
+  Done,
+  OpenWriteOptions,
+  ReadableFile,
+  WritableFile,
+} from './disk.ts';
+
+const { O_CREAT, O_TRUNC, O_WRONLY } = fs.constants;
+/** Absent on Windows: there a durable write is a write and an fdatasync. */
+const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
+
+/** Owns no state: any number of these may serve the same directory. */
+export class NodeDisk implements Disk {
+  list(directory: string): string[] {
+    return fs.readdirSync(directory).sort();
+  }
+
+  exists(path: string): boolean {
+    return fs.existsSync(path);
+  }
+
+  size(path: string): number {
+    return fs.statSync(path).size;
+  }
+
+  isWritable(directory: string): boolean {
+    try {
+      fs.accessSync(directory, fs.constants.W_OK | fs.constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  makeDirectory(path: string): void {
+    const first = fs.mkdirSync(path, { recursive: true });
+    if (first === undefined) return;
+    // Each directory that got a new name in it, from the deepest up.
+    for (let made = path; ; made = dirname(made)) {
+      this.syncDirectory(dirname(made));
+      if (made === first || made === dirname(made)) return;
+    }
+  }
+
+  readFile(path: string): Buffer {
+    return fs.readFileSync(path);
+  }
+
+  writeFile(path: string, bytes: Uint8Array): void {
+    fs.writeFileSync(path, bytes, { flush: true });
+  }
+
+  rename(from: string, to: string): void {
+    fs.renameSync(from, to);
+  }
+
+  unlink(path: string): void {
+    fs.unlinkSync(path);
+  }
+
+  truncate(path: string, size: number): void {
+    const fd = fs.openSync(path, 'r+');
+    try {
+      fs.ftruncateSync(fd, size);
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  syncFile(path: string): void {
+    const fd = fs.openSync(path, 'r+');
+    try {
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  syncDirectory(path: string): void {
+    if (process.platform === 'win32') return; // A directory cannot be opened there.
+    const fd = fs.openSync(path, 'r');
+    try {
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  renameAsync(from: string, to: string, done: Done): void {
+    fs.rename(from, to, (error) => finish(done, error));
+  }
+
+  unlinkAsync(path: string, done: Done): void {
+    fs.unlink(path, (error) => finish(done, error));
+  }
+
+  syncDirectoryAsync(path: string, done: Done): void {
+    if (process.platform === 'win32') {
+      setImmediate(done);
+      return;
+    }
+    fs.open(path, 'r', (openError, fd) => {
+      if (openError !== null) {
+        finish(done, openError);
+        return;
+      }
+      fs.fsync(fd, (syncError) => {
+        fs.close(fd, (closeError) => finish(done, syncError ?? closeError));
+      });
+    });
+  }
+
+  openRead(path: string): ReadableFile {
+    return new NodeReadableFile(path);
+  }
+
+  openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
+    return new NodeWritableFile(path, options);
+  }
+}
+
+class NodeReadableFile implements ReadableFile {
+  readonly size: number;
+  readonly #fd: number;
+
+  constructor(path: string) {
+    this.#fd = fs.openSync(path, 'r');
+    this.size = fs.fstatSync(this.#fd).size;
+  }
+
+  read(target: Buffer, offset: number, length: number, position: number): number {
+    let filled = 0;
+    while (filled < length) {
+      const got = fs.readSync(
+        this.#fd,
+        target,
+        offset + filled,
+        length - filled,
+        position + filled,
+      );
+      if (got === 0) break;
+      filled += got;
+    }
+    return filled;
+  }
+
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+}
+
+const OPEN = 0;
+const WRITE = 1;
+const WRITE_DURABLE = 2;
+const RESIZE = 3;
+const SYNC = 4;
+const CLOSE = 5;
+
+interface Operation {
+  kind: number;
+  buffer: Buffer | undefined;
+  /** Bytes of `buffer`, or the new size. */
+  length: number;
+  position: number;
+  done: Done | undefined;
+}
+
+/** One operation is with the thread pool at a time; the others wait in `#queue`. Allocates per call, not per byte. */
+class NodeWritableFile implements WritableFile {
+  readonly path: string;
+  readonly #flags: number;
+  /** True when each write is durable by itself. */
+  readonly #writesThrough: boolean;
+  #fd = -1;
+  readonly #queue: Operation[] = [];
+  #running: Operation | undefined;
+  /** Bytes of the running write that the kernel has taken. */
+  #written = 0;
+  #failure: DiskError | undefined;
+
+  constructor(path: string, options: OpenWriteOptions) {
+    this.path = path;
+    this.#writesThrough = options.writeThrough === true && O_DSYNC !== 0;
+    this.#flags =
+      O_WRONLY |
+      O_CREAT |
+      (options.truncate === true ? O_TRUNC : 0) |
+      (this.#writesThrough ? O_DSYNC : 0);
+    this.#add(OPEN, undefined, 0, 0, undefined);
+  }
+
+  write(buffer: Buffer, length: number, position: number, done: Done): void {
+    this.#add(WRITE, buffer, length, position, done);
+  }
+
+  writeDurable(buffer: Buffer, length: number, position: number, done: Done): void {
+    this.#add(WRITE_DURABLE, buffer, length, position, done);
+  }
+
+  resize(size: number, done: Done): void {
+    this.#add(RESIZE, undefined, size, 0, done);
+  }
+
+  sync(done: Done): void {
+    this.#add(SYNC, undefined, 0, 0, done);
+  }
+
+  close(done?: Done): void {
+    this.#add(CLOSE, undefined, 0, 0, done);
+  }
+
+  #add(
+    kind: number,
+    buffer: Buffer | undefined,
+    length: number,
+    position: number,
+    done: Done | undefined,
+  ): void {
+    this.#queue.push({ kind, buffer, length, position, done });
+    if (this.#running === undefined) this.#next();
+  }
+
+  #next(): void {
+    const operation = this.#queue.shift();
+    this.#running = operation;
+    if (operation === undefined) return;
+    if (operation.kind === CLOSE) {
+      if (this.#fd < 0) process.nextTick(this.#onEnd, null);
+      else fs.close(this.#fd, this.#onEnd);
+      this.#fd = -1;
+      this.#failure ??= closedError(this.path);
+      return;
+    }
+    if (this.#failure !== undefined) {
+      process.nextTick(this.#onEnd, this.#failure);
+      return;
+    }
+    switch (operation.kind) {
+      case OPEN:
+        fs.open(this.path, this.#flags, 0o644, this.#onOpen);
+        break;
+      case WRITE:
+      case WRITE_DURABLE:
+        this.#written = 0;
+        this.#writeRest(operation);
+        break;
+      case RESIZE:
+        fs.ftruncate(this.#fd, operation.length, this.#onEnd);
+        break;
+      case SYNC:
+        fs.fsync(this.#fd, this.#onEnd);
+        break;
+    }
+  }
+
+  #writeRest(operation: Operation): void {
+    fs.write(
+      this.#fd,
+      operation.buffer as Buffer,
+      this.#written,
+      operation.length - this.#written,
+      operation.position + this.#written,
+      this.#onWritten,
+    );
+  }
+
+  readonly #onOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
+    if (error === null) this.#fd = fd;
+    this.#onEnd(error);
+  };
+
+  readonly #onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
+    const operation = this.#running as Operation;
+    if (error !== null) {
+      this.#onEnd(error);
+      return;
+    }
+    this.#written += bytes;
+    if (this.#written < operation.length) {
+      // A short write comes before ENOSPC: the next one names the reason.
+      if (bytes === 0) {
+        this.#onEnd(shortWrite(this.path, this.#written, operation.length));
+        return;
+      }
+      this.#writeRest(operation);
+      return;
+    }
+    if (operation.kind === WRITE_DURABLE && !this.#writesThrough) {
+      fs.fdatasync(this.#fd, this.#onEnd);
+    } else {
+      this.#onEnd(null);
+    }
+  };
+
+  readonly #onEnd = (error: NodeJS.ErrnoException | null): void => {
+    const operation = this.#running as Operation;
+    if (error !== null && operation.kind !== CLOSE) {
+      error.path ??= this.path;
+      this.#failure ??= error;
+    }
+    this.#next();
+    if (operation.done !== undefined) finish(operation.done, error);
+  };
+}
+
+function finish(done: Done, error: NodeJS.ErrnoException | null | undefined): void {
+  if (error === null || error === undefined) done();
+  else done(error);
+}
+
+function shortWrite(path: string, written: number, length: number): DiskError {
+  const error: DiskError = new Error(`EIO: wrote ${written} of ${length} bytes, write '${path}'`);
+  error.code = 'EIO';
+  error.path = path;
+  error.syscall = 'write';
+  return error;
+}
+
+function closedError(path: string): DiskError {
+  const error: DiskError = new Error(`EBADF: file is closed, write '${path}'`);
+  error.code = 'EBADF';
+  error.path = path;
+  return error;
+}

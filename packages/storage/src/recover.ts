@@ -1,0 +1,310 @@
+import { formatZxid, type Zxid } from '@zebu/protocol';
+import { type DataDirectory, takeInitializeMarker } from './data-directory.ts';
+import type { Disk } from './disk.ts';
+import { TxnLogReader } from './log-reader.ts';
+import {
+  isTemporaryName,
+  logFiles,
+  type SnapshotCompression,
+  type SnapshotName,
+  snapshotFiles,
+} from './segment.ts';
+import { looksValid, SnapshotInput, type SnapshotTrailer } from './snapshot-input.ts';
+import { StorageError } from './storage-error.ts';
+
+// Brings a member's state back from disk (disk.md 7.1 and 7.3): the newest snapshot that verifies, then
+// every txn behind it.
+//
+// A synchronous generator, so that the server can let its event loop turn and print progress between
+// slices, while the simulator just drains it. It knows neither sessions nor trees: a RecoveryTarget
+// does. Each attempt at a snapshot gets a fresh target, so nothing of a broken one stays behind
+// (Java reuses one tree across attempts).
+//
+// On return everything that was read is durable: entries that only the page cache held (the process
+// was killed, not the machine) must not vanish later under entries acknowledged since.
+
+/** Snapshots that are tried, newest first, as in Java's FileSnap.deserialize. */
+const MAX_SNAPSHOTS = 100;
+/** Entries between two yields. */
+const SLICE_ENTRIES = 2_000;
+
+/** State under construction. Whatever it throws while loading makes that snapshot count as broken. */
+export interface RecoveryTarget {
+  /**
+   * Reads sections 2 to 4 (sessions, ACL table, nodes with the closing "/"), some at each call: true once
+   * the closing "/" was read, false to be called again after the event loop has turned.
+   */
+  loadSnapshot(input: SnapshotInput): boolean;
+  /** The snapshot's seals are right. `zxid` is the one of its name, which replay starts after. */
+  snapshotLoaded(zxid: Zxid, trailer: SnapshotTrailer): void;
+  /**
+   * One log entry, in file order; a repeated zxid comes again. `bytes` are valid during the call. A
+   * throw stops the recovery with `BAD_ENTRY`.
+   */
+  applyEntry(bytes: Buffer, start: number, end: number, zxid: Zxid): void;
+}
+
+export interface RecoverOptions<T extends RecoveryTarget> {
+  disk: Disk;
+  directory: DataDirectory;
+  /** A fresh, empty state; called once per attempt. */
+  createTarget: () => T;
+  /** `zookeeper.snapshot.trust.empty`: logs without any snapshot are replayed from nothing. Default false. */
+  trustEmptySnapshot?: boolean;
+  /** `zookeeper.db.autocreate`: no data at all counts as an empty database. Default true. */
+  autocreateDatabase?: boolean;
+  /** Longest log entry accepted. */
+  maxEntryBytes?: number;
+  /**
+   * False reads without changing the directory: nothing is cut, deleted or synced. For tools. Default true.
+   */
+  repair?: boolean;
+}
+
+export interface RecoveryProgress {
+  readonly stage: 'snapshot' | 'log';
+  readonly file: string;
+  readonly bytesRead: number;
+  readonly totalBytes: number;
+  /** Entries applied so far. */
+  readonly entries: number;
+}
+
+export interface RecoveryResult<T> {
+  readonly target: T;
+  /** The highest zxid recovered; 0 for an empty database; -1 when there is no data and none may be assumed. */
+  readonly zxid: Zxid;
+  /** Path of the snapshot that was loaded. */
+  readonly snapshotFile: string | undefined;
+  readonly snapshotZxid: Zxid | undefined;
+  /** Entries applied from logs, and how many of them repeated a zxid. */
+  readonly entries: number;
+  readonly repeatedEntries: number;
+  /** An empty database: the caller should write snapshot.0 before it serves. */
+  readonly needsSnapshot: boolean;
+  /** Replayed without a snapshot: a learner must write one after its first sync (ZOOKEEPER-3781). */
+  readonly trustedEmptySnapshot: boolean;
+  /** What an operator should read: skipped snapshots, a cut tail. One sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** Throws StorageError for all that must stop a start. */
+export function* recover<T extends RecoveryTarget>(
+  options: RecoverOptions<T>,
+): Generator<RecoveryProgress, RecoveryResult<T>, void> {
+  const { disk, directory } = options;
+  const repair = options.repair ?? true;
+  const warnings: string[] = [];
+  if (repair) removeTemporaries(disk, directory);
+
+  const snapshots = snapshotFiles(disk.list(directory.snapshotDirectory)).reverse();
+  const plausible: SnapshotName[] = [];
+  const broken: SnapshotName[] = [];
+  for (const snapshot of snapshots) {
+    const path = `${directory.snapshotDirectory}/${snapshot.name}`;
+    if (plausible.length === MAX_SNAPSHOTS) break;
+    if (looksValid(disk, path, snapshot.compression)) {
+      plausible.push(snapshot);
+    } else {
+      broken.push(snapshot);
+      warnings.push(`Skipped snapshot ${path}: it is cut short`);
+    }
+  }
+
+  let target: T | undefined;
+  let loaded: SnapshotName | undefined;
+  for (const snapshot of plausible) {
+    target = options.createTarget();
+    const path = `${directory.snapshotDirectory}/${snapshot.name}`;
+    try {
+      yield* loadSnapshot(disk, path, snapshot, target);
+      loaded = snapshot;
+      break;
+    } catch (error) {
+      if (isDiskError(error)) throw error;
+      broken.push(snapshot);
+      warnings.push(`Skipped snapshot ${path}: ${(error as Error).message}`);
+    }
+  }
+  if (loaded === undefined && plausible.length > 0) {
+    throw new StorageError(
+      'NO_VALID_SNAPSHOT',
+      `None of ${plausible.length} snapshots can be read; the newest: ${warnings.at(-plausible.length)}`,
+      {
+        file: directory.snapshotDirectory,
+        remedy:
+          'Restore a snapshot from a backup, or empty the data directory of this member and let it ' +
+          'sync from the others',
+      },
+    );
+  }
+
+  const initialize = repair && takeInitializeMarker(disk, directory.dataLogDir);
+  if (loaded === undefined) {
+    const logs = logFiles(disk.list(directory.logDirectory));
+    // A server that died in its very first snapshot leaves a broken snapshot.0 and nothing else.
+    if (logs.length === 0 && broken.every((snapshot) => snapshot.zxid === 0)) {
+      const empty = initialize || (options.autocreateDatabase ?? true);
+      return {
+        target: options.createTarget(),
+        zxid: empty ? 0 : -1,
+        snapshotFile: undefined,
+        snapshotZxid: undefined,
+        entries: 0,
+        repeatedEntries: 0,
+        needsSnapshot: empty,
+        trustedEmptySnapshot: false,
+        warnings,
+      };
+    }
+    if (options.trustEmptySnapshot !== true) {
+      throw new StorageError('NO_SNAPSHOT_FOR_LOGS', 'No valid snapshot, but there is data', {
+        file: directory.snapshotDirectory,
+        remedy:
+          'Restore a snapshot. Only when upgrading from ZooKeeper 3.4, which wrote none at first, set ' +
+          'snapshot.trust.empty=true for one start',
+      });
+    }
+    target = options.createTarget();
+  }
+
+  const state = target as T;
+  const reader = new TxnLogReader({
+    disk,
+    directory: directory.logDirectory,
+    afterZxid: loaded?.zxid ?? 0,
+    anyStart: loaded === undefined,
+    ...(options.maxEntryBytes === undefined ? {} : { maxEntryBytes: options.maxEntryBytes }),
+  });
+  try {
+    yield* replay(reader, state);
+  } finally {
+    reader.close();
+  }
+  checkNotCut(reader.maxZxid, broken, directory);
+
+  if (reader.tornTail !== undefined) {
+    const { file, offset, reason } = reader.tornTail;
+    warnings.push(
+      `Txn log ${file} ends at offset ${offset} in a write that was never acknowledged: ${reason}`,
+    );
+  }
+  if (repair) {
+    repairLogs(disk, directory, reader);
+    for (const file of reader.files) if (disk.exists(file)) disk.syncFile(file);
+    if (loaded !== undefined) disk.syncFile(`${directory.snapshotDirectory}/${loaded.name}`);
+    disk.syncDirectory(directory.logDirectory);
+    disk.syncDirectory(directory.snapshotDirectory);
+  }
+  return {
+    target: state,
+    zxid: reader.maxZxid,
+    snapshotFile: loaded && `${directory.snapshotDirectory}/${loaded.name}`,
+    snapshotZxid: loaded?.zxid,
+    entries: reader.records,
+    repeatedEntries: reader.repeated,
+    needsSnapshot: false,
+    trustedEmptySnapshot: loaded === undefined,
+    warnings,
+  };
+}
+
+/** Reads one whole snapshot into `target`, checking its seals. Throws StorageError when it is broken. */
+export function* loadSnapshot(
+  disk: Disk,
+  path: string,
+  snapshot: { zxid: Zxid; compression: SnapshotCompression },
+  target: Pick<RecoveryTarget, 'loadSnapshot' | 'snapshotLoaded'>,
+): Generator<RecoveryProgress, void, void> {
+  const input = new SnapshotInput(disk, path, snapshot.compression);
+  try {
+    input.readHeader();
+    while (!target.loadSnapshot(input)) {
+      yield {
+        stage: 'snapshot',
+        file: path,
+        bytesRead: input.fileBytesRead,
+        totalBytes: input.fileBytes,
+        entries: 0,
+      };
+    }
+    target.snapshotLoaded(snapshot.zxid, input.readTrailer());
+  } finally {
+    input.close();
+  }
+}
+
+function* replay(
+  reader: TxnLogReader,
+  target: RecoveryTarget,
+): Generator<RecoveryProgress, void, void> {
+  let left = SLICE_ENTRIES;
+  while (reader.next()) {
+    try {
+      target.applyEntry(reader.bytes, reader.start, reader.end, reader.zxid);
+    } catch (error) {
+      throw new StorageError(
+        'BAD_ENTRY',
+        `Cannot apply txn ${formatZxid(reader.zxid)}: ${(error as Error).message}`,
+        {
+          file: reader.file,
+          offset: reader.offset,
+          zxid: reader.zxid,
+          cause: error,
+          remedy: 'Empty the data directory of this member and let it sync from the others',
+        },
+      );
+    }
+    left -= 1;
+    if (left === 0) {
+      left = SLICE_ENTRIES;
+      yield {
+        stage: 'log',
+        file: reader.file,
+        bytesRead: reader.bytesRead,
+        totalBytes: reader.totalBytes,
+        entries: reader.records,
+      };
+    }
+  }
+}
+
+// A snapshot named Z says that txns up to Z were processed, so they were durable in the log. If it is
+// broken and the logs end before Z, acknowledged txns are gone: serving less in silence is worse.
+function checkNotCut(zxid: Zxid, broken: readonly SnapshotName[], directory: DataDirectory): void {
+  for (const snapshot of broken) {
+    if (snapshot.zxid <= zxid) continue;
+    throw new StorageError(
+      'HISTORY_CUT',
+      `Snapshot ${snapshot.name} is broken, and without it the data ends at ${formatZxid(zxid)}`,
+      {
+        file: `${directory.snapshotDirectory}/${snapshot.name}`,
+        zxid: snapshot.zxid,
+        remedy:
+          'Put the missing logs back, or empty the data directory of this member and let it sync; ' +
+          'move the snapshot away only to serve the older data',
+      },
+    );
+  }
+}
+
+/** Cuts off what a crash left behind the last record, and deletes an empty newest log, as 3.9.5 does. */
+function repairLogs(disk: Disk, directory: DataDirectory, reader: TxnLogReader): void {
+  if (reader.tornTail !== undefined) disk.truncate(reader.tornTail.file, reader.tornTail.offset);
+  if (reader.emptyLog !== undefined) {
+    disk.unlink(reader.emptyLog);
+    disk.syncDirectory(directory.logDirectory);
+  }
+}
+
+function removeTemporaries(disk: Disk, directory: DataDirectory): void {
+  for (const path of new Set([directory.snapshotDirectory, directory.logDirectory])) {
+    for (const name of disk.list(path)) {
+      if (isTemporaryName(name)) disk.unlink(`${path}/${name}`);
+    }
+  }
+}
+
+function isDiskError(error: unknown): boolean {
+  return typeof (error as { syscall?: unknown }).syscall === 'string';
+}

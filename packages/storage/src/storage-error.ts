@@ -1,0 +1,84 @@
+import type { Zxid } from '@zebu/protocol';
+
+/**
+ * What may be wrong with a directory, a file or a disk. Each stops what was being done; none is retried.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `DISK_FAILED` | a write, sync or other call failed: errno and path are in the message |
+ * | `WRITER_CLOSED` | an append after `close` or after a failure |
+ * | `ZXID_NOT_INCREASING` | an append whose zxid is not above the last one |
+ * | `BAD_MAGIC` | the file does not start as a txn log or snapshot does |
+ * | `SHORT_HEADER` | the file ends inside its header |
+ * | `BAD_LENGTH` | a record's length is impossible |
+ * | `BAD_CHECKSUM` | bytes do not match their checksum |
+ * | `BAD_END_MARK` | a record with records behind it lacks its end mark |
+ * | `BAD_ENTRY` | an entry with a right checksum that cannot be decoded or applied |
+ * | `HOLE_IN_LOG` | zeros, and more behind them than one unsynced batch can explain |
+ * | `GAP_IN_LOG` | zxids are missing between two records |
+ * | `BAD_SNAPSHOT` | the snapshot is cut short or malformed |
+ * | `NO_VALID_SNAPSHOT` | every snapshot is damaged |
+ * | `HISTORY_CUT` | the logs end before a damaged snapshot's zxid: acknowledged txns are missing |
+ * | `NO_SNAPSHOT_FOR_LOGS` | there are logs but no snapshot under them |
+ * | `BAD_EPOCH_FILE` | an epoch file cannot be read or contradicts the data |
+ * | `BAD_DATA_DIRECTORY` | the directory is missing, not writable, or holds the other kind of file |
+ * | `BAD_MYID` | the myid file is missing or not a number |
+ * | `CANNOT_TRUNCATE` | the log holds no record to cut after |
+ */
+export type StorageErrorCode =
+  | 'DISK_FAILED'
+  | 'WRITER_CLOSED'
+  | 'ZXID_NOT_INCREASING'
+  | 'BAD_MAGIC'
+  | 'SHORT_HEADER'
+  | 'BAD_LENGTH'
+  | 'BAD_CHECKSUM'
+  | 'BAD_END_MARK'
+  | 'BAD_ENTRY'
+  | 'HOLE_IN_LOG'
+  | 'GAP_IN_LOG'
+  | 'BAD_SNAPSHOT'
+  | 'NO_VALID_SNAPSHOT'
+  | 'HISTORY_CUT'
+  | 'NO_SNAPSHOT_FOR_LOGS'
+  | 'BAD_EPOCH_FILE'
+  | 'BAD_DATA_DIRECTORY'
+  | 'BAD_MYID'
+  | 'CANNOT_TRUNCATE';
+
+export interface StorageErrorDetails {
+  /** The file or directory that is wrong. */
+  file?: string;
+  /** Byte offset in `file` of the record or section that is wrong. */
+  offset?: number;
+  /** What an operator can do about it: one sentence, without a full stop. */
+  remedy?: string;
+  zxid?: Zxid;
+  cause?: unknown;
+}
+
+/** Names file, offset and remedy in its message, so that printing it is enough. */
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+  readonly code: StorageErrorCode;
+  readonly file: string | undefined;
+  readonly offset: number | undefined;
+  readonly remedy: string | undefined;
+  readonly zxid: Zxid | undefined;
+
+  constructor(code: StorageErrorCode, what: string, details: StorageErrorDetails = {}) {
+    const where =
+      details.file === undefined
+        ? ''
+        : details.offset === undefined
+          ? ` (${details.file})`
+          : ` (${details.file}, offset ${details.offset})`;
+    const remedy = details.remedy === undefined ? '' : `. ${details.remedy}`;
+    super(`${what}${where}${remedy}`, { cause: details.cause });
+    this.code = code;
+    this.file = details.file;
+    this.offset = details.offset;
+    this.remedy = details.remedy;
+    this.zxid = details.zxid;
+  }
+}
