@@ -42,6 +42,8 @@ const APACHE_EXTRAS = [
   ['org.jline', 'jline', '3.25.1'],
   ['io.dropwizard.metrics', 'metrics-core', '4.1.12.1'],
   ['org.xerial.snappy', 'snappy-java', '1.1.10.5'],
+  // Without it a server that fails says nothing.
+  ['ch.qos.logback', 'logback-classic', '1.3.15'],
 ];
 
 /** What is missing, in words for whoever runs this; anything else thrown is a failed command. */
