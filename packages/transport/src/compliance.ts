@@ -50,11 +50,11 @@ export const networkCases: readonly NetworkCase[] = [
       }),
   },
   {
-    name: 'a write that was taken leaves the buffer to the writer',
+    name: "a buffer is the writer's again when it was taken, or drained",
     run: (harness) =>
       withPair(harness, async ({ dialled, accepted }) => {
         const bytes = Buffer.from('-first-');
-        assert.equal(dialled.connection.write(bytes, 1, 6), true);
+        if (!dialled.connection.write(bytes, 1, 6)) await harness.until(() => dialled.drains === 1);
         assert.equal(dialled.connection.queuedBytes, 0);
         bytes.fill('x');
         await harness.until(() => accepted.received >= 5);
@@ -83,15 +83,17 @@ export const networkCases: readonly NetworkCase[] = [
         let written = 0;
         for (; written < 512 && dialled.connection.queuedBytes === 0; written++) {
           dialled.connection.write(Buffer.alloc(chunk, written), 0, chunk);
+          await harness.settle();
         }
         assert.ok(dialled.connection.queuedBytes > 0, 'the writer never met a full window');
         assert.equal(dialled.connection.write(Buffer.from('last'), 0, 4), false);
+        const drains = dialled.drains;
         await harness.settle();
         assert.equal(accepted.received, 0);
-        assert.equal(dialled.drains, 0);
+        assert.equal(dialled.drains, drains);
         accepted.connection.resume();
         await harness.until(() => accepted.received === written * chunk + 4);
-        await harness.until(() => dialled.drains === 1);
+        await harness.until(() => dialled.drains === drains + 1);
         assert.equal(dialled.connection.queuedBytes, 0);
         const expected = Buffer.concat([
           ...Array.from({ length: written }, (_, i) => Buffer.alloc(chunk, i)),
