@@ -4,6 +4,7 @@
 // that a million TTL znodes cost no pause, and its cursors survive the deletions it brings about.
 // Source: org.apache.zookeeper.server.ContainerManager.getCandidates (3.9.5).
 
+import { append, unlink } from './linked-list.ts';
 import { ttlOfOwner } from './owner-kind.ts';
 import type { PathId } from './path-table.ts';
 import { Field, ZnodeKind, type ZnodeStore } from './znode-store.ts';
@@ -68,10 +69,10 @@ export class Containers {
   add(id: PathId, kind: ZnodeKind): void {
     if (kind === ZnodeKind.container) {
       this.containerCount++;
-      this.firstContainer = this.store.append(this.firstContainer, id, Field.OWNED_NEXT);
+      this.firstContainer = append(this.store.slab, this.firstContainer, id, Field.OWNED_NEXT);
     } else {
       this.ttlCount++;
-      this.firstTtl = this.store.append(this.firstTtl, id, Field.OWNED_NEXT);
+      this.firstTtl = append(this.store.slab, this.firstTtl, id, Field.OWNED_NEXT);
     }
   }
 
@@ -80,10 +81,10 @@ export class Containers {
     if (this.cursor === id) this.advance(id);
     if (kind === ZnodeKind.container) {
       this.containerCount--;
-      this.firstContainer = this.store.remove(this.firstContainer, id, Field.OWNED_NEXT);
+      this.firstContainer = unlink(this.store.slab, this.firstContainer, id, Field.OWNED_NEXT);
     } else {
       this.ttlCount--;
-      this.firstTtl = this.store.remove(this.firstTtl, id, Field.OWNED_NEXT);
+      this.firstTtl = unlink(this.store.slab, this.firstTtl, id, Field.OWNED_NEXT);
     }
   }
 

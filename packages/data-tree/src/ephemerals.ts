@@ -4,6 +4,7 @@
 // of its list and everything else is O(1). Sessions without ephemerals have no record here.
 
 import { HashIndex } from './hash-index.ts';
+import { append, unlink } from './linked-list.ts';
 import { hashInts, type PathId } from './path-table.ts';
 import { RecordSlab } from './record-slab.ts';
 import { Field, type ZnodeStore } from './znode-store.ts';
@@ -76,7 +77,11 @@ export class Ephemerals {
       this.index.insert(session, hashInts(high, low, 0));
     }
     znodes.set(id, Field.OWNER_RECORD, session);
-    slab.set(session, FIRST, this.store.append(slab.get(session, FIRST), id, Field.OWNED_NEXT));
+    slab.set(
+      session,
+      FIRST,
+      append(this.store.slab, slab.get(session, FIRST), id, Field.OWNED_NEXT),
+    );
     slab.set(session, COUNT, slab.get(session, COUNT) + 1);
     this.count++;
   }
@@ -86,7 +91,11 @@ export class Ephemerals {
     const slab = this.slab;
     const session = this.store.slab.get(id, Field.OWNER_RECORD);
     const count = slab.get(session, COUNT) - 1;
-    slab.set(session, FIRST, this.store.remove(slab.get(session, FIRST), id, Field.OWNED_NEXT));
+    slab.set(
+      session,
+      FIRST,
+      unlink(this.store.slab, slab.get(session, FIRST), id, Field.OWNED_NEXT),
+    );
     slab.set(session, COUNT, count);
     this.count--;
     if (count === 0) {

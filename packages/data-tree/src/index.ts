@@ -1,6 +1,6 @@
 // The door of @zebu/data-tree: export from here what other packages may import.
 
-export { AclCache, type AclId, OPEN_ACL_ID } from './acl-cache.ts';
+export { AclCache, type AclId, OPEN_ACL_ID, skipAclVector } from './acl-cache.ts';
 export type { Containers } from './containers.ts';
 export {
   CONFIG_ID,
@@ -22,4 +22,5 @@ export { lastSlash, type PathId, PathTable, ROOT_ID } from './path-table.ts';
 export { type Quotas, QuotaVerdict } from './quota.ts';
 export { QuotaText } from './quota-text.ts';
 export { RESTORE_FIELD_LIMIT, type SnapshotWalk, type TreeRestore } from './tree-snapshot.ts';
+export { WatchMode, WatchTable } from './watch-table.ts';
 export { ZnodeKind } from './znode-store.ts';

@@ -13,13 +13,13 @@
 //
 // Two values on the wire are derived, and kept derived here: cversion is twice the stored one less
 // the number of children, and ephemeralOwner is 0 for containers and TTL znodes (DataNode.copyStat).
-// Lists are doubly linked through the records; the first's `previous` is the last, so that both ends
-// are at hand, and the last's `next` is 0.
+// Children, and the znodes of one owner, are lists through the records (linked-list.ts).
 //
 // Must never decide anything: the rules are apply-txn.ts's.
 
 import { copyBytes, STAT_BYTES, StatOffset } from '@zebu/protocol';
 import { ByteArena } from './byte-arena.ts';
+import { append, prepend, unlink } from './linked-list.ts';
 import type { PathId } from './path-table.ts';
 import { CHUNK_BITS, CHUNK_MASK, RecordSlab } from './record-slab.ts';
 import { joinInt64, swapInt32 } from './wire-order.ts';
@@ -173,58 +173,21 @@ export class ZnodeStore {
   /** Makes `child` the youngest child of `parent`. Neither digests nor cversion change. */
   appendChild(parent: PathId, child: PathId): void {
     const head = this.slab.get(parent, Field.FIRST_CHILD);
-    this.slab.set(parent, Field.FIRST_CHILD, this.append(head, child, Field.NEXT_SIBLING));
+    this.slab.set(parent, Field.FIRST_CHILD, append(this.slab, head, child, Field.NEXT_SIBLING));
     this.countChild(parent, 1);
   }
 
   /** Makes `child` the oldest child of `parent`, as restoring in youngest-first order needs. */
   prependChild(parent: PathId, child: PathId): void {
     const head = this.slab.get(parent, Field.FIRST_CHILD);
-    this.append(head, child, Field.NEXT_SIBLING);
-    if (head !== 0) {
-      // But for the last's `next` the list is a ring: its end and its start are the same place.
-      this.slab.set(this.slab.get(child, Field.PREV_SIBLING), Field.NEXT_SIBLING, 0);
-      this.slab.set(child, Field.NEXT_SIBLING, head);
-    }
-    this.slab.set(parent, Field.FIRST_CHILD, child);
+    this.slab.set(parent, Field.FIRST_CHILD, prepend(this.slab, head, child, Field.NEXT_SIBLING));
     this.countChild(parent, 1);
   }
 
   removeChild(parent: PathId, child: PathId): void {
     const head = this.slab.get(parent, Field.FIRST_CHILD);
-    this.slab.set(parent, Field.FIRST_CHILD, this.remove(head, child, Field.NEXT_SIBLING));
+    this.slab.set(parent, Field.FIRST_CHILD, unlink(this.slab, head, child, Field.NEXT_SIBLING));
     this.countChild(parent, -1);
-  }
-
-  /** Appends `id` to the list with this head, linked through `next` and the word behind it. */
-  append(head: PathId, id: PathId, next: number): PathId {
-    const slab = this.slab;
-    slab.set(id, next, 0);
-    if (head === 0) {
-      slab.set(id, next + 1, id);
-      return id;
-    }
-    const last = slab.get(head, next + 1);
-    slab.set(last, next, id);
-    slab.set(id, next + 1, last);
-    slab.set(head, next + 1, id);
-    return head;
-  }
-
-  /** Takes `id` out of the list with this head; returns the head then. */
-  remove(head: PathId, id: PathId, next: number): PathId {
-    const slab = this.slab;
-    const after = slab.get(id, next);
-    const before = slab.get(id, next + 1);
-    slab.set(id, next, 0);
-    slab.set(id, next + 1, 0);
-    if (id === head) {
-      if (after !== 0) slab.set(after, next + 1, before);
-      return after;
-    }
-    slab.set(before, next, after);
-    slab.set(after === 0 ? head : after, next + 1, before);
-    return head;
   }
 
   private countChild(parent: PathId, delta: number): void {
