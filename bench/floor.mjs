@@ -1,7 +1,7 @@
 // The floor: the least a Node server can do and still answer ZooKeeper's frames correctly.
 //
 // It does the connect handshake, cuts frames in place, and answers getData, exists, setData, create,
-// delete, getChildren, getChildren2, ping from a Map. It keeps no session, no
+// delete, getChildren, getChildren2 and ping from a Map. It keeps no session, no
 // watch, no ACL, no order beyond a socket's own, and nothing on disk. So it bounds from above what any
 // ZooKeeper server in Node can reach on this machine with this driver; zebu's share of it is reported in
 // docs/BENCHMARKS.md. It must never become a server: no feature belongs here, and nothing that a real
@@ -56,6 +56,7 @@ const { values: options } = parseArgs({
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 let reply = Buffer.allocUnsafeSlow(256 * 1024);
 let replyEnd = 0;
+let isClosing = false;
 
 /** path (latin1) -> { data, stat, children: Set of names } */
 const znodes = new Map();
@@ -107,6 +108,10 @@ class Connection {
     }
     if (at < end) this.tail = Buffer.from(bytes.subarray(at, end));
     if (replyEnd > 0) this.flush();
+    if (isClosing) {
+      isClosing = false;
+      this.socket.end();
+    }
     return true;
   }
 
@@ -222,7 +227,9 @@ function answer(bytes, at) {
       break;
     }
     case OP.PING:
+      break;
     case OP.CLOSE_SESSION:
+      isClosing = true;
       break;
     default:
       error = UNIMPLEMENTED;

@@ -1,0 +1,116 @@
+// One change, many watchers: N sessions watch one znode, one more sets its data, and the clock runs from
+// that send until each watcher has its event.
+
+import {
+  AddWatchMode,
+  ByteWriter,
+  OpCode,
+  writePathNumberRequest,
+  writePathWatchRequest,
+  writeSetDataRequest,
+} from '@zebu/protocol';
+import { askAll, type Target } from './ask-all.ts';
+import { Crowd, sendRequest } from './crowd.ts';
+import { type OnProgress, writeCreate } from './data-set.ts';
+import { deleteTree } from './delete-tree.ts';
+import { Histogram } from './histogram.ts';
+import { type Figures, Meter } from './meter.ts';
+import { openConnections, type RawConnection } from './raw-connection.ts';
+import type { MeasuredTarget, Scenario } from './scenario.ts';
+
+export interface FanOutSettings {
+  readonly path: string;
+  readonly watchers: number;
+  readonly size: number;
+  readonly changes: number;
+  /** Watch with addWatch, once, instead of with a getData before every change. */
+  readonly isPersistent: boolean;
+}
+
+export class FanOutScenario implements Scenario {
+  readonly name = 'watch';
+  readonly summary: string;
+  readonly connections: number;
+  readonly window = 0;
+  readonly unit = 'events';
+  readonly #settings: FanOutSettings;
+  readonly #znode: string;
+  readonly #writer = new ByteWriter(1024);
+
+  constructor(settings: FanOutSettings) {
+    const kind = settings.isPersistent ? 'persistent' : 'one-shot';
+    this.summary = `one change to ${settings.watchers} ${kind} watchers`;
+    this.connections = settings.watchers;
+    this.#settings = settings;
+    this.#znode = `${settings.path}/watched`;
+  }
+
+  async prepare(target: Target): Promise<void> {
+    const paths = [this.#settings.path, this.#znode];
+    await askAll(target, { count: 2, inOrder: true }, (writer, index) =>
+      writeCreate(writer, paths[index] as string, new Uint8Array(0)),
+    );
+  }
+
+  async run(target: MeasuredTarget, onProgress?: OnProgress): Promise<Figures> {
+    const { watchers, changes, isPersistent } = this.#settings;
+    const { scratch, addresses } = target;
+    const connections = await openConnections(addresses, watchers, { scratch });
+    const [setter] = await openConnections(addresses, 1, { scratch });
+    const crowd = new Crowd(connections);
+    const latency = new Histogram();
+    let seconds = 0;
+    // The meter runs through arming too: one change is over sooner than /proc can tell.
+    const meter = new Meter(target.pids);
+    let usage = meter.read(0).usage;
+    try {
+      for (let change = 0; change < changes; change++) {
+        onProgress?.(this.name, change, changes);
+        if (change === 0 || !isPersistent) {
+          await crowd.expect('reply', () => {
+            for (const connection of connections) this.#arm(connection);
+          });
+        }
+        const set = () => this.#change(setter as RawConnection);
+        seconds += await crowd.expect('event', set, (ms) => latency.record(ms));
+      }
+      usage = meter.read(watchers * changes).usage;
+    } finally {
+      await Promise.all([...connections, setter].map((connection) => connection?.close()));
+    }
+    const count = watchers * changes;
+    return {
+      rate: count / seconds,
+      count,
+      errors: 0,
+      seconds,
+      latency: { event: latency.summary() },
+      usage,
+    };
+  }
+
+  async cleanUp(target: Target): Promise<void> {
+    await deleteTree(target, this.#znode);
+  }
+
+  #arm(connection: RawConnection): void {
+    const path = this.#znode;
+    const writer = this.#writer;
+    if (this.#settings.isPersistent) {
+      sendRequest(connection, writer, OpCode.addWatch, () =>
+        writePathNumberRequest(writer, { path, value: AddWatchMode.persistent }),
+      );
+    } else {
+      sendRequest(connection, writer, OpCode.getData, () =>
+        writePathWatchRequest(writer, { path, watch: true }),
+      );
+    }
+  }
+
+  #change(setter: RawConnection): void {
+    const data = new Uint8Array(this.#settings.size);
+    sendRequest(setter, this.#writer, OpCode.setData, () =>
+      writeSetDataRequest(this.#writer, { path: this.#znode, data, version: -1 }),
+    );
+  }
+}
