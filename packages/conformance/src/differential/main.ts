@@ -1,0 +1,128 @@
+// The differential test from the command line:
+//
+//   node src/differential/main.ts --seeds 20 --requests 5000            Apache 3.9.5 against zebu
+//   node src/differential/main.ts --subject apache                      Apache against itself
+//   node src/differential/main.ts --seed 7                              one seed again
+//   node src/differential/main.ts --script failing.json                 a saved script again
+//   node src/differential/main.ts --reference host:port --against host:port
+//                                  servers that run already: both fresh, configured as profile.ts says
+//
+// A difference is shrunk to few steps, printed and saved. Exit code 1 when there was one.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { startApache } from '../apache.ts';
+import type { ServerProcess } from '../server-process.ts';
+import { startZebu } from '../zebu.ts';
+import { type Profile, profileOf, serverOptions } from './profile.ts';
+import { reportDifference } from './report.ts';
+import { type Outcome, type Pair, runScript, runSeed, type Subject } from './run.ts';
+import type { Script } from './script.ts';
+import { shrink } from './shrink.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '20' },
+    'first-seed': { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    requests: { type: 'string', default: '5000' },
+    reference: { type: 'string' },
+    against: { type: 'string' },
+    subject: { type: 'string', default: 'zebu' },
+    script: { type: 'string' },
+    'no-shrink': { type: 'boolean', default: false },
+    'keep-going': { type: 'boolean', default: false },
+    save: { type: 'string', default: '/tmp' },
+  },
+});
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  if (values.script !== undefined) {
+    const saved = JSON.parse(readFileSync(values.script, 'utf8')) as {
+      profile: Profile;
+      script: Script;
+    };
+    return judge(
+      await withPair(saved.profile, (pair) => runScript(pair, saved.script)),
+      saved.profile,
+      values.script,
+    );
+  }
+  const first = Number(values.seed ?? values['first-seed']);
+  const count = values.seed === undefined ? Number(values.seeds) : 1;
+  const totals = new Map<string, number>();
+  let requests = 0;
+  let failures = 0;
+  for (let seed = first; seed < first + count; seed++) {
+    const profile = profileOf(seed);
+    const started = performance.now();
+    const outcome = await withPair(profile, (pair) => runSeed(pair, seed, Number(values.requests)));
+    requests += outcome.requests;
+    for (const [key, value] of outcome.replies) totals.set(key, (totals.get(key) ?? 0) + value);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(
+      `seed ${seed}: ${outcome.requests} requests in ${outcome.script.length} steps, ${seconds} s, ` +
+        (outcome.difference === undefined
+          ? 'no difference'
+          : `DIFFERENT at ${outcome.difference.where} ${outcome.difference.index}`),
+    );
+    for (const note of outcome.notes) console.log(`  note: ${note}`);
+    if (outcome.difference === undefined) continue;
+    failures++;
+    await judge(outcome, profile, `seed ${seed}`);
+    if (!values['keep-going']) break;
+  }
+  console.log(`${requests} requests in all, ${failures} seeds with a difference`);
+  const table = [...totals].sort(([a], [b]) => (a < b ? -1 : 1));
+  console.log(`replies: ${table.map(([key, value]) => `${key} ${value}`).join(', ')}`);
+  return failures === 0 ? 0 : 1;
+}
+
+async function judge(outcome: Outcome, profile: Profile, from: string): Promise<number> {
+  if (outcome.difference === undefined) {
+    console.log(`${from}: no difference`);
+    return 0;
+  }
+  console.log(reportDifference(outcome));
+  const smallest = values['no-shrink']
+    ? outcome
+    : await shrink(outcome, {
+        run: (script) => withPair(profile, (pair) => runScript(pair, script)),
+        log: console.log,
+      });
+  const file = `${values.save}/zebu-difference-${from.replaceAll(/\W+/g, '-')}.json`;
+  writeFileSync(file, JSON.stringify({ profile, script: smallest.script }, undefined, 1));
+  if (smallest !== outcome)
+    console.log(
+      `Shrunk to ${smallest.script.length} steps:\n${reportDifference(smallest, { all: true })}`,
+    );
+  console.log(`Replay with --script ${file}`);
+  return 1;
+}
+
+async function withPair<T>(profile: Profile, use: (pair: Pair) => Promise<T>): Promise<T> {
+  const options = serverOptions(profile);
+  await using started = new AsyncDisposableStack();
+  const server = async (
+    address: string | undefined,
+    start: () => Promise<ServerProcess>,
+    name: string,
+  ): Promise<Subject> => {
+    if (address !== undefined) {
+      const colon = address.lastIndexOf(':');
+      return { name, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+    }
+    const { port, dataDir } = started.use(await start());
+    return { name, host: '127.0.0.1', port, dataDir };
+  };
+  const startSubject = () =>
+    values.subject === 'apache' ? startApache(options) : startZebu(options);
+  const [reference, subject] = await Promise.all([
+    server(values.reference, () => startApache(options), 'apache'),
+    server(values.against, startSubject, values.subject === 'apache' ? 'apache 2' : 'zebu'),
+  ]);
+  // Awaited here: the servers end when this function does.
+  return await use({ reference, subject });
+}
