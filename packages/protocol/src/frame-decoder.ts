@@ -29,6 +29,11 @@ export class FrameDecoder {
     return this.tailLength;
   }
 
+  /** The incomplete frame, its length prefix included: a view, valid until the next push. */
+  get buffered(): Buffer {
+    return this.tail?.subarray(0, this.tailLength) ?? NOTHING;
+  }
+
   /**
    * Feeds a chunk and hands every whole frame to `sink`, in order. When the sink returns false
    * the rest of the chunk is kept and goes on with the next `push` (an empty one will do).
@@ -113,3 +118,5 @@ export class FrameDecoder {
     return new ProtocolError(code, { length, limit: this.maxFrameBytes });
   }
 }
+
+const NOTHING = Buffer.alloc(0);

@@ -1,2 +1,11 @@
-// The door of @zebu/server: export from here what other packages may import.
-export {};
+// @zebu/server: a ZooKeeper server to run, or to embed.
+
+export {
+  defaultServerConfig,
+  type ServerConfig,
+  type ServerConfigOverrides,
+} from './config/server-config.ts';
+export type { Clock, Environment, Scheduler } from './environment.ts';
+export { type Logger, silentLogger } from './logger.ts';
+export { nodeEnvironment } from './node-environment.ts';
+export { type StartServerOptions, startServer, type ZebuServer } from './start-server.ts';

@@ -1,0 +1,610 @@
+// One client: handshake, frames in order, replies in order, and how much of either may wait.
+//
+//   preamble ──► four-letter word ──► ending
+//       │
+//       └─► connect request ──► connecting ──► established ──► ending
+//                               (until its createSession is applied)
+//
+// Order within a connection: a read that arrives while the connection has writes in flight is parked
+// behind them, and runs right after the last write before it was applied, before any later txn is.
+// Frames are taken only while there is room for their replies: a client that asks and does not read
+// is not read from either.
+
+import { OPEN_ACL_ID } from '@zebu/data-tree';
+import {
+  ByteReader,
+  type ByteWriter,
+  type ConnectRequest,
+  copyBytes,
+  ErrorCode,
+  FrameDecoder,
+  getInt32,
+  MarshallingError,
+  OpCode,
+  PASSWORD_BYTES,
+  putInt32,
+  readConnectRequest,
+  sessionPassword,
+  writeConnectResponse,
+  Xid,
+  type Zxid,
+} from '@zebu/protocol';
+import { formatSessionId, type Session } from '@zebu/session';
+import type { Connection, ConnectionHandler } from '@zebu/transport';
+import type { AuthContext } from './auth/auth-provider.ts';
+import type { Identity } from './auth/identity.ts';
+import { answerFourLetterWord, fourLetterWordAt, STMK_ARGUMENT_BYTES } from './four-letter-door.ts';
+import { labelOf, type Operation, operationOf } from './op-table.ts';
+import type { Proposal } from './proposal-window.ts';
+import type { ServerNode } from './server-node.ts';
+
+const State = { preamble: 0, connecting: 1, established: 2, ending: 3 } as const;
+type State = (typeof State)[keyof typeof State];
+
+/** Reply bytes that may wait for a slow reader before its requests are left alone. */
+const MAX_QUEUED_BYTES = 1 << 20;
+/** Replies of one burst are handed to the socket whenever this many bytes have gathered. */
+const FLUSH_BYTES = 128 * 1024;
+/** Reads that may wait behind the connection's own writes; further frames are left unread. */
+const MAX_PARKED = 32;
+/** Watch events that a client does not read may take this much; then it is cut off. */
+const MAX_QUEUED_EVENT_BYTES = 64 << 20;
+const REPLY_PREFIX_BYTES = 20;
+const NO_BYTES = Buffer.alloc(0);
+
+/** A read that waits for `writesBefore` of the connection's writes to be applied. */
+interface ParkedRead {
+  readonly frame: Buffer;
+  readonly writesBefore: number;
+  readonly receivedMs: number;
+}
+
+export class ClientConnection implements ConnectionHandler {
+  readonly node: ServerNode;
+  readonly transport: Connection;
+  /** Slot number: what the watch table knows this connection by. */
+  readonly slot: number;
+  session: Session | undefined;
+  /** What the client has proved to be; replaced, never changed, so a request can keep it. */
+  identities: readonly Identity[];
+  private state: State;
+  private sendsReadOnly: boolean;
+  private readonly decoder: FrameDecoder;
+  private readonly takeFrame: (bytes: Buffer, start: number, end: number) => boolean;
+  /** Borrowed while replies of this turn gather. */
+  private output: ByteWriter | undefined;
+  private queuedForFlush: boolean;
+  /** No frame is taken while set; see resume(). */
+  private stopped: boolean;
+  private parked: ParkedRead[];
+  private writesSubmitted: number;
+  private writesApplied: number;
+
+  // What the words `cons` and `stat` show.
+  readonly acceptedMs: number;
+  establishedWallMs: number;
+  received: number;
+  sent: number;
+  lastOp: string;
+  lastCxid: number;
+  lastZxid: Zxid;
+  lastResponseMs: number;
+  lastLatencyMs: number;
+  minLatencyMs: number;
+  maxLatencyMs: number;
+  totalLatencyMs: number;
+  latencyCount: number;
+
+  constructor(
+    node: ServerNode,
+    transport: Connection,
+    slot: number,
+    identities: readonly Identity[],
+  ) {
+    this.node = node;
+    this.transport = transport;
+    this.slot = slot;
+    this.session = undefined;
+    this.identities = identities;
+    this.state = State.preamble;
+    this.sendsReadOnly = true;
+    this.decoder = new FrameDecoder(node.config.juteMaxBufferBytes);
+    this.takeFrame = (bytes, start, end) => this.frame(bytes, start, end);
+    this.output = undefined;
+    this.queuedForFlush = false;
+    this.stopped = false;
+    this.parked = NOTHING_PARKED;
+    this.writesSubmitted = 0;
+    this.writesApplied = 0;
+    this.acceptedMs = node.nowMs;
+    this.establishedWallMs = node.environment.clock.wallMs();
+    this.received = 0;
+    this.sent = 0;
+    this.lastOp = 'NA';
+    this.lastCxid = -1;
+    this.lastZxid = -1;
+    this.lastResponseMs = 0;
+    this.lastLatencyMs = 0;
+    this.minLatencyMs = 0;
+    this.maxLatencyMs = 0;
+    this.totalLatencyMs = 0;
+    this.latencyCount = 0;
+  }
+
+  get isClosed(): boolean {
+    return this.state === State.ending;
+  }
+
+  get isEstablished(): boolean {
+    return this.state === State.established;
+  }
+
+  /** What authentication may know of the connection. */
+  get authContext(): AuthContext {
+    return this.transport;
+  }
+
+  /** Whether the client has one of the permission bits on a znode with this ACL. */
+  isAllowed(aclId: number, perms: number): boolean {
+    // Most znodes have the open list: nothing to look up.
+    if (aclId === OPEN_ACL_ID) return true;
+    const { access, tree } = this.node;
+    return access.isAllowed(tree.acls.aclOf(aclId), perms, this.identities);
+  }
+
+  /** Requests taken and not answered. */
+  get outstanding(): number {
+    return this.writesSubmitted - this.writesApplied + this.parked.length;
+  }
+
+  // ---- Bytes in -----------------------------------------------------------------------------
+
+  data(bytes: Buffer, start: number, end: number): void {
+    if (this.state === State.ending) return;
+    this.node.beginTurn();
+    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.nowMs);
+    this.feed(bytes, start, end);
+    this.node.flush();
+  }
+
+  /** Takes frames again after a stop, the ones already received first. */
+  resume(): void {
+    if (!this.stopped || this.state === State.ending) return;
+    // Whatever stopped it, a client that does not read must be waited for; drained() comes here again.
+    if (this.transport.queuedBytes > MAX_QUEUED_BYTES || this.parked.length >= MAX_PARKED) return;
+    this.stopped = false;
+    this.feed(NO_BYTES, 0, 0);
+    // feed() may have stopped again.
+    if (!this.stopped && !this.isClosed) this.transport.resume();
+  }
+
+  drained(): void {
+    this.node.beginTurn();
+    this.runParkedReads();
+    this.resume();
+    this.node.flush();
+  }
+
+  private feed(bytes: Buffer, start: number, end: number): void {
+    try {
+      if (this.state === State.preamble && this.decoder.bufferedBytes < 4) {
+        if (this.takeWord(bytes, start, end)) return;
+      }
+      this.decoder.push(bytes, start, end, this.takeFrame);
+    } catch (error) {
+      // FrameDecoder's ProtocolError and a connect request that does not decode: nothing can be
+      // answered, the stream is unusable.
+      this.end(error as Error);
+    }
+    if (this.stopped && !this.isClosed) this.transport.pause();
+  }
+
+  /** A connection may begin with a four-letter word in place of a frame. */
+  private takeWord(bytes: Buffer, start: number, end: number): boolean {
+    let from = bytes;
+    let at = start;
+    if (this.decoder.bufferedBytes > 0) {
+      from = Buffer.concat([this.decoder.buffered, bytes.subarray(start, end)]);
+      at = 0;
+    }
+    const length = from === bytes ? end - start : from.length;
+    if (length < 4) return false;
+    const word = fourLetterWordAt(from, at);
+    if (word === undefined) return false;
+    // `stmk` is followed by 8 bytes; a client that sends less gets no answer, as with Apache.
+    if (word === 'stmk' && length < 4 + STMK_ARGUMENT_BYTES) return false;
+    this.node.stats.packetsReceived++;
+    const answer = answerFourLetterWord(this.node, word, from.subarray(at + 4, at + length));
+    const text = Buffer.from(answer, 'utf8');
+    this.state = State.ending;
+    this.transport.write(text, 0, text.length);
+    this.transport.end();
+    return true;
+  }
+
+  /** One whole frame. False stops the decoder until resume(). */
+  private frame(bytes: Buffer, start: number, end: number): boolean {
+    if (this.state !== State.established) {
+      if (this.state === State.ending) return false;
+      this.connect(bytes, start, end);
+      return !this.stopped;
+    }
+    if (end - start < 8) {
+      this.end(new MarshallingError(`Request of ${end - start} bytes is shorter than its header`));
+      return false;
+    }
+    this.received++;
+    this.node.stats.packetsReceived++;
+    const operation = operationOf(getInt32(bytes, start + 4));
+    if (operation === undefined) {
+      this.refuse(getInt32(bytes, start), bytes, start, end);
+      return !this.stopped && !this.isClosed;
+    }
+    if (operation.run !== undefined) {
+      operation.run(this, getInt32(bytes, start), this.body(bytes, start, end));
+      return !this.stopped && !this.isClosed;
+    }
+    if (!this.node.access.mayRequest(this.identities)) {
+      this.replyError(getInt32(bytes, start), 0, ErrorCode.SESSIONCLOSEDREQUIRESASLAUTH);
+      this.finish();
+      return false;
+    }
+    // A session whose end is decided takes nothing more, and nothing is answered.
+    if ((this.session as Session).closing) return true;
+    if (operation.read === undefined) this.submit(operation, bytes, start, end);
+    else if (this.writesSubmitted !== this.writesApplied) this.park(bytes, start, end);
+    else this.serveRead(operation, bytes, start, end, this.node.nowMs);
+    return !this.stopped && !this.isClosed;
+  }
+
+  private body(bytes: Buffer, start: number, end: number): ByteReader {
+    return this.node.reader.reset(bytes, start + 8, end);
+  }
+
+  /** An operation that no client may ask for: answered, then the connection is closed. */
+  private refuse(xid: number, bytes: Buffer, start: number, end: number): void {
+    if (this.writesSubmitted !== this.writesApplied) this.park(bytes, start, end);
+    else {
+      this.replyError(xid, -1, ErrorCode.UNIMPLEMENTED);
+      this.finish();
+    }
+  }
+
+  // ---- Reads --------------------------------------------------------------------------------
+
+  private serveRead(
+    operation: Operation,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    receivedMs: number,
+  ): void {
+    const output = this.writer();
+    const mark = output.offset;
+    output.ensure(REPLY_PREFIX_BYTES);
+    output.offset += REPLY_PREFIX_BYTES;
+    const xid = operation.type === OpCode.ping ? Xid.ping : getInt32(bytes, start);
+    let error: number;
+    try {
+      error = operation.read?.(this, this.body(bytes, start, end), output) ?? 0;
+    } catch (thrown) {
+      if (!(thrown instanceof MarshallingError)) throw thrown;
+      error = ErrorCode.MARSHALLINGERROR;
+    }
+    if (error !== 0) output.offset = mark + REPLY_PREFIX_BYTES;
+    this.completeReply(output, mark, xid, this.node.tree.lastProcessedZxid, error);
+    this.note(operation.label, xid, receivedMs);
+    if (output.offset >= FLUSH_BYTES) this.flushAndLook();
+  }
+
+  private park(bytes: Buffer, start: number, end: number): void {
+    if (this.parked === NOTHING_PARKED) this.parked = [];
+    const frame = Buffer.allocUnsafeSlow(end - start);
+    bytes.copy(frame, 0, start, end);
+    this.parked.push({
+      frame,
+      writesBefore: this.writesSubmitted,
+      receivedMs: this.node.nowMs,
+    });
+    if (this.parked.length >= MAX_PARKED) this.stopped = true;
+  }
+
+  /** Runs what waited for writes that have now been applied. */
+  private runParkedReads(): void {
+    let done = 0;
+    while (done < this.parked.length && this.state === State.established) {
+      const { frame, writesBefore, receivedMs } = this.parked[done] as ParkedRead;
+      if (writesBefore > this.writesApplied) break;
+      if (this.transport.queuedBytes > MAX_QUEUED_BYTES) break;
+      done++;
+      const operation = operationOf(getInt32(frame, 4));
+      if (operation === undefined) {
+        this.replyError(getInt32(frame, 0), -1, ErrorCode.UNIMPLEMENTED);
+        this.finish();
+        break;
+      }
+      this.serveRead(operation, frame, 0, frame.length, receivedMs);
+    }
+    if (done === 0) return;
+    if (done === this.parked.length) this.parked = NOTHING_PARKED;
+    else this.parked.splice(0, done);
+  }
+
+  // ---- Writes -------------------------------------------------------------------------------
+
+  private submit(operation: Operation, bytes: Buffer, start: number, end: number): void {
+    const { node } = this;
+    const largeBytes = node.throttle.largeSize(end - start);
+    if (!node.throttle.admitLarge(largeBytes)) {
+      this.end(
+        new Error(`Large requests would take more than ${node.config.largeRequestMaxBytes} bytes`),
+      );
+      return;
+    }
+    this.writesSubmitted++;
+    const xid = getInt32(bytes, start);
+    node.submit(operation, this, xid, this.body(bytes, start, end), node.nowMs, largeBytes);
+    if (node.throttle.isFull(node.window.size)) {
+      this.stopped = true;
+      node.throttle.wait(this);
+    }
+  }
+
+  /** Answers a write that was applied, `body` being its response; then the reads that waited. */
+  writeApplied(proposal: Proposal, zxid: Zxid, error: number, body: ByteWriter): void {
+    this.writesApplied++;
+    if (this.state !== State.established) return;
+    const output = this.writer();
+    const mark = output.offset;
+    output.ensure(REPLY_PREFIX_BYTES + body.offset);
+    output.offset += REPLY_PREFIX_BYTES;
+    if (error === 0) output.raw(body.bytes, 0, body.offset);
+    this.completeReply(output, mark, proposal.xid, zxid, error);
+    this.note(labelOf(proposal.requestType), proposal.xid, proposal.receivedMs);
+    if (output.offset >= FLUSH_BYTES) this.flushAndLook();
+    if (this.parked.length > 0) {
+      this.runParkedReads();
+      if (this.stopped) this.node.resumeAfterBatch(this);
+    }
+  }
+
+  // ---- Handshake ----------------------------------------------------------------------------
+
+  private connect(bytes: Buffer, start: number, end: number): void {
+    if (this.state !== State.preamble) return;
+    const { node } = this;
+    node.stats.packetsReceived++;
+    const request = readConnectRequest(new ByteReader(bytes, start, end));
+    this.sendsReadOnly = request.readOnly !== undefined;
+    if (!node.throttle.admitConnect(request.sessionId)) {
+      this.end(new Error('Connection requests come faster than the throttle allows'));
+      return;
+    }
+    if (request.lastZxidSeen > BigInt(node.tree.lastProcessedZxid)) {
+      // Refused without an answer: the client must find a server that knows what it has seen.
+      node.environment.logger.info('Refusing a client that is ahead of this server', {
+        client: this.transport.remoteAddress,
+        lastZxidSeen: `0x${request.lastZxidSeen.toString(16)}`,
+        lastZxid: `0x${node.tree.lastProcessedZxid.toString(16)}`,
+      });
+      this.end();
+      return;
+    }
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = node.config;
+    const timeoutMs = Math.min(
+      Math.max(request.timeoutMs, minSessionTimeoutMs),
+      maxSessionTimeoutMs,
+    );
+    if (request.sessionId === 0n) {
+      this.state = State.connecting;
+      this.stopped = true;
+      this.writesSubmitted++;
+      node.createSession(this, timeoutMs);
+    } else {
+      this.reattach(request, timeoutMs);
+    }
+  }
+
+  private reattach(request: ConnectRequest, timeoutMs: number): void {
+    const { node } = this;
+    const session = node.sessions.get(request.sessionId);
+    const owner = session?.owner as ClientConnection | undefined;
+    if (owner !== undefined && owner !== this) owner.end();
+    const password = request.password ?? NO_BYTES;
+    if (session === undefined || session.closing || !sessionPassword(session.id).equals(password)) {
+      this.sendConnectResponse(0, 0n);
+      this.finish();
+      return;
+    }
+    session.timeoutMs = timeoutMs;
+    node.sessions.touch(session, node.nowMs);
+    this.establish(session);
+  }
+
+  /** The session is decided: answers the handshake; frames behind it are taken from now on. */
+  establish(session: Session): void {
+    this.session = session;
+    session.owner = this;
+    this.state = State.established;
+    this.establishedWallMs = this.node.environment.clock.wallMs();
+    this.lastOp = 'SESS';
+    this.sendConnectResponse(session.timeoutMs, session.id);
+    this.node.sessionEstablished(this);
+  }
+
+  /** A createSession of this connection was applied. */
+  sessionCreated(session: Session): void {
+    this.writesApplied++;
+    if (this.isClosed) return;
+    this.establish(session);
+    this.node.resumeAfterBatch(this);
+  }
+
+  private sendConnectResponse(timeoutMs: number, sessionId: bigint): void {
+    const output = this.writer();
+    const mark = output.offset;
+    output.int32(0);
+    writeConnectResponse(output, {
+      protocolVersion: 0,
+      timeoutMs,
+      sessionId,
+      password: sessionId === 0n ? new Uint8Array(PASSWORD_BYTES) : sessionPassword(sessionId),
+      readOnly: this.sendsReadOnly ? false : undefined,
+    });
+    output.patchInt32(mark, output.offset - mark - 4);
+    this.sent++;
+    this.node.stats.packetsSent++;
+  }
+
+  // ---- Bytes out ----------------------------------------------------------------------------
+
+  /** Where replies and events of this turn gather, in order. */
+  writer(): ByteWriter {
+    if (this.output === undefined) this.output = this.node.outputs.borrow();
+    if (!this.queuedForFlush) {
+      this.queuedForFlush = true;
+      this.node.dirty.push(this);
+    }
+    return this.output;
+  }
+
+  /** A reply of a header alone. */
+  replyError(xid: number, zxid: Zxid, error: number): void {
+    this.reply(xid, zxid, NO_BYTES, error);
+  }
+
+  /** A whole reply made elsewhere. */
+  reply(xid: number, zxid: Zxid, body: Buffer, error = 0): void {
+    const output = this.writer();
+    const mark = output.offset;
+    output.ensure(REPLY_PREFIX_BYTES);
+    output.offset += REPLY_PREFIX_BYTES;
+    output.raw(body, 0, body.length);
+    this.completeReply(output, mark, xid, zxid, error);
+  }
+
+  private completeReply(
+    output: ByteWriter,
+    mark: number,
+    xid: number,
+    zxid: Zxid,
+    error: number,
+  ): void {
+    const { bytes } = output;
+    let at = putInt32(bytes, mark, output.offset - mark - 4);
+    at = putInt32(bytes, at, xid);
+    at = putInt32(bytes, at, Math.floor(zxid / 0x1_0000_0000));
+    at = putInt32(bytes, at, zxid);
+    putInt32(bytes, at, error);
+    this.sent++;
+    this.node.stats.responded(output.offset - mark);
+  }
+
+  /** A watch event, already framed; the same bytes may go to many connections. */
+  sendEvent(frame: Buffer, length: number): void {
+    if (this.state !== State.established) return;
+    if (this.transport.queuedBytes > MAX_QUEUED_EVENT_BYTES) {
+      this.end(new Error(`Watch events of ${this.transport.queuedBytes} bytes were not read`));
+      return;
+    }
+    const output = this.writer();
+    output.ensure(length);
+    copyBytes(frame, 0, length, output.bytes, output.offset);
+    output.offset += length;
+    this.sent++;
+    this.node.stats.packetsSent++;
+    if (output.offset >= FLUSH_BYTES) this.flush();
+  }
+
+  private note(label: string, xid: number, receivedMs: number): void {
+    const { node } = this;
+    const latencyMs = node.nowMs - receivedMs;
+    node.stats.answered(latencyMs);
+    this.lastOp = label;
+    this.lastCxid = xid;
+    this.lastZxid = node.tree.lastProcessedZxid;
+    this.lastResponseMs = node.nowMs;
+    this.lastLatencyMs = latencyMs;
+    this.totalLatencyMs += latencyMs;
+    if (latencyMs > this.maxLatencyMs) this.maxLatencyMs = latencyMs;
+    if (this.latencyCount === 0 || latencyMs < this.minLatencyMs) this.minLatencyMs = latencyMs;
+    this.latencyCount++;
+  }
+
+  /** Hands what has gathered to the socket. */
+  flush(): void {
+    const { output } = this;
+    if (output === undefined || output.offset === 0) return;
+    if (this.transport.write(output.bytes, 0, output.offset)) {
+      output.reset();
+      return;
+    }
+    // The transport owns those bytes now.
+    this.output = undefined;
+  }
+
+  private flushAndLook(): void {
+    this.flush();
+    if (this.transport.queuedBytes > MAX_QUEUED_BYTES) this.stopped = true;
+  }
+
+  /** End of the turn: flush, and give the buffer back. Called by the node only. */
+  endTurn(): void {
+    this.queuedForFlush = false;
+    this.flush();
+    if (this.output !== undefined) {
+      this.node.outputs.giveBack(this.output);
+      this.output = undefined;
+    }
+    if (this.state === State.ending) this.transport.end();
+    else if (this.transport.queuedBytes > MAX_QUEUED_BYTES && !this.stopped) {
+      this.stopped = true;
+      this.transport.pause();
+    }
+  }
+
+  // ---- The end ------------------------------------------------------------------------------
+
+  /** Sends what is still to be sent, then closes. */
+  finish(): void {
+    if (this.state === State.ending) return;
+    this.detach();
+    // endTurn() flushes, then ends the transport.
+    this.writer();
+  }
+
+  /** Closes; replies that have not been handed to the socket are dropped with the reason logged. */
+  end(reason?: Error): void {
+    if (this.state === State.ending) return;
+    if (reason !== undefined) {
+      this.node.environment.logger.warn('Closing a connection', {
+        client: `${this.transport.remoteAddress}:${this.transport.remotePort}`,
+        session: this.session === undefined ? undefined : formatSessionId(this.session.id),
+        reason: reason.message,
+      });
+    }
+    this.flush();
+    this.detach();
+    this.transport.end();
+  }
+
+  /** The transport is gone, whoever closed it. */
+  closed(reason?: Error): void {
+    if (this.state === State.ending) return;
+    this.node.beginTurn();
+    if (reason !== undefined && this.node.environment.logger.debugEnabled) {
+      this.node.environment.logger.debug('A client went away', { reason: reason.message });
+    }
+    this.detach();
+    this.output = undefined;
+  }
+
+  private detach(): void {
+    this.state = State.ending;
+    this.parked = NOTHING_PARKED;
+    if (this.session !== undefined && this.session.owner === this) this.session.owner = undefined;
+    this.node.connectionEnding(this);
+  }
+}
+
+const NOTHING_PARKED: ParkedRead[] = [];

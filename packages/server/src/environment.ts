@@ -1,0 +1,33 @@
+// Everything that a server takes from the world: clock, turns of the loop, disk, network, chance, log.
+//
+// The production code knows only these; node-environment.ts gives the real ones, the simulator its
+// own, and the code between is the same. Nothing else in this package may reach for Date, timers,
+// node:fs or node:net.
+
+import type { Disk } from '@zebu/storage';
+import type { Network } from '@zebu/transport';
+import type { Logger } from './logger.ts';
+
+export interface Clock {
+  /** Wall clock, ms since 1970: what becomes ctime and mtime. */
+  wallMs(): number;
+  /** Never goes back, ms: what every timeout counts. */
+  monotonicMs(): number;
+}
+
+export interface Scheduler {
+  /** Runs `task` once the work at hand in this turn of the loop is done. */
+  afterTurn(task: () => void): void;
+  /** Runs `task` every `intervalMs`; the returned function stops it. Does not keep a process alive. */
+  every(intervalMs: number, task: () => void): () => void;
+}
+
+export interface Environment {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly disk: Disk;
+  readonly network: Network;
+  readonly logger: Logger;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}

@@ -1,0 +1,28 @@
+// The environment of a real process.
+
+import { NodeDisk } from '@zebu/storage';
+import { nodeNetwork } from '@zebu/transport';
+import type { Environment } from './environment.ts';
+import { type Logger, silentLogger } from './logger.ts';
+
+export function nodeEnvironment(logger: Logger = silentLogger): Environment {
+  return {
+    clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
+    scheduler: {
+      // The check phase: after every socket that is readable now has been read, so that one
+      // write to the log takes all that arrived together, and nothing waits for more.
+      afterTurn: (task) => {
+        setImmediate(task);
+      },
+      every: (intervalMs, task) => {
+        const timer = setInterval(task, intervalMs);
+        timer.unref();
+        return () => clearInterval(timer);
+      },
+    },
+    disk: new NodeDisk(),
+    network: nodeNetwork(),
+    logger,
+    random: () => Math.random(),
+  };
+}

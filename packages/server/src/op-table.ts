@@ -1,0 +1,111 @@
+// The only place that knows which operations exist and what each of them is.
+//
+//   read        answers from the tree at once, and waits behind the connection's own writes
+//   prepare     decides a txn against the tree as it will be; answered when that txn is applied
+//   run         answers at once and out of order, before any check: auth and sasl
+//
+// An opcode that is not here is answered UNIMPLEMENTED and its connection closed, as Apache does.
+// Absent on purpose: check outside a multi; createSession and deleteContainer from a client, which
+// Apache takes without any check (docs/decisions/030-client-operations.md).
+
+import { type ByteReader, type ByteWriter, OpCode } from '@zebu/protocol';
+import type { ClientConnection } from './client-connection.ts';
+import { addWatch } from './ops/add-watch.ts';
+import { auth } from './ops/auth.ts';
+import { checkWatches, removeWatches } from './ops/check-watches.ts';
+import { prepareCloseSession } from './ops/close-session.ts';
+import { prepareCreate, prepareCreateContainer, prepareCreateTTL } from './ops/create.ts';
+import { prepareDelete } from './ops/delete.ts';
+import { exists } from './ops/exists.ts';
+import { getACL } from './ops/get-acl.ts';
+import { getAllChildrenNumber } from './ops/get-all-children-number.ts';
+import { getChildren, getChildren2 } from './ops/get-children.ts';
+import { getData } from './ops/get-data.ts';
+import { getEphemerals } from './ops/get-ephemerals.ts';
+import { prepareMulti } from './ops/multi.ts';
+import { multiRead } from './ops/multi-read.ts';
+import { prepareReconfig } from './ops/reconfig.ts';
+import { sasl } from './ops/sasl.ts';
+import { prepareSetACL } from './ops/set-acl.ts';
+import { prepareSetData } from './ops/set-data.ts';
+import { setWatches, setWatches2 } from './ops/set-watches.ts';
+import { ping, sync } from './ops/sync.ts';
+import { whoAmI } from './ops/who-am-i.ts';
+import type { Preparation } from './preparation.ts';
+
+/** Reads the request body, writes the response body, returns an error code (0: fine). */
+export type Read = (connection: ClientConnection, request: ByteReader, reply: ByteWriter) => number;
+
+/** Reads the request body, writes the txn body, returns an error code (0: fine). */
+export type Prepare = (preparation: Preparation, request: ByteReader) => number;
+
+/** Reads the request body and answers by itself. */
+export type Run = (connection: ClientConnection, xid: number, request: ByteReader) => void;
+
+export interface Operation {
+  readonly type: number;
+  /** Four letters for the word `cons`. */
+  readonly label: string;
+  readonly read: Read | undefined;
+  readonly prepare: Prepare | undefined;
+  readonly run: Run | undefined;
+}
+
+const LOWEST = OpCode.closeSession;
+const HIGHEST = OpCode.whoAmI;
+const TABLE: (Operation | undefined)[] = new Array(HIGHEST - LOWEST + 1).fill(undefined);
+
+/** The operation of an opcode that a client may send; undefined for all others. */
+export function operationOf(type: number): Operation | undefined {
+  return type < LOWEST || type > HIGHEST ? undefined : TABLE[type - LOWEST];
+}
+
+/** Four letters for a request type, whoever may send it. */
+export function labelOf(type: number): string {
+  return operationOf(type)?.label ?? 'NA';
+}
+
+function define(
+  type: number,
+  label: string,
+  does: { read?: Read; prepare?: Prepare; run?: Run },
+): void {
+  TABLE[type - LOWEST] = {
+    type,
+    label,
+    read: does.read,
+    prepare: does.prepare,
+    run: does.run,
+  };
+}
+
+define(OpCode.exists, 'EXIS', { read: exists });
+define(OpCode.getData, 'GETD', { read: getData });
+define(OpCode.getACL, 'GETA', { read: getACL });
+define(OpCode.getChildren, 'GETC', { read: getChildren });
+define(OpCode.getChildren2, 'GETC', { read: getChildren2 });
+define(OpCode.getEphemerals, 'GETE', { read: getEphemerals });
+define(OpCode.getAllChildrenNumber, 'GETACN', { read: getAllChildrenNumber });
+define(OpCode.multiRead, 'MLTR', { read: multiRead });
+define(OpCode.sync, 'SYNC', { read: sync });
+define(OpCode.ping, 'PING', { read: ping });
+define(OpCode.whoAmI, 'HOMI', { read: whoAmI });
+define(OpCode.addWatch, 'ADDW', { read: addWatch });
+define(OpCode.checkWatches, 'CHKW', { read: checkWatches });
+define(OpCode.removeWatches, 'REMW', { read: removeWatches });
+define(OpCode.setWatches, 'SETW', { read: setWatches });
+define(OpCode.setWatches2, 'STW2', { read: setWatches2 });
+
+define(OpCode.create, 'CREA', { prepare: prepareCreate });
+define(OpCode.create2, 'CREA', { prepare: prepareCreate });
+define(OpCode.createContainer, 'CREA', { prepare: prepareCreateContainer });
+define(OpCode.createTTL, 'CREA', { prepare: prepareCreateTTL });
+define(OpCode.delete, 'DELE', { prepare: prepareDelete });
+define(OpCode.setData, 'SETD', { prepare: prepareSetData });
+define(OpCode.setACL, 'SETA', { prepare: prepareSetACL });
+define(OpCode.multi, 'MULT', { prepare: prepareMulti });
+define(OpCode.reconfig, 'RECO', { prepare: prepareReconfig });
+define(OpCode.closeSession, 'CLOS', { prepare: prepareCloseSession });
+
+define(OpCode.auth, 'AUTH', { run: auth });
+define(OpCode.sasl, 'SASL', { run: sasl });

@@ -1,0 +1,52 @@
+// The ACL of a create or setACL: what the request holds, made fit to be stored.
+
+import { OPEN_ACL_ID, skipAclVector } from '@zebu/data-tree';
+import { type ByteReader, ErrorCode, readAclVector, writeAclVector } from '@zebu/protocol';
+import type { Preparation } from '../preparation.ts';
+
+/** Where in a request its ACL lies: bytes[start, end). */
+export interface AclRange {
+  start: number;
+  end: number;
+}
+
+/** Moves the reader behind the ACL, noting where it lay. */
+export function skipAcl(request: ByteReader, range: AclRange): void {
+  range.start = request.offset;
+  skipAclVector(request);
+  range.end = request.offset;
+}
+
+/**
+ * Writes the ACL to be stored to the txn body and interns it. Returns its id, with a use that the
+ * caller hands on or releases, or undefined for INVALIDACL. The open list, which nearly every
+ * request has, is copied as it is.
+ */
+export function writeFixedAcl(
+  preparation: Preparation,
+  request: ByteReader,
+  range: AclRange,
+): number | undefined {
+  const { writer, tree, access, identities } = preparation;
+  const { bytes } = request;
+  if (isOpen(bytes, range)) {
+    writer.raw(bytes, range.start, range.end);
+    return OPEN_ACL_ID;
+  }
+  request.reset(bytes, range.start, range.end);
+  const fixed = access.fixupAcl(readAclVector(request), identities);
+  if (fixed === ErrorCode.INVALIDACL) return undefined;
+  const start = writer.offset;
+  writeAclVector(writer, fixed);
+  return tree.acls.intern(writer.bytes, start, writer.offset);
+}
+
+/** vector of one: perms 31, "world", "anyone". */
+const OPEN = Buffer.from('000000010000001f00000005776f726c6400000006616e796f6e65', 'hex');
+
+function isOpen(bytes: Buffer, range: AclRange): boolean {
+  const { start } = range;
+  if (range.end - start !== OPEN.length) return false;
+  for (let at = 0; at < OPEN.length; at++) if (bytes[start + at] !== OPEN[at]) return false;
+  return true;
+}

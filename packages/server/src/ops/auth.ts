@@ -1,0 +1,25 @@
+// auth: int type (0), ustring scheme, buffer auth -> nothing.
+// Answered at once, with zxid 0, and before requests that are still in the works. What fails is
+// answered AUTHFAILED, then the connection is closed; its session lives on.
+
+import { type ByteReader, ErrorCode, readAuthRequest } from '@zebu/protocol';
+import { addIdentities } from '../auth/identity.ts';
+import type { ClientConnection } from '../client-connection.ts';
+
+export function auth(connection: ClientConnection, xid: number, request: ByteReader): void {
+  const { access, environment } = connection.node;
+  const { scheme, auth: data } = readAuthRequest(request);
+  const result = access.authenticate(scheme ?? '', data, connection.authContext);
+  if (result.kind === 'ok') {
+    connection.identities = addIdentities(connection.identities, result.identities);
+    connection.replyError(xid, 0, ErrorCode.OK);
+    return;
+  }
+  environment.logger.warn('Authentication failed', {
+    scheme,
+    client: connection.authContext.remoteAddress,
+    known: access.schemes,
+  });
+  if (result.kind === 'failed') connection.replyError(xid, 0, ErrorCode.AUTHFAILED);
+  connection.finish();
+}

@@ -1,0 +1,39 @@
+// checkWatches, removeWatches: ustring path, int type -> nothing, or NOWATCHER.
+// Types: 1 children, 2 data, 3 any, 4 persistent, 5 persistent recursive. Of this connection only.
+
+import { type ByteReader, ErrorCode, MarshallingError, WatcherType } from '@zebu/protocol';
+import type { ClientConnection } from '../client-connection.ts';
+import { readPathId } from './request-path.ts';
+
+export function checkWatches(connection: ClientConnection, request: ByteReader): number {
+  const { watches } = connection.node;
+  return onWatch(connection, request, (id, type) => watches.has(id, connection.slot, type));
+}
+
+export function removeWatches(connection: ClientConnection, request: ByteReader): number {
+  const { watches } = connection.node;
+  return onWatch(connection, request, (id, type) => watches.remove(id, connection.slot, type));
+}
+
+function onWatch(
+  connection: ClientConnection,
+  request: ByteReader,
+  found: (id: number, type: WatcherType) => boolean,
+): number {
+  const { tree } = connection.node;
+  const id = readPathId(tree, request);
+  try {
+    return found(id, typeOf(request.int32())) ? 0 : ErrorCode.NOWATCHER;
+  } finally {
+    tree.paths.release(id);
+  }
+}
+
+type WatcherType = (typeof WatcherType)[keyof typeof WatcherType];
+
+function typeOf(type: number): WatcherType {
+  if (type < WatcherType.children || type > WatcherType.persistentRecursive) {
+    throw new MarshallingError(`Unsupported type ${type} of a watcher`);
+  }
+  return type as WatcherType;
+}

@@ -1,0 +1,44 @@
+// exists: ustring path, boolean watch -> Stat stat.
+// READ on the znode if there is one. The watch is set whether there is one or not.
+
+import { WatchMode } from '@zebu/data-tree';
+import {
+  type ByteReader,
+  type ByteWriter,
+  ErrorCode,
+  MarshallingError,
+  Perms,
+  STAT_BYTES,
+} from '@zebu/protocol';
+import type { ClientConnection } from '../client-connection.ts';
+
+export function exists(
+  connection: ClientConnection,
+  request: ByteReader,
+  reply: ByteWriter,
+): number {
+  const { tree, watches } = connection.node;
+  const { bytes } = request;
+  const length = request.bufferLength();
+  if (length < 0) throw new MarshallingError('Null path');
+  const start = request.offset;
+  const end = start + length;
+  request.skip(length);
+  const watch = request.bool();
+  for (let at = start; at < end; at++) if (bytes[at] === 0) return ErrorCode.BADARGUMENTS;
+  const id = tree.find(bytes, start, end);
+  if (id === 0) {
+    if (watch) {
+      const path = tree.paths.intern(bytes, start, end);
+      watches.add(path, connection.slot, WatchMode.data);
+      tree.paths.release(path);
+    }
+    return ErrorCode.NONODE;
+  }
+  if (!connection.isAllowed(tree.aclId(id), Perms.READ)) return ErrorCode.NOAUTH;
+  if (watch) watches.add(id, connection.slot, WatchMode.data);
+  reply.ensure(STAT_BYTES);
+  tree.copyStat(id, reply.bytes, reply.offset);
+  reply.offset += STAT_BYTES;
+  return 0;
+}

@@ -1,0 +1,66 @@
+// getChildren:  ustring path, boolean watch -> vector<ustring> children
+// getChildren2: the same request            -> vector<ustring> children, Stat stat
+// READ on the znode. The order of children is unspecified.
+
+import { type DataTree, type PathId, WatchMode } from '@zebu/data-tree';
+import {
+  type ByteReader,
+  type ByteWriter,
+  ErrorCode,
+  Perms,
+  putInt32,
+  STAT_BYTES,
+} from '@zebu/protocol';
+import type { ClientConnection } from '../client-connection.ts';
+import { readZnode } from './request-path.ts';
+
+export function getChildren(
+  connection: ClientConnection,
+  request: ByteReader,
+  reply: ByteWriter,
+): number {
+  const id = readZnode(connection.node.tree, request);
+  return readChildren(connection, id, request.bool(), reply);
+}
+
+export function getChildren2(
+  connection: ClientConnection,
+  request: ByteReader,
+  reply: ByteWriter,
+): number {
+  const { tree } = connection.node;
+  const id = readZnode(tree, request);
+  const error = readChildren(connection, id, request.bool(), reply);
+  if (error !== 0) return error;
+  reply.ensure(STAT_BYTES);
+  tree.copyStat(id, reply.bytes, reply.offset);
+  reply.offset += STAT_BYTES;
+  return 0;
+}
+
+/** The part that both share with multiRead. */
+export function readChildren(
+  connection: ClientConnection,
+  id: PathId,
+  watch: boolean,
+  reply: ByteWriter,
+): number {
+  const { tree, watches } = connection.node;
+  if (id === 0) return ErrorCode.NONODE;
+  if (!connection.isAllowed(tree.aclId(id), Perms.READ)) return ErrorCode.NOAUTH;
+  if (watch) watches.add(id, connection.slot, WatchMode.child);
+  writeChildren(tree, id, reply);
+  return 0;
+}
+
+function writeChildren(tree: DataTree, id: PathId, reply: ByteWriter): void {
+  const { paths } = tree;
+  reply.int32(tree.numChildren(id));
+  for (let child = tree.firstChild(id); child !== 0; child = tree.nextSibling(child)) {
+    const length = paths.nameLength(child);
+    reply.ensure(4 + length);
+    const at = putInt32(reply.bytes, reply.offset, length);
+    paths.copyName(child, reply.bytes, at);
+    reply.offset = at + length;
+  }
+}

@@ -1,0 +1,34 @@
+// getData: ustring path, boolean watch -> buffer data, Stat stat.
+// READ on the znode. The watch is set only where there is a znode.
+
+import { type PathId, WatchMode } from '@zebu/data-tree';
+import { type ByteReader, type ByteWriter, ErrorCode, Perms, STAT_BYTES } from '@zebu/protocol';
+import type { ClientConnection } from '../client-connection.ts';
+import { readZnode } from './request-path.ts';
+
+export function getData(
+  connection: ClientConnection,
+  request: ByteReader,
+  reply: ByteWriter,
+): number {
+  const id = readZnode(connection.node.tree, request);
+  return readData(connection, id, request.bool(), reply);
+}
+
+/** The part that getData and multiRead share. */
+export function readData(
+  connection: ClientConnection,
+  id: PathId,
+  watch: boolean,
+  reply: ByteWriter,
+): number {
+  const { tree, watches } = connection.node;
+  if (id === 0) return ErrorCode.NONODE;
+  if (!connection.isAllowed(tree.aclId(id), Perms.READ)) return ErrorCode.NOAUTH;
+  if (watch) watches.add(id, connection.slot, WatchMode.data);
+  reply.ensure(4 + tree.dataLength(id) + STAT_BYTES);
+  const at = reply.offset + tree.copyData(id, reply.bytes, reply.offset);
+  tree.copyStat(id, reply.bytes, at);
+  reply.offset = at + STAT_BYTES;
+  return 0;
+}

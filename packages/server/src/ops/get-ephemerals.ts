@@ -1,0 +1,28 @@
+// getEphemerals: ustring prefixPath -> vector<ustring> ephemerals, of the calling session.
+// No ACL is checked. The prefix is plain text: `/a` matches `/ab`. Null, blank and `/` match all.
+
+import type { ByteReader, ByteWriter } from '@zebu/protocol';
+import type { Session } from '@zebu/session';
+import type { ClientConnection } from '../client-connection.ts';
+
+export function getEphemerals(
+  connection: ClientConnection,
+  request: ByteReader,
+  reply: ByteWriter,
+): number {
+  const { ephemerals, paths } = connection.node.tree;
+  const { idHigh, idLow } = connection.session as Session;
+  const prefix = request.string() ?? '';
+  const all = prefix.trim() === '' || prefix.trim() === '/';
+  const mark = reply.offset;
+  reply.int32(0);
+  let count = 0;
+  for (let id = ephemerals.first(idHigh, idLow); id !== 0; id = ephemerals.next(id)) {
+    const path = paths.pathString(id);
+    if (!all && !path.startsWith(prefix)) continue;
+    reply.string(path);
+    count++;
+  }
+  reply.patchInt32(mark, count);
+  return 0;
+}

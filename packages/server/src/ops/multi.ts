@@ -1,0 +1,137 @@
+// multi: creates, deletes, setDatas and checks that happen together or not at all.
+//
+// Txn: vector<Txn { int type, buffer body }>. When a part fails, the parts before it stay as they
+// were prepared, it and those behind it become error txns, and the whole has no effect when applied;
+// the reply header's error is then still 0 and each part tells its own. A request that does not
+// decode, to its end, fails as a whole. Source: PrepRequestProcessor.pRequestHelper (3.9.5).
+
+import { skipAclVector } from '@zebu/data-tree';
+import { type ByteReader, CreateFlag, ErrorCode, MarshallingError, OpCode } from '@zebu/protocol';
+import type { Prepare } from '../op-table.ts';
+import type { Preparation } from '../preparation.ts';
+import { prepareCheck } from './check.ts';
+import { prepareCreate, prepareCreateContainer, prepareCreateTTL } from './create.ts';
+import { prepareDelete } from './delete.ts';
+import { prepareSetData } from './set-data.ts';
+
+export function prepareMulti(preparation: Preparation, request: ByteReader): number {
+  const { writer, pending } = preparation;
+  const { bytes, end } = request;
+  const first = request.offset;
+  const count = countParts(request);
+  request.reset(bytes, first, end);
+
+  const mark = pending.mark();
+  let failed = false;
+  writer.int32(count);
+  for (let part = 0; part < count; part++) {
+    const type = request.int32();
+    request.skip(5);
+    const partEnd = endOfPart(request, type);
+    const txnType = txnTypeOf(request, type, partEnd);
+    const at = writer.offset;
+    writer.int32(txnType);
+    writer.int32(0);
+    let error: number = ErrorCode.RUNTIMEINCONSISTENCY;
+    if (!failed) {
+      const offset = request.offset;
+      error = prepareOf(txnType)(preparation, request);
+      request.reset(bytes, offset, end);
+      if (error === ErrorCode.MARSHALLINGERROR) throw new MarshallingError('Null path in a multi');
+      if (error !== 0) {
+        failed = true;
+        pending.rollback(mark);
+      }
+    }
+    if (error !== 0) {
+      writer.offset = at;
+      writer.int32(OpCode.error);
+      writer.int32(0);
+      writer.int32(error);
+    }
+    writer.patchInt32(at + 4, writer.offset - at - 8);
+    request.reset(bytes, partEnd, end);
+  }
+  return 0;
+}
+
+/** Reads the whole request once: how many parts, or MarshallingError where Apache has one. */
+function countParts(request: ByteReader): number {
+  const { bytes, end } = request;
+  for (let count = 0; ; count++) {
+    const type = request.int32();
+    const done = request.bool();
+    request.skip(4);
+    if (done) return count;
+    request.reset(bytes, endOfPart(request, type), end);
+  }
+}
+
+/** Checks that a part decodes; the offset behind it. Leaves the reader where it was. */
+function endOfPart(request: ByteReader, type: number): number {
+  const start = request.offset;
+  if (request.bufferLength() < 0) throw new MarshallingError('Null path in a multi');
+  request.offset = start;
+  skipBuffer(request);
+  switch (type) {
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL: {
+      skipBuffer(request);
+      skipAclVector(request);
+      const flags = request.int32();
+      if (flags < CreateFlag.persistent || flags > CreateFlag.persistentSequentialTTL) {
+        throw new MarshallingError(`Invalid create flags ${flags} in a multi`);
+      }
+      if (type === OpCode.createTTL) request.skip(8);
+      break;
+    }
+    case OpCode.setData:
+      skipBuffer(request);
+      request.skip(4);
+      break;
+    case OpCode.delete:
+    case OpCode.check:
+      request.skip(4);
+      break;
+    default:
+      throw new MarshallingError(`Invalid type ${type} in a multi`);
+  }
+  const end = request.offset;
+  request.offset = start;
+  return end;
+}
+
+/** A create with the flags of a container becomes a createContainer; all others are what they say. */
+function txnTypeOf(request: ByteReader, type: number, partEnd: number): number {
+  if (type !== OpCode.create && type !== OpCode.create2) return type;
+  const start = request.offset;
+  request.offset = partEnd - 4;
+  const flags = request.int32();
+  request.offset = start;
+  return flags === CreateFlag.container ? OpCode.createContainer : type;
+}
+
+function prepareOf(type: number): Prepare {
+  switch (type) {
+    case OpCode.create:
+    case OpCode.create2:
+      return prepareCreate;
+    case OpCode.createContainer:
+      return prepareCreateContainer;
+    case OpCode.createTTL:
+      return prepareCreateTTL;
+    case OpCode.delete:
+      return prepareDelete;
+    case OpCode.setData:
+      return prepareSetData;
+    default:
+      return prepareCheck;
+  }
+}
+
+function skipBuffer(request: ByteReader): void {
+  const length = request.bufferLength();
+  if (length > 0) request.skip(length);
+}

@@ -1,0 +1,47 @@
+// setData: ustring path, buffer data, int version -> Stat stat.
+// Checks in order: path, znode there, WRITE on it, quota, version (-1: any).
+
+import { type ByteReader, ErrorCode, isValidPathBytes, Perms } from '@zebu/protocol';
+import type { Preparation } from '../preparation.ts';
+import { overQuota } from './quota-check.ts';
+
+export function prepareSetData(preparation: Preparation, request: ByteReader): number {
+  const { bytes } = request;
+  const { writer, pending, znode } = preparation;
+  const bodyStart = request.offset;
+  const pathLength = request.bufferLength();
+  const pathStart = request.offset;
+  if (pathLength > 0) request.skip(pathLength);
+  const dataLength = request.bufferLength();
+  const dataStart = request.offset;
+  if (dataLength > 0) request.skip(dataLength);
+  const bodyEnd = request.offset;
+  const expected = request.int32();
+
+  if (pathLength < 0) return ErrorCode.MARSHALLINGERROR;
+  const pathEnd = pathStart + pathLength;
+  if (!isValidPathBytes(bytes, pathStart, pathEnd)) return ErrorCode.BADARGUMENTS;
+  const id = preparation.find(bytes, pathStart, pathEnd);
+  if (id === 0 || !pending.load(id, znode)) return ErrorCode.NONODE;
+  if (!preparation.isAllowed(znode.aclId, Perms.WRITE)) return ErrorCode.NOAUTH;
+  if (overQuota(preparation, id, Math.max(dataLength, 0) - znode.dataLength, 0)) {
+    return ErrorCode.QUOTAEXCEEDED;
+  }
+  if (expected !== -1 && expected !== znode.version) return ErrorCode.BADVERSION;
+
+  const version = (znode.version + 1) | 0;
+  // Path and data stand in the request as they stand in the txn.
+  const at = writer.offset + (dataStart - bodyStart);
+  writer.raw(bytes, bodyStart, bodyEnd);
+  writer.int32(version);
+  pending.setData({
+    zxid: preparation.zxid,
+    timeMs: preparation.timeMs,
+    id,
+    bytes: writer.bytes,
+    dataStart: at,
+    dataLength,
+    version,
+  });
+  return 0;
+}

@@ -1,0 +1,90 @@
+// The state that recovery builds: the tree and the sessions, from a snapshot and the txns behind it.
+
+import { DataTree, type TreeListener } from '@zebu/data-tree';
+import { ByteReader, getInt32, type Zxid } from '@zebu/protocol';
+import type { RecoveryTarget, SnapshotInput, SnapshotTrailer } from '@zebu/storage';
+import type { ServerConfig } from './config/server-config.ts';
+
+const SESSION_BYTES = 12;
+/** Bytes loaded between two turns of the event loop: some milliseconds. */
+const SLICE_BYTES = 1 << 20;
+
+/** Sessions by id (unsigned), with their timeouts in ms. */
+export type RecoveredSessions = Map<bigint, number>;
+
+export class ServerState implements RecoveryTarget {
+  readonly tree: DataTree;
+  readonly sessions: RecoveredSessions;
+  private sessionsLeft: number;
+  private restore: ReturnType<DataTree['startRestore']> | undefined;
+  private readonly listener: TreeListener;
+
+  constructor(config: ServerConfig, hashSeed: number) {
+    this.tree = new DataTree({
+      digest: config.digestEnabled,
+      extendedTypes: config.extendedTypesEnabled,
+      emulate353: config.emulate353TtlNodes,
+      hashSeed,
+    });
+    this.sessions = new Map();
+    this.sessionsLeft = -1;
+    this.restore = undefined;
+    this.listener = {
+      created() {},
+      deleted() {},
+      dataChanged() {},
+      sessionCreated: (high, low, timeoutMs) => {
+        this.sessions.set(joinId(high, low), timeoutMs);
+      },
+      sessionClosed: (high, low) => {
+        this.sessions.delete(joinId(high, low));
+      },
+    };
+  }
+
+  /** Sections 2 to 4: int n, n x { long id, int timeout }; then what the tree knows how to read. */
+  loadSnapshot(input: SnapshotInput): boolean {
+    if (this.sessionsLeft < 0) {
+      input.need(4);
+      this.sessionsLeft = getInt32(input.bytes, input.offset);
+      input.offset += 4;
+    }
+    const reader = new ByteReader();
+    while (this.sessionsLeft > 0) {
+      input.need(SESSION_BYTES);
+      reader.reset(input.bytes, input.offset, input.end);
+      const id = BigInt.asUintN(64, reader.bigint64());
+      this.sessions.set(id, reader.int32());
+      input.offset += SESSION_BYTES;
+      this.sessionsLeft--;
+    }
+    this.restore ??= this.tree.startRestore();
+    const stop = input.position + SLICE_BYTES;
+    while (!this.restore.done && input.position < stop) {
+      const consumed = this.restore.consume(input.bytes, input.offset, input.end);
+      input.offset += consumed;
+      // One byte more than there is: the input reads on, as far as it can.
+      if (!this.restore.done) input.need(input.end - input.offset + 1);
+    }
+    return this.restore.done;
+  }
+
+  snapshotLoaded(zxid: Zxid, trailer: SnapshotTrailer): void {
+    this.restore?.finish();
+    this.restore = undefined;
+    this.tree.lastProcessedZxid = zxid;
+    const { digest } = trailer;
+    if (digest !== undefined && digest.version === 2 && digest.zxid >= BigInt(zxid)) {
+      this.tree.expectDigest(Number(digest.zxid), digest.digestHigh, digest.digestLow);
+    }
+  }
+
+  applyEntry(bytes: Buffer, start: number, end: number): void {
+    this.tree.apply(bytes, start, end, this.listener);
+  }
+}
+
+/** An unsigned 64-bit id from its halves. */
+export function joinId(high: number, low: number): bigint {
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+}

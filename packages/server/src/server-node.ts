@@ -1,0 +1,614 @@
+// One member: everything a running server is made of, and the way of a request through it.
+//
+//   socket ─► ClientConnection ─► read: answered from the tree
+//                             └─► write: submit() ─► Preparation ─► ProposalWindow + TxnLog
+//                                                                        │ durable
+//   socket ◄─ ClientConnection ◄─ events, then reply ◄─ DataTree ◄─ applyDurable()
+//
+// A txn is applied, and answered, only once the log says that it is durable. Everything runs in
+// turns of the event loop: each turn ends in flush(), which hands every touched connection's replies
+// to its socket in one write. Nothing here knows a clock, a disk or a socket but through Environment.
+
+import { type PathId, WatchTable } from '@zebu/data-tree';
+import { ByteReader, ByteWriter, OpCode, putInt32, type Zxid } from '@zebu/protocol';
+import { formatSessionId, type Session, SessionTable } from '@zebu/session';
+import { type DataDirectory, purge } from '@zebu/storage';
+import type { Connection, ConnectionHandler, Listener } from '@zebu/transport';
+import { AccessControl } from './auth/access-control.ts';
+import { ClientConnection } from './client-connection.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import { ConnectionTable } from './connection-table.ts';
+import { ContainerSweeper } from './container-sweeper.ts';
+import type { Environment } from './environment.ts';
+import { type Operation, operationOf, type Prepare } from './op-table.ts';
+import { prepareCreateSession } from './ops/create-session.ts';
+import { prepareDeleteContainer } from './ops/delete.ts';
+import { OutputPool } from './output-pool.ts';
+import { NOBODY_ASKS, Preparation, type Requester } from './preparation.ts';
+import { type Proposal, ProposalWindow } from './proposal-window.ts';
+import type { ServerState } from './recovery-target.ts';
+import { ServerStats } from './server-stats.ts';
+import { Snapshotter } from './snapshotter.ts';
+import { Throttle } from './throttle.ts';
+import type { TxnLog } from './txn-log.ts';
+import { WatchEvents } from './watch-events.ts';
+
+/** Applying stops for other work of the loop after this long. */
+const APPLY_SLICE_MS = 4;
+/** Txns applied between two looks at the clock. */
+const APPLY_SLICE_TXNS = 64;
+/** Sessions expired, and watches removed, in one turn. */
+const EXPIRIES_PER_TURN = 200;
+const WATCHES_PER_TURN = 20_000;
+const MIN_SWEEP_MS = 50;
+
+export interface ServerNodeOptions {
+  readonly environment: Environment;
+  readonly config: ServerConfig;
+  readonly state: ServerState;
+  /** Undefined for a server in memory. */
+  readonly directory: DataDirectory | undefined;
+  /** Makes the log; `onDurable` reports, `onFailure` ends this server. */
+  readonly openLog: (
+    lastZxid: Zxid,
+    onDurable: (zxid: Zxid) => void,
+    onFailure: (error: Error) => void,
+  ) => TxnLog;
+  /** Called once when the server cannot go on. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export class ServerNode {
+  readonly environment: Environment;
+  readonly config: ServerConfig;
+  readonly directory: DataDirectory | undefined;
+  readonly tree: ServerState['tree'];
+  readonly sessions: SessionTable;
+  readonly watches: WatchTable;
+  readonly access: AccessControl;
+  readonly connections: ConnectionTable;
+  readonly events: WatchEvents;
+  readonly throttle: Throttle;
+  readonly window: ProposalWindow;
+  readonly stats: ServerStats;
+  readonly outputs: OutputPool;
+  readonly snapshotter: Snapshotter | undefined;
+  /** Reused for every request; valid during one call. */
+  readonly reader: ByteReader;
+  /** Connections with output of this turn. */
+  readonly dirty: ClientConnection[];
+  /** Monotonic ms at the beginning of this turn. */
+  nowMs: number;
+  readonly startedMs: number;
+  private readonly preparation: Preparation;
+  private readonly sweeper: ContainerSweeper;
+  private readonly log: TxnLog;
+  private readonly onFatal: (error: Error) => void;
+  private readonly reply: ByteWriter;
+  private readonly toResume: ClientConnection[];
+  private readonly listeners: Listener[];
+  private readonly timers: (() => void)[];
+  private readonly withoutSession: Set<ClientConnection>;
+  /** Slots whose watches are still to be removed. */
+  private readonly leavingSlots: number[];
+  private durableZxid: Zxid;
+  private flushPending: boolean;
+  private applyPending: boolean;
+  private sweepPending: boolean;
+  private snapshotAfterTxns: number;
+  private snapshotAfterBytes: number;
+  private state: 'serving' | 'stopping' | 'failed';
+
+  constructor(options: ServerNodeOptions) {
+    const { environment, config, state, directory } = options;
+    this.environment = environment;
+    this.config = config;
+    this.directory = directory;
+    this.tree = state.tree;
+    this.nowMs = environment.clock.monotonicMs();
+    this.startedMs = this.nowMs;
+    this.sessions = new SessionTable({
+      serverId: config.serverId,
+      tickMs: config.tickTimeMs,
+      wallNowMs: environment.clock.wallMs(),
+      nowMs: this.nowMs,
+    });
+    for (const [id, timeoutMs] of state.sessions) this.sessions.add(id, timeoutMs, this.nowMs);
+    this.watches = new WatchTable(this.tree.paths);
+    this.access = new AccessControl(config);
+    this.connections = new ConnectionTable();
+    this.events = new WatchEvents(this.tree, this.watches, this.connections);
+    this.throttle = new Throttle({
+      config,
+      random: environment.random,
+      nowMs: () => this.nowMs,
+    });
+    this.window = new ProposalWindow();
+    this.stats = new ServerStats();
+    this.outputs = new OutputPool();
+    this.reader = new ByteReader();
+    this.reader.maxLength = config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes;
+    this.dirty = [];
+    this.preparation = new Preparation({
+      tree: this.tree,
+      access: this.access,
+      config,
+      window: this.window,
+    });
+    this.reply = new ByteWriter(4096);
+    this.toResume = [];
+    this.listeners = [];
+    this.timers = [];
+    this.withoutSession = new Set();
+    this.leavingSlots = [];
+    this.durableZxid = this.tree.lastProcessedZxid;
+    this.flushPending = false;
+    this.applyPending = false;
+    this.sweepPending = false;
+    this.state = 'serving';
+    this.onFatal = options.onFatal;
+    this.log = options.openLog(
+      this.tree.lastProcessedZxid,
+      (zxid) => this.durable(zxid),
+      (error) => this.fail(error),
+    );
+    this.snapshotter =
+      directory === undefined
+        ? undefined
+        : new Snapshotter({
+            environment,
+            config,
+            directory,
+            tree: this.tree,
+            sessions: this.sessions,
+          });
+    this.sweeper = new ContainerSweeper({
+      environment,
+      config: config.containers,
+      tree: this.tree,
+      deleteContainer: (id) => this.deleteContainer(id),
+    });
+    this.snapshotAfterTxns = 0;
+    this.snapshotAfterBytes = 0;
+    this.chooseNextSnapshot();
+  }
+
+  get isServing(): boolean {
+    return this.state === 'serving';
+  }
+
+  /** Requests taken and not answered. */
+  get outstanding(): number {
+    let count = 0;
+    for (const connection of this.connections) count += connection.outstanding;
+    return count;
+  }
+
+  // ---- Life ---------------------------------------------------------------------------------
+
+  /** Begins to expire, sweep and purge. Listeners are added by listen(). */
+  start(): void {
+    const { scheduler } = this.environment;
+    const sweepMs = Math.max(MIN_SWEEP_MS, Math.floor(this.config.tickTimeMs / 2));
+    this.timers.push(scheduler.every(sweepMs, () => this.sweep()));
+    this.sweeper.start();
+    this.schedulePurge();
+    this.dropOrphans();
+  }
+
+  async listen(options: Parameters<Environment['network']['listen']>[0]): Promise<Listener> {
+    const listener = await this.environment.network.listen(options, (connection) =>
+      this.accept(connection),
+    );
+    this.listeners.push(listener);
+    return listener;
+  }
+
+  /** Closes in order: no new clients, every txn in the works on disk, applied and answered, then all. */
+  async stop(): Promise<void> {
+    if (this.state !== 'serving') return;
+    this.state = 'stopping';
+    for (const stopTimer of this.timers) stopTimer();
+    this.timers.length = 0;
+    this.sweeper.stop();
+    this.snapshotter?.stop();
+    for (const listener of this.listeners) listener.stopAccepting();
+    await new Promise<void>((resolve, reject) => {
+      this.log.close((error) => (error === undefined ? resolve() : reject(error)));
+    });
+    this.beginTurn();
+    this.applyDurable(Number.POSITIVE_INFINITY);
+    for (const connection of this.connections) connection.finish();
+    this.flush();
+    await Promise.all(this.listeners.map((listener) => listener.close()));
+  }
+
+  /** The disk can no longer be trusted: nothing more is answered. */
+  private fail(error: Error): void {
+    if (this.state === 'failed') return;
+    this.state = 'failed';
+    for (const stopTimer of this.timers) stopTimer();
+    this.timers.length = 0;
+    this.sweeper.stop();
+    this.snapshotter?.stop();
+    for (const listener of this.listeners) listener.stopAccepting();
+    for (const connection of this.connections) connection.transport.destroy();
+    this.environment.logger.error('The txn log failed; this server stops', {
+      reason: error.message,
+    });
+    this.onFatal(error);
+  }
+
+  // ---- Connections --------------------------------------------------------------------------
+
+  private accept(transport: Connection): ConnectionHandler {
+    this.beginTurn();
+    const { maxCnxns, maxClientCnxns } = this.config;
+    const address = transport.remoteAddress;
+    const isTooMany =
+      (maxCnxns > 0 && this.connections.size >= maxCnxns) ||
+      (maxClientCnxns > 0 && this.connections.countOf(address) >= maxClientCnxns);
+    const identities = this.access.initialIdentities(transport);
+    if (this.state !== 'serving' || isTooMany || identities === undefined) {
+      if (isTooMany) {
+        this.environment.logger.warn('Too many connections', {
+          client: address,
+          connections: this.connections.size,
+          ofThisAddress: this.connections.countOf(address),
+          maxCnxns,
+          maxClientCnxns,
+        });
+      }
+      transport.destroy();
+      return REFUSED;
+    }
+    const connection = this.connections.add(
+      address,
+      (slot) => new ClientConnection(this, transport, slot, identities),
+    );
+    this.withoutSession.add(connection);
+    return connection;
+  }
+
+  /** The connection's session is decided. */
+  sessionEstablished(connection: ClientConnection): void {
+    this.withoutSession.delete(connection);
+  }
+
+  /** The connection takes no more requests; its watches go, a few at a time. */
+  connectionEnding(connection: ClientConnection): void {
+    this.withoutSession.delete(connection);
+    this.connections.remove(connection);
+    if (this.watches.removeWatcher(connection.slot, WATCHES_PER_TURN)) {
+      this.connections.releaseSlot(connection.slot);
+      return;
+    }
+    this.leavingSlots.push(connection.slot);
+    this.scheduleSweep();
+  }
+
+  /** Lets a stopped connection go on once this batch is applied. */
+  resumeAfterBatch(connection: ClientConnection): void {
+    this.toResume.push(connection);
+  }
+
+  // ---- Turns --------------------------------------------------------------------------------
+
+  /** Called first in whatever begins a turn of the loop. */
+  beginTurn(): void {
+    this.nowMs = this.environment.clock.monotonicMs();
+  }
+
+  /** Called last: replies and events of this turn go out, one write for each connection. */
+  flush(): void {
+    const { dirty } = this;
+    // A flush can end a connection, which may add others behind it.
+    for (let i = 0; i < dirty.length; i++) (dirty[i] as ClientConnection).endTurn();
+    dirty.length = 0;
+  }
+
+  // ---- Writes -------------------------------------------------------------------------------
+
+  /** Takes a write of a connection. It is answered when it is durable and applied. */
+  submit(
+    operation: Operation,
+    connection: ClientConnection,
+    xid: number,
+    request: ByteReader,
+    receivedMs: number,
+    largeBytes: number,
+  ): void {
+    const session = connection.session as Session;
+    const proposal = this.propose(
+      operation.type,
+      operation.prepare as Prepare,
+      session,
+      xid,
+      connection.identities,
+      request,
+    );
+    proposal.connection = connection;
+    proposal.xid = xid;
+    proposal.receivedMs = receivedMs;
+    proposal.largeBytes = largeBytes;
+    if (operation.type === OpCode.closeSession) this.sessions.markClosing(session);
+  }
+
+  createSession(connection: ClientConnection, timeoutMs: number): void {
+    const id = this.sessions.allocateId();
+    const body = Buffer.allocUnsafe(4);
+    putInt32(body, 0, timeoutMs);
+    const proposal = this.propose(
+      OpCode.createSession,
+      prepareCreateSession,
+      { idHigh: Number(id >> 32n) | 0, idLow: Number(id & 0xffffffffn) | 0 },
+      0,
+      [],
+      this.reader.reset(body, 0, 4),
+    );
+    proposal.connection = connection;
+    proposal.receivedMs = this.nowMs;
+  }
+
+  private closeExpired(session: Session): void {
+    this.environment.logger.info('Session expired', {
+      session: formatSessionId(session.id),
+      timeoutMs: session.timeoutMs,
+    });
+    this.propose(
+      OpCode.closeSession,
+      operationOf(OpCode.closeSession)?.prepare as Prepare,
+      session,
+      0,
+      [],
+      this.reader.reset(EMPTY, 0, 0),
+    );
+  }
+
+  private deleteContainer(id: PathId): void {
+    if (this.state !== 'serving') return;
+    this.beginTurn();
+    const path = new ByteWriter(256);
+    path.string(this.tree.paths.pathString(id));
+    this.propose(
+      OpCode.deleteContainer,
+      prepareDeleteContainer,
+      NOBODY_ASKS,
+      0,
+      [],
+      this.reader.reset(path.bytes, 0, path.offset),
+    );
+  }
+
+  private propose(
+    type: number,
+    prepare: Prepare,
+    requester: Requester,
+    cxid: number,
+    identities: ClientConnection['identities'],
+    request: ByteReader,
+  ): Proposal {
+    const proposal = this.preparation.prepare(
+      type,
+      prepare,
+      requester,
+      cxid,
+      identities,
+      request,
+      this.environment.clock.wallMs(),
+    );
+    proposal.requestType = type;
+    this.log.append(proposal.zxid, proposal.bytes, proposal.start, proposal.end);
+    if (!this.flushPending) {
+      this.flushPending = true;
+      this.environment.scheduler.afterTurn(this.flushLog);
+    }
+    this.snapshotIfDue();
+    return proposal;
+  }
+
+  private readonly flushLog = (): void => {
+    this.flushPending = false;
+    if (this.state !== 'failed') this.log.flush();
+  };
+
+  // ---- Applying -----------------------------------------------------------------------------
+
+  private durable(zxid: Zxid): void {
+    this.durableZxid = zxid;
+    if (this.applyPending) return;
+    this.beginTurn();
+    this.applyDurable(this.nowMs + APPLY_SLICE_MS);
+    this.afterBatch();
+  }
+
+  private readonly goOnApplying = (): void => {
+    this.applyPending = false;
+    if (this.state === 'failed') return;
+    this.beginTurn();
+    this.applyDurable(this.nowMs + APPLY_SLICE_MS);
+    this.afterBatch();
+  };
+
+  /** Replies go out, then those go on who waited for the batch. */
+  private afterBatch(): void {
+    this.flush();
+    if (this.window.size <= this.config.globalOutstandingLimit) this.throttle.release();
+    while (this.toResume.length > 0) (this.toResume.pop() as ClientConnection).resume();
+    this.flush();
+  }
+
+  /** Applies what is durable, in order; what is left at `untilMs` comes in a later turn. */
+  private applyDurable(untilMs: number): void {
+    let count = 0;
+    for (;;) {
+      const proposal = this.window.first();
+      if (proposal === undefined || proposal.zxid > this.durableZxid) return;
+      this.apply(proposal);
+      this.window.shift();
+      if (++count % APPLY_SLICE_TXNS === 0 && this.environment.clock.monotonicMs() > untilMs) {
+        this.applyPending = true;
+        this.environment.scheduler.afterTurn(this.goOnApplying);
+        return;
+      }
+    }
+  }
+
+  private apply(proposal: Proposal): void {
+    const { tree, reply } = this;
+    const { connection, zxid } = proposal;
+    this.events.zxid = zxid;
+    reply.reset();
+    const wantsReply = connection !== undefined && !connection.isClosed;
+    const error = tree.apply(
+      proposal.bytes,
+      proposal.start,
+      proposal.end,
+      this.events,
+      wantsReply ? reply : undefined,
+    );
+    this.preparation.pending.applied(zxid);
+    if (proposal.largeBytes > 0) this.throttle.finishLarge(proposal.largeBytes);
+    switch (proposal.requestType) {
+      case OpCode.createSession:
+        this.applyCreateSession(proposal);
+        return;
+      case OpCode.closeSession:
+        this.applyCloseSession(proposal);
+        return;
+      default:
+        connection?.writeApplied(proposal, zxid, proposal.error || error, reply);
+    }
+  }
+
+  private applyCreateSession(proposal: Proposal): void {
+    const { bytes, start } = proposal;
+    const id = bytes.readBigUInt64BE(start);
+    const timeoutMs = bytes.readInt32BE(start + 32);
+    const session = this.sessions.add(id, timeoutMs, this.nowMs);
+    proposal.connection?.sessionCreated(session);
+  }
+
+  private applyCloseSession(proposal: Proposal): void {
+    const session = this.sessions.get(proposal.bytes.readBigUInt64BE(proposal.start));
+    const owner = session?.owner as ClientConnection | undefined;
+    if (session !== undefined) this.sessions.remove(session);
+    const { connection } = proposal;
+    if (connection !== undefined) {
+      this.reply.reset();
+      connection.writeApplied(proposal, proposal.zxid, 0, this.reply);
+      connection.finish();
+    }
+    if (owner !== undefined && owner !== connection) owner.finish();
+  }
+
+  // ---- What the clock brings ----------------------------------------------------------------
+
+  private sweep(): void {
+    this.beginTurn();
+    this.sweepPending = false;
+    let more = this.expireSessions();
+    if (this.removeWatches()) more = true;
+    const deadline = this.nowMs - this.config.sessionlessCnxnTimeoutMs;
+    for (const connection of this.withoutSession) {
+      if (connection.acceptedMs < deadline) connection.finish();
+    }
+    this.flush();
+    if (more) this.scheduleSweep();
+  }
+
+  private scheduleSweep(): void {
+    if (this.sweepPending || this.state !== 'serving') return;
+    this.sweepPending = true;
+    this.environment.scheduler.afterTurn(() => this.sweep());
+  }
+
+  private expireSessions(): boolean {
+    for (let i = 0; i < EXPIRIES_PER_TURN; i++) {
+      const session = this.sessions.takeExpired(this.nowMs);
+      if (session === undefined) return false;
+      this.closeExpired(session);
+    }
+    return true;
+  }
+
+  private removeWatches(): boolean {
+    const slot = this.leavingSlots[this.leavingSlots.length - 1];
+    if (slot === undefined) return false;
+    if (this.watches.removeWatcher(slot, WATCHES_PER_TURN)) {
+      this.leavingSlots.pop();
+      this.connections.releaseSlot(slot);
+    }
+    return this.leavingSlots.length > 0;
+  }
+
+  /**
+   * Ephemerals whose session no snapshot or log knows: their sessions are closed now, as a txn
+   * (ZooKeeperServer.loadData, killSession).
+   */
+  private dropOrphans(): void {
+    const orphans: Requester[] = [];
+    this.tree.ephemerals.forEachSession((high, low) => {
+      const id = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+      if (this.sessions.get(id) === undefined) orphans.push({ idHigh: high, idLow: low });
+    });
+    for (const requester of orphans) {
+      this.propose(
+        OpCode.closeSession,
+        operationOf(OpCode.closeSession)?.prepare as Prepare,
+        requester,
+        0,
+        [],
+        this.reader.reset(EMPTY, 0, 0),
+      );
+    }
+  }
+
+  // ---- Snapshots and purge ------------------------------------------------------------------
+
+  /** Apache's rule: between half and all of snapCount txns, or of snapSizeLimit bytes, at random. */
+  private chooseNextSnapshot(): void {
+    const { snapCount, snapSizeLimitBytes } = this.config;
+    const { random } = this.environment;
+    this.snapshotAfterTxns = snapCount / 2 + random() * (snapCount / 2);
+    this.snapshotAfterBytes =
+      snapSizeLimitBytes > 0
+        ? snapSizeLimitBytes / 2 + random() * (snapSizeLimitBytes / 2)
+        : Number.POSITIVE_INFINITY;
+  }
+
+  private snapshotIfDue(): void {
+    const { log, snapshotter } = this;
+    if (
+      snapshotter === undefined ||
+      (log.txnsSinceRoll <= this.snapshotAfterTxns && log.bytesSinceRoll <= this.snapshotAfterBytes)
+    ) {
+      return;
+    }
+    this.chooseNextSnapshot();
+    log.roll();
+    if (!snapshotter.start()) {
+      this.environment.logger.warn('Too busy to snapshot: the one before is still being written');
+    }
+  }
+
+  private schedulePurge(): void {
+    const { autopurgePurgeIntervalMs, autopurgeSnapRetainCount } = this.config;
+    const { directory } = this;
+    if (directory === undefined || autopurgePurgeIntervalMs <= 0) return;
+    const purgeNow = (): void =>
+      purge(this.environment.disk, directory, autopurgeSnapRetainCount, (error, deleted) => {
+        if (deleted.length > 0) this.environment.logger.info('Purged old files', { deleted });
+        if (error !== undefined) {
+          this.environment.logger.warn('Purge failed', { reason: error.message });
+        }
+      });
+    purgeNow();
+    this.timers.push(this.environment.scheduler.every(autopurgePurgeIntervalMs, purgeNow));
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** Whom nothing is said to: the connection is being destroyed. */
+const REFUSED: ConnectionHandler = Object.freeze({ data() {}, drained() {}, closed() {} });

@@ -1,0 +1,302 @@
+// Brings a server up: recovers what the disk holds, opens the log and the ports; and its handle.
+
+import { formatZxid, type Zxid } from '@zebu/protocol';
+import {
+  type DataDirectory,
+  openDataDirectory,
+  type RecoveryResult,
+  recover,
+  TxnLogWriter,
+} from '@zebu/storage';
+import type { Listener, TlsOptions } from '@zebu/transport';
+import {
+  defaultServerConfig,
+  type ServerConfig,
+  type ServerConfigOverrides,
+} from './config/server-config.ts';
+import type { Environment } from './environment.ts';
+import type { Logger } from './logger.ts';
+import { nodeEnvironment } from './node-environment.ts';
+import { ServerState } from './recovery-target.ts';
+import { ServerNode } from './server-node.ts';
+import { MemoryTxnLog, type TxnLog } from './txn-log.ts';
+
+/** How often a long recovery says how far it is. */
+const PROGRESS_MS = 1000;
+/** A recovery lets the event loop turn after this long. */
+const RECOVERY_SLICE_MS = 10;
+
+export interface StartServerOptions extends ServerConfigOverrides {
+  /** Short for clientPort. 0: any free port. */
+  readonly port?: number;
+  /** Default: silent. */
+  readonly logger?: Logger;
+  /** Default: the real one. */
+  readonly environment?: Environment;
+}
+
+/** A running server. */
+export interface ZebuServer {
+  /** The client port that was bound; -1 without one. */
+  readonly port: number;
+  readonly address: string;
+  /** The TLS port that was bound; -1 without one. */
+  readonly securePort: number;
+  /** `127.0.0.1:2181`, for a client. */
+  readonly connectString: string;
+  readonly lastZxid: Zxid;
+  /** Znodes, the root counted once. */
+  readonly znodeCount: number;
+  /** Resolves when the server stopped because of a failure; never if it did not. */
+  readonly failed: Promise<Error>;
+  /**
+   * Answers what is in the works, makes it durable and stops. The reason goes to the log. A second
+   * call waits for the first.
+   */
+  close(reason?: string): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts a server with the settings given and Apache's defaults for the rest; without `dataDir` it
+ * keeps everything in memory. Resolves once it serves. Rejects with StorageError for data that must
+ * not be served, and with TransportError for a port that cannot be bound.
+ */
+export async function startServer(options: StartServerOptions = {}): Promise<ZebuServer> {
+  const { port, logger, environment = nodeEnvironment(logger), ...overrides } = options;
+  const config = defaultServerConfig(
+    port === undefined ? overrides : { ...overrides, clientPort: port },
+  );
+  const startedMs = environment.clock.monotonicMs();
+  const recovered = await recoverState(environment, config);
+  let reportFailure: (error: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => {
+    reportFailure = resolve;
+  });
+  const node = new ServerNode({
+    environment,
+    config,
+    state: recovered.state,
+    directory: recovered.directory,
+    openLog: (lastZxid, onDurable, onFailure) =>
+      openLog(environment, config, recovered.directory, lastZxid, onDurable, onFailure),
+    onFatal: (error) => reportFailure(error),
+  });
+  const listeners = await openPorts(node, config);
+  node.start();
+  if (recovered.needsSnapshot) node.snapshotter?.start();
+  const server = new RunningServer(node, listeners, failed);
+  environment.logger.info('Serving', {
+    port: server.port,
+    ...(server.securePort >= 0 ? { securePort: server.securePort } : {}),
+    dataDir: config.dataDir ?? '(memory)',
+    zxid: formatZxid(node.tree.lastProcessedZxid),
+    znodes: server.znodeCount,
+    sessions: node.sessions.size,
+    ms: Math.round(environment.clock.monotonicMs() - startedMs),
+  });
+  return server;
+}
+
+class RunningServer implements ZebuServer {
+  readonly failed: Promise<Error>;
+  private readonly node: ServerNode;
+  private readonly plain: Listener | undefined;
+  private readonly secure: Listener | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    node: ServerNode,
+    listeners: { plain: Listener | undefined; secure: Listener | undefined },
+    failed: Promise<Error>,
+  ) {
+    this.node = node;
+    this.plain = listeners.plain;
+    this.secure = listeners.secure;
+    this.failed = failed;
+    this.closing = undefined;
+  }
+
+  get port(): number {
+    return this.plain?.port ?? -1;
+  }
+
+  get securePort(): number {
+    return this.secure?.port ?? -1;
+  }
+
+  get address(): string {
+    return (this.plain ?? this.secure)?.address ?? '';
+  }
+
+  get connectString(): string {
+    const { address } = this;
+    const host =
+      address === '' || address === '::' || address === '0.0.0.0' ? '127.0.0.1' : address;
+    return host.includes(':') ? `[${host}]:${this.port}` : `${host}:${this.port}`;
+  }
+
+  get lastZxid(): Zxid {
+    return this.node.tree.lastProcessedZxid;
+  }
+
+  get znodeCount(): number {
+    return this.node.tree.znodeCount - 1;
+  }
+
+  close(reason = 'asked to'): Promise<void> {
+    this.closing ??= this.stop(reason);
+    return this.closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close('disposed');
+  }
+
+  private async stop(reason: string): Promise<void> {
+    const { environment, tree } = this.node;
+    environment.logger.info('Stopping', { reason });
+    await this.node.stop();
+    environment.logger.info('Stopped', { reason, zxid: formatZxid(tree.lastProcessedZxid) });
+  }
+}
+
+interface Recovered {
+  readonly state: ServerState;
+  readonly directory: DataDirectory | undefined;
+  readonly needsSnapshot: boolean;
+}
+
+async function recoverState(environment: Environment, config: ServerConfig): Promise<Recovered> {
+  const hashSeed = Math.floor(environment.random() * 0x1_0000_0000) | 0;
+  const createTarget = (): ServerState => new ServerState(config, hashSeed);
+  if (config.dataDir === undefined) {
+    return { state: createTarget(), directory: undefined, needsSnapshot: false };
+  }
+  const { disk, logger, clock } = environment;
+  const directory = openDataDirectory({
+    disk,
+    dataDir: config.dataDir,
+    dataLogDir: config.dataLogDir,
+    autocreate: config.dataDirAutocreate,
+  });
+  const steps = recover({
+    disk,
+    directory,
+    createTarget,
+    trustEmptySnapshot: config.snapshotTrustEmpty,
+    autocreateDatabase: config.dbAutocreate,
+    maxEntryBytes: config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes,
+  });
+  let saidMs = clock.monotonicMs();
+  let turnedMs = saidMs;
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return { ...finishRecovery(step.value, logger), directory };
+    const nowMs = clock.monotonicMs();
+    if (nowMs - saidMs >= PROGRESS_MS) {
+      saidMs = nowMs;
+      const { stage, file, bytesRead, totalBytes, entries } = step.value;
+      logger.info('Loading', {
+        stage,
+        file,
+        percent: totalBytes === 0 ? 100 : Math.floor((100 * bytesRead) / totalBytes),
+        entries,
+      });
+    }
+    if (nowMs - turnedMs >= RECOVERY_SLICE_MS) {
+      await new Promise<void>((resolve) => environment.scheduler.afterTurn(resolve));
+      turnedMs = clock.monotonicMs();
+    }
+  }
+}
+
+function finishRecovery(
+  result: RecoveryResult<ServerState>,
+  logger: Logger,
+): { state: ServerState; needsSnapshot: boolean } {
+  for (const warning of result.warnings) logger.warn(warning);
+  const { target: state } = result;
+  if (result.zxid > state.tree.lastProcessedZxid) state.tree.lastProcessedZxid = result.zxid;
+  if (state.tree.digestMismatches > 0) {
+    logger.warn('Txns whose digest does not match the tree they led to', {
+      count: state.tree.digestMismatches,
+    });
+  }
+  return { state, needsSnapshot: result.needsSnapshot || result.trustedEmptySnapshot };
+}
+
+function openLog(
+  environment: Environment,
+  config: ServerConfig,
+  directory: DataDirectory | undefined,
+  lastZxid: Zxid,
+  onDurable: (zxid: Zxid) => void,
+  onFailure: (error: Error) => void,
+): TxnLog {
+  if (directory === undefined) return new MemoryTxnLog(lastZxid, onDurable);
+  return new TxnLogWriter({
+    disk: environment.disk,
+    directory: directory.logDirectory,
+    lastZxid,
+    preAllocBytes: config.preAllocSizeBytes,
+    segmentLimitBytes: Math.max(0, config.txnLogSizeLimitBytes),
+    fsync: config.forceSync,
+    onDurable,
+    onFailure,
+    slowSyncMs: config.fsyncWarningThresholdMs,
+    onSlowSync: (durationMs, bytes, file) =>
+      environment.logger.warn('Slow write to the txn log', {
+        ms: Math.round(durationMs),
+        bytes,
+        file,
+        thresholdMs: config.fsyncWarningThresholdMs,
+      }),
+    now: () => environment.clock.monotonicMs(),
+  });
+}
+
+async function openPorts(
+  node: ServerNode,
+  config: ServerConfig,
+): Promise<{ plain: Listener | undefined; secure: Listener | undefined }> {
+  const shared = {
+    keepAlive: config.tcpKeepAlive,
+    ...(config.clientPortListenBacklog > 0 ? { backlog: config.clientPortListenBacklog } : {}),
+  };
+  const plain =
+    config.clientPort === undefined
+      ? undefined
+      : await node.listen({
+          port: config.clientPort,
+          ...(config.clientPortAddress === undefined ? {} : { host: config.clientPortAddress }),
+          ...shared,
+        });
+  if (config.secureClientPort === undefined || config.tls === undefined) {
+    return { plain, secure: undefined };
+  }
+  const secure = await node.listen({
+    port: config.secureClientPort,
+    ...(config.secureClientPortAddress === undefined
+      ? {}
+      : { host: config.secureClientPortAddress }),
+    ...shared,
+    tls: readTls(node.environment, config.tls),
+  });
+  return { plain, secure };
+}
+
+/** Reads the stores that the configuration names. */
+function readTls(environment: Environment, tls: NonNullable<ServerConfig['tls']>): TlsOptions {
+  const { disk } = environment;
+  const key = disk.readFile(tls.keyStore.path);
+  const trust = tls.trustStore === undefined ? undefined : disk.readFile(tls.trustStore.path);
+  return {
+    ...(tls.keyStore.type === 'PKCS12' ? { pfx: key } : { key, cert: key }),
+    ...(tls.keyStore.password === undefined ? {} : { passphrase: tls.keyStore.password }),
+    ...(trust === undefined ? {} : { ca: trust }),
+    ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
+    clientAuth: tls.clientAuth,
+    minVersion: tls.enabledProtocols.includes('TLSv1.2') ? 'TLSv1.2' : 'TLSv1.3',
+  };
+}

@@ -1,0 +1,134 @@
+// Who has to wait, and who is turned away, so that what waits in this server stays bounded.
+//
+//   globalOutstandingLimit   txns in the works; beyond it a connection that wrote is not read until
+//                            the next batch is applied
+//   largeRequest*            bytes of large requests in the works; beyond it the connection is closed
+//   connection_throttle_*    a bucket of tokens for connect requests, with probabilistic dropping
+//
+// Source: ZooKeeperServer.shouldThrottle, .checkRequestSize and BlueThrottle (3.9.5).
+
+import type { ServerConfig } from './config/server-config.ts';
+
+/** What waits here goes on through this. */
+export interface Waiting {
+  resume(): void;
+}
+
+export interface ThrottleOptions {
+  readonly config: ServerConfig;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Monotonic, ms. */
+  readonly nowMs: () => number;
+}
+
+export class Throttle {
+  private readonly config: ServerConfig;
+  private readonly random: () => number;
+  private readonly nowMs: () => number;
+  private waiting: Waiting[];
+  private largeBytes: number;
+  private tokens: number;
+  private lastFillMs: number;
+  private lastFreezeMs: number;
+  private dropChance: number;
+  /** Large requests that were turned away, and connect requests. */
+  largeRejected: number;
+  connectsRejected: number;
+
+  constructor(options: ThrottleOptions) {
+    this.config = options.config;
+    this.random = options.random;
+    this.nowMs = options.nowMs;
+    this.waiting = [];
+    this.largeBytes = 0;
+    this.tokens = options.config.connectionThrottle.tokens;
+    this.lastFillMs = options.nowMs();
+    this.lastFreezeMs = options.nowMs();
+    this.dropChance = 0;
+    this.largeRejected = 0;
+    this.connectsRejected = 0;
+  }
+
+  /** Probability with which connect requests are dropped before they cost a token. */
+  get connectionDropChance(): number {
+    return this.dropChance;
+  }
+
+  /** Whether `outstanding` txns in the works are more than the limit. */
+  isFull(outstanding: number): boolean {
+    return outstanding > this.config.globalOutstandingLimit;
+  }
+
+  /** Lets `one` go on once the txns in the works are fewer. */
+  wait(one: Waiting): void {
+    this.waiting.push(one);
+  }
+
+  /** Lets everyone go on who waited; whoever meets the limit again waits again. */
+  release(): void {
+    if (this.waiting.length === 0) return;
+    const { waiting } = this;
+    this.waiting = [];
+    for (const one of waiting) one.resume();
+  }
+
+  /** Bytes that a request of this size counts as large; 0 for others. */
+  largeSize(requestBytes: number): number {
+    const { largeRequestThresholdBytes: threshold } = this.config;
+    return threshold > 0 && requestBytes > threshold ? requestBytes : 0;
+  }
+
+  /** Counts a large request in; false when the sum would pass largeRequestMaxBytes. */
+  admitLarge(largeBytes: number): boolean {
+    if (largeBytes === 0) return true;
+    if (this.largeBytes + largeBytes > this.config.largeRequestMaxBytes) {
+      this.largeRejected++;
+      return false;
+    }
+    this.largeBytes += largeBytes;
+    return true;
+  }
+
+  finishLarge(largeBytes: number): void {
+    this.largeBytes -= largeBytes;
+  }
+
+  /** Whether a connect request may go on. Session 0n asks for a new session. */
+  admitConnect(sessionId: bigint): boolean {
+    const throttle = this.config.connectionThrottle;
+    if (throttle.tokens <= 0) return true;
+    const cost = !throttle.weightEnabled
+      ? 1
+      : sessionId === 0n
+        ? throttle.globalSessionWeight
+        : throttle.renewSessionWeight;
+    this.fill();
+    if (throttle.freezeTimeMs >= 0 && this.random() < this.dropChance) return this.reject();
+    if (cost > this.tokens) return this.reject();
+    this.tokens -= cost;
+    return true;
+  }
+
+  private fill(): void {
+    const throttle = this.config.connectionThrottle;
+    const now = this.nowMs();
+    const fills = Math.floor((now - this.lastFillMs) / throttle.fillTimeMs);
+    if (fills > 0) {
+      this.tokens = Math.min(throttle.tokens, this.tokens + fills * throttle.fillCount);
+      this.lastFillMs += fills * throttle.fillTimeMs;
+    }
+    if (throttle.freezeTimeMs < 0 || now - this.lastFreezeMs < throttle.freezeTimeMs) return;
+    this.lastFreezeMs = now;
+    if (this.tokens < 1) {
+      this.dropChance = Math.min(1, this.dropChance + throttle.dropIncrease);
+    } else if (this.tokens >= throttle.tokens * throttle.decreaseRatio) {
+      this.dropChance = Math.max(0, this.dropChance - throttle.dropDecrease);
+    }
+  }
+
+  private reject(): boolean {
+    this.connectsRejected++;
+    return false;
+  }
+}
