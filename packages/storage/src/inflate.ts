@@ -59,6 +59,7 @@ export class GunzipSource implements ByteSource {
   #memberStart = 0;
 
   #state = AT_MEMBER;
+  #anyMember = false;
   #lastBlock = false;
   #storedLeft = 0;
   #literals: CodeTable = fixedLiterals;
@@ -121,12 +122,11 @@ export class GunzipSource implements ByteSource {
 
   /** Java's reader takes concatenated members, so this does; anything else behind a member is ignored. */
   #startMember(): void {
-    const first = this.#memberBytes === 0 && this.#outEnd === 0;
     this.#held = 0;
     this.#hold = 0;
     const magic = this.#maybeByte();
     if (magic !== 0x1f || this.#maybeByte() !== 0x8b) {
-      if (first) throw new Error('Not a gzip file');
+      if (!this.#anyMember) throw new Error('Not a gzip file');
       this.#state = AT_END;
       return;
     }
@@ -140,6 +140,7 @@ export class GunzipSource implements ByteSource {
     if ((flags & 8) !== 0) while (this.#byte() !== 0); // file name
     if ((flags & 16) !== 0) while (this.#byte() !== 0); // comment
     if ((flags & 2) !== 0) for (let i = 0; i < 2; i += 1) this.#byte(); // header checksum
+    this.#anyMember = true;
     this.#crc = 0;
     this.#memberBytes = 0;
     this.#memberStart = this.#outEnd;

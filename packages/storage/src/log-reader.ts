@@ -1,7 +1,9 @@
-import { formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
+import { adler32, formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
 import type { Disk, ReadableFile } from './disk.ts';
 import {
+  END_MARK,
   judgeRecord,
+  MIN_ENTRY_BYTES,
   RECORD_FRAME_BYTES,
   RECORD_HEAD_BYTES,
   RecordOutcome,
@@ -289,8 +291,12 @@ export class SegmentReader {
         return 'Zeros, and behind them sectors of a write that was never acknowledged';
       }
       case RecordOutcome.CUT:
+        if (this.#fitsShorter(this.size))
+          throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
         return 'The file ends inside a record';
       case RecordOutcome.BAD_END_MARK: {
+        if (this.#fitsShorter(recordEnd))
+          throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
         const residueEnd = this.#lastNonZero(recordEnd);
         if (residueEnd < 0) return 'The last record has no end mark';
         if (!this.#lacksSectors(recordEnd)) throw this.#damage('BAD_END_MARK', 'No end mark');
@@ -370,6 +376,24 @@ export class SegmentReader {
       const informative = from === this.offset ? got - 4 : got;
       if (informative > 0 && isZero(sector, 0, got)) return true;
       from = to;
+    }
+    return false;
+  }
+
+  /**
+   * True when the checksum and an end mark fit a shorter entry: then the length is what is damaged, and
+   * whole records may be behind it. (A torn length only loses bits, so it is never too long.)
+   */
+  #fitsShorter(recordEnd: number): boolean {
+    const bytes = Buffer.alloc(Math.min(recordEnd, this.size) - this.offset);
+    const got = this.#file.read(bytes, 0, bytes.length, this.offset);
+    if (got < RECORD_FRAME_BYTES + MIN_ENTRY_BYTES) return false;
+    const checksum = bytes.readUInt32BE(4);
+    let at = RECORD_HEAD_BYTES + MIN_ENTRY_BYTES;
+    let sum = adler32(bytes, RECORD_HEAD_BYTES, at);
+    for (; at < got; at += 1) {
+      if (sum === checksum && bytes[at] === END_MARK) return true;
+      sum = adler32(bytes, at, at + 1, sum);
     }
     return false;
   }

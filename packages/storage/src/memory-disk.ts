@@ -11,7 +11,7 @@ import type {
   WritableFile,
 } from './disk.ts';
 
-/** Where completions go; must run `fn` later than the call. */
+/** Where completions go; must run each `fn` later than the call, in the order of the calls. */
 type Schedule = (fn: () => void) => void;
 
 interface MemoryFile {
@@ -69,7 +69,7 @@ export class MemoryDisk implements Disk {
   readFile(path: string): Buffer {
     const file = this.#file(path, 'open');
     const bytes = Buffer.alloc(file.size);
-    file.bytes.copy(bytes, 0, 0, file.size);
+    file.bytes.copy(bytes, 0, 0, Math.min(file.size, file.bytes.length));
     return bytes;
   }
 
@@ -120,7 +120,8 @@ export class MemoryDisk implements Disk {
       read: (target, offset, length, position) => {
         const end = Math.min(position + length, file.size);
         if (end <= position) return 0;
-        const copied = file.bytes.copy(target, offset, position, Math.min(end, file.bytes.length));
+        const held = Math.min(end, file.bytes.length);
+        const copied = position < held ? file.bytes.copy(target, offset, position, held) : 0;
         target.fill(0, offset + copied, offset + end - position);
         return end - position;
       },
@@ -154,7 +155,10 @@ export class MemoryDisk implements Disk {
       writeDurable: write,
       resize: (size, done) => act(() => resize(file, size), done),
       sync: (done) => act(() => {}, done),
-      close: (done) => this.#later(() => {}, done),
+      close: (done) =>
+        this.#later(() => {
+          failure ??= diskError('EBADF', 'write', path);
+        }, done),
     };
   }
 

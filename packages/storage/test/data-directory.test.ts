@@ -1,0 +1,68 @@
+import { beforeEach, expect, test } from 'vitest';
+import { MemoryDisk, openDataDirectory, readMyId } from '../src/index.ts';
+
+let disk: MemoryDisk;
+beforeEach(() => {
+  disk = new MemoryDisk();
+});
+
+const wrong = (pattern: RegExp) =>
+  expect.objectContaining({
+    code: 'BAD_DATA_DIRECTORY',
+    message: expect.stringMatching(pattern),
+  });
+
+test('the directories are made, one or two', () => {
+  expect(openDataDirectory({ disk, dataDir: '/d' })).toEqual({
+    dataDir: '/d',
+    dataLogDir: '/d',
+    snapshotDirectory: '/d/version-2',
+    logDirectory: '/d/version-2',
+  });
+  openDataDirectory({ disk, dataDir: '/d', dataLogDir: '/l' });
+  expect(disk.list('/l')).toEqual(['version-2']);
+});
+
+test('without autocreate a missing directory is refused', () => {
+  expect(() => openDataDirectory({ disk, dataDir: '/d', autocreate: false })).toThrow(
+    wrong(/autocreate is false.*\/d\/version-2/),
+  );
+  disk.makeDirectory('/d/version-2');
+  openDataDirectory({ disk, dataDir: '/d', autocreate: false });
+});
+
+test("the other kind's files are refused when the directories differ", () => {
+  disk.makeDirectory('/d/version-2');
+  disk.makeDirectory('/l/version-2');
+  disk.writeFile('/d/version-2/log.1', Buffer.alloc(0));
+  expect(() => openDataDirectory({ disk, dataDir: '/d', dataLogDir: '/l' })).toThrow(
+    wrong(/snapshots holds txn logs/),
+  );
+  openDataDirectory({ disk, dataDir: '/d' });
+  disk.unlink('/d/version-2/log.1');
+  disk.writeFile('/l/version-2/snapshot.1', Buffer.alloc(0));
+  expect(() => openDataDirectory({ disk, dataDir: '/d', dataLogDir: '/l' })).toThrow(
+    wrong(/txn logs holds snapshots/),
+  );
+});
+
+test.each([
+  ['3', 3],
+  ['3\n', 3],
+  ['255\r\nignored', 255],
+])('myid %j is %i', (content, id) => {
+  disk.makeDirectory('/d');
+  disk.writeFile('/d/myid', Buffer.from(content));
+  expect(readMyId(disk, '/d')).toBe(id);
+});
+
+test.each(['', ' 3', '3 ', 'three', '3.5', '0x3'])('myid %j is refused', (content) => {
+  disk.makeDirectory('/d');
+  disk.writeFile('/d/myid', Buffer.from(content));
+  expect(() => readMyId(disk, '/d')).toThrow(expect.objectContaining({ code: 'BAD_MYID' }));
+});
+
+test('a missing myid is undefined', () => {
+  disk.makeDirectory('/d');
+  expect(readMyId(disk, '/d')).toBeUndefined();
+});

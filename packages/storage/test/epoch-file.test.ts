@@ -1,0 +1,96 @@
+import { beforeEach, expect, test } from 'vitest';
+import {
+  loadEpochs,
+  MemoryDisk,
+  prepareEpoch,
+  readEpoch,
+  writeEpoch,
+  writeEpochAsync,
+} from '../src/index.ts';
+import { EPOCH } from './helpers.ts';
+
+let disk: MemoryDisk;
+const directory = '/data';
+beforeEach(() => {
+  disk = new MemoryDisk();
+  disk.makeDirectory(directory);
+});
+
+test('an epoch is decimal text without a newline, replaced by rename', () => {
+  writeEpoch(disk, directory, 'currentEpoch', 17);
+  expect(disk.readFile(`${directory}/currentEpoch`).toString()).toBe('17');
+  expect(disk.list(directory)).toEqual(['currentEpoch']);
+  writeEpoch(disk, directory, 'currentEpoch', 3);
+  expect(readEpoch(disk, directory, 'currentEpoch')).toBe(3);
+  expect(readEpoch(disk, directory, 'acceptedEpoch')).toBeUndefined();
+});
+
+test('written without blocking it is the same', async () => {
+  const error = await new Promise((resolve) =>
+    writeEpochAsync(disk, directory, 'acceptedEpoch', 5, resolve),
+  );
+  expect(error).toBeUndefined();
+  expect(readEpoch(disk, directory, 'acceptedEpoch')).toBe(5);
+  expect(disk.list(directory)).toEqual(['acceptedEpoch']);
+});
+
+test('a file that cannot be written is reported', async () => {
+  const error = await new Promise((resolve) =>
+    writeEpochAsync(disk, '/nowhere', 'acceptedEpoch', 5, resolve),
+  );
+  expect(error).toMatchObject({ code: 'DISK_FAILED' });
+});
+
+test.each(['', 'x', '-1', '1.5', '99999999999999999999', '3000000'])(
+  'the content %j is refused',
+  (content) => {
+    disk.writeFile(`${directory}/currentEpoch`, Buffer.from(content));
+    expect(() => readEpoch(disk, directory, 'currentEpoch')).toThrow(
+      expect.objectContaining({ code: 'BAD_EPOCH_FILE' }),
+    );
+  },
+);
+
+test('a trailing newline, as a person writes it, is fine', () => {
+  disk.writeFile(`${directory}/currentEpoch`, Buffer.from('12\n'));
+  expect(readEpoch(disk, directory, 'currentEpoch')).toBe(12);
+});
+
+test('missing files are created with the epoch of the data', () => {
+  expect(loadEpochs(disk, directory, 4 * EPOCH + 9)).toEqual({ currentEpoch: 4, acceptedEpoch: 4 });
+  expect(disk.list(directory)).toEqual(['acceptedEpoch', 'currentEpoch']);
+  expect(loadEpochs(disk, directory, 4 * EPOCH + 9)).toEqual({ currentEpoch: 4, acceptedEpoch: 4 });
+});
+
+test('no data at all (-1) is epoch 0', () => {
+  expect(loadEpochs(disk, directory, -1)).toEqual({ currentEpoch: 0, acceptedEpoch: 0 });
+});
+
+test('an accepted epoch above the current one is a promise, and legal', () => {
+  writeEpoch(disk, directory, 'currentEpoch', 2);
+  writeEpoch(disk, directory, 'acceptedEpoch', 5);
+  expect(loadEpochs(disk, directory, 2 * EPOCH)).toEqual({ currentEpoch: 2, acceptedEpoch: 5 });
+});
+
+test('an accepted epoch below the current one is refused', () => {
+  writeEpoch(disk, directory, 'currentEpoch', 5);
+  writeEpoch(disk, directory, 'acceptedEpoch', 4);
+  expect(() => loadEpochs(disk, directory, 2 * EPOCH)).toThrow(/acceptedEpoch 4 is below/);
+});
+
+test('data of a higher epoch is refused, unless currentEpoch.tmp knows of it', () => {
+  writeEpoch(disk, directory, 'currentEpoch', 2);
+  writeEpoch(disk, directory, 'acceptedEpoch', 3);
+  expect(() => loadEpochs(disk, directory, 3 * EPOCH + 1)).toThrow(/of epoch 3.*says 2/);
+  prepareEpoch(disk, directory, 'currentEpoch', 3);
+  expect(loadEpochs(disk, directory, 3 * EPOCH + 1)).toEqual({ currentEpoch: 3, acceptedEpoch: 3 });
+  expect(readEpoch(disk, directory, 'currentEpoch')).toBe(3);
+  expect(disk.exists(`${directory}/currentEpoch.tmp`)).toBe(false);
+});
+
+test('a stale currentEpoch.tmp is left alone', () => {
+  writeEpoch(disk, directory, 'currentEpoch', 5);
+  writeEpoch(disk, directory, 'acceptedEpoch', 5);
+  prepareEpoch(disk, directory, 'currentEpoch', 4);
+  expect(loadEpochs(disk, directory, 5 * EPOCH).currentEpoch).toBe(5);
+});

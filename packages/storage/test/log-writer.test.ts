@@ -1,0 +1,261 @@
+import { expect, test } from 'vitest';
+import {
+  MemoryDisk,
+  type StorageError,
+  TxnLogWriter,
+  type TxnLogWriterOptions,
+} from '../src/index.ts';
+import { RECORD_FRAME_BYTES } from '../src/log-record.ts';
+import {
+  appendAll,
+  directoryOn,
+  entry,
+  logBytes,
+  range,
+  recoverAll,
+  writeSnapshot,
+} from './helpers.ts';
+
+/** A memory disk that does one operation at each call of `step`. */
+function steppedDisk(): { disk: MemoryDisk; step: () => boolean; drain: () => void } {
+  const queue: (() => void)[] = [];
+  const disk = new MemoryDisk({ schedule: (fn) => queue.push(fn) });
+  const step = (): boolean => {
+    const fn = queue.shift();
+    fn?.();
+    return fn !== undefined;
+  };
+  return {
+    disk,
+    step,
+    drain: () => {
+      while (step());
+    },
+  };
+}
+
+function writerOn(disk: MemoryDisk, options: Partial<TxnLogWriterOptions> = {}) {
+  const directory = directoryOn(disk);
+  const durable: number[] = [];
+  const failures: StorageError[] = [];
+  const writer = new TxnLogWriter({
+    disk,
+    directory: directory.logDirectory,
+    lastZxid: 0,
+    onDurable: (zxid) => durable.push(zxid),
+    onFailure: (error) => failures.push(error),
+    ...options,
+  });
+  const append = (zxid: number, padding = 0) => {
+    const bytes = entry(zxid, padding);
+    writer.append(zxid, bytes, 0, bytes.length);
+  };
+  return { writer, directory, durable, failures, append };
+}
+
+test('a log is the header, the records, and zeros up to the preallocated size', async () => {
+  const disk = new MemoryDisk();
+  const directory = directoryOn(disk);
+  await appendAll(disk, directory, range(1, 25), { preAllocBytes: 65_536 });
+  expect(disk.list(directory.logDirectory)).toEqual(['log.1']);
+  const bytes = disk.readFile(`${directory.logDirectory}/log.1`);
+  expect(bytes.length).toBe(16 + 65_536);
+  const expected = logBytes(range(1, 25), 0);
+  expect(bytes.subarray(0, expected.length).equals(expected)).toBe(true);
+  expect(bytes.subarray(expected.length).every((byte) => byte === 0)).toBe(true);
+});
+
+test('the default preallocation makes a log of 67,108,880 bytes', async () => {
+  const disk = new MemoryDisk();
+  const directory = directoryOn(disk);
+  await appendAll(disk, directory, [1]);
+  expect(disk.size(`${directory.logDirectory}/log.1`)).toBe(67_108_880);
+});
+
+test('without preallocation the file ends behind its last record', async () => {
+  const disk = new MemoryDisk();
+  const directory = directoryOn(disk);
+  await appendAll(disk, directory, range(1, 3), { preAllocBytes: 0 });
+  expect(disk.readFile(`${directory.logDirectory}/log.1`).equals(logBytes(range(1, 3), 0))).toBe(
+    true,
+  );
+});
+
+test('what is appended during a write goes out in one batch the moment the write completes', () => {
+  const { disk, step, drain } = steppedDisk();
+  const { writer, durable, append } = writerOn(disk);
+  append(1);
+  writer.flush();
+  for (const zxid of range(2, 50)) append(zxid);
+  expect(durable).toEqual([]);
+  expect(writer.appendedZxid).toBe(50);
+  while (durable.length === 0) step();
+  expect(durable).toEqual([1]);
+  expect(writer.durableZxid).toBe(1);
+  // No flush was called for the rest.
+  drain();
+  expect(durable).toEqual([1, 50]);
+  expect(writer.pendingBytes).toBe(0);
+});
+
+test('nothing is written before flush', () => {
+  const { disk, drain } = steppedDisk();
+  const { directory, durable, append } = writerOn(disk);
+  append(1);
+  drain();
+  expect(durable).toEqual([]);
+  expect(disk.list(directory.logDirectory)).toEqual([]);
+});
+
+test('a log is visible under its name only with its header and size in it', () => {
+  const { disk, step } = steppedDisk();
+  const { writer, directory, durable, append } = writerOn(disk, { preAllocBytes: 8192 });
+  append(1);
+  writer.flush();
+  while (durable.length === 0) {
+    step();
+    if (disk.list(directory.logDirectory).includes('log.1')) {
+      expect(disk.size(`${directory.logDirectory}/log.1`)).toBe(16 + 8192);
+    }
+  }
+});
+
+test('roll starts a segment named for the next entry, and resets the counters', () => {
+  const { disk, drain } = steppedDisk();
+  const { writer, directory, durable, append } = writerOn(disk);
+  append(1);
+  append(2);
+  expect(writer.txnsSinceRoll).toBe(2);
+  expect(writer.bytesSinceRoll).toBe(2 * (entry(1).length + RECORD_FRAME_BYTES));
+  writer.roll();
+  expect(writer.txnsSinceRoll).toBe(0);
+  expect(writer.bytesSinceRoll).toBe(0);
+  writer.roll();
+  append(3);
+  writer.roll();
+  append(4);
+  append(5);
+  writer.flush();
+  drain();
+  expect(disk.list(directory.logDirectory)).toEqual(['log.1', 'log.3', 'log.4']);
+  expect(durable).toEqual([2, 3, 5]);
+});
+
+test('a segment over its limit is left for a new one', async () => {
+  const { disk, drain } = steppedDisk();
+  const { writer, directory, append } = writerOn(disk, { segmentLimitBytes: 300 });
+  for (const zxid of range(1, 12)) {
+    append(zxid);
+    writer.flush();
+    drain();
+  }
+  const names = disk.list(directory.logDirectory);
+  expect(names.length).toBeGreaterThan(2);
+  expect(names[0]).toBe('log.1');
+});
+
+test('an entry larger than a batch buffer is written whole, between its neighbours', async () => {
+  const disk = new MemoryDisk();
+  const directory = directoryOn(disk);
+  await writeSnapshot(disk, directory, { zxid: 0 });
+  const { writer, append } = writerOn(disk);
+  append(1);
+  append(2, 900_000);
+  append(3);
+  append(4, 3_000_000);
+  append(5);
+  await new Promise<void>((resolve) => writer.close(() => resolve()));
+  expect(writer.durableZxid).toBe(5);
+  expect(recoverAll(disk, directory).target.zxids).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('many batches under way keep their order', async () => {
+  const disk = new MemoryDisk();
+  const directory = directoryOn(disk);
+  await writeSnapshot(disk, directory, { zxid: 0 });
+  const { writer, durable, append } = writerOn(disk);
+  for (const zxid of range(1, 3000)) {
+    append(zxid, 1000);
+    if (zxid % 700 === 0) writer.roll();
+  }
+  await new Promise<void>((resolve) => writer.close(() => resolve()));
+  expect(durable).toEqual([...durable].sort((a, b) => a - b));
+  expect(durable.at(-1)).toBe(3000);
+  expect(recoverAll(disk, directory).target.zxids).toEqual(range(1, 3000));
+});
+
+test('a zxid that is not above the last one is refused, and the log goes on', () => {
+  const { disk, drain } = steppedDisk();
+  const { writer, durable, append } = writerOn(disk, { lastZxid: 9 });
+  for (const zxid of [9, 8, 0]) {
+    expect(() => append(zxid)).toThrow(expect.objectContaining({ code: 'ZXID_NOT_INCREASING' }));
+  }
+  append(10);
+  writer.flush();
+  drain();
+  expect(durable).toEqual([10]);
+});
+
+test('after close nothing can be appended', async () => {
+  const { writer, append } = writerOn(new MemoryDisk());
+  await new Promise<void>((resolve) => writer.close(() => resolve()));
+  expect(() => append(1)).toThrow(expect.objectContaining({ code: 'WRITER_CLOSED' }));
+});
+
+test('a failure is told once with its file and errno, and nothing is reported durable after it', () => {
+  const { disk, drain } = steppedDisk();
+  const { writer, directory, durable, failures, append } = writerOn(disk);
+  append(1);
+  writer.flush();
+  drain();
+  // The next segment cannot be made.
+  const broken = new Error('EIO: broken') as NodeJS.ErrnoException;
+  broken.code = 'EIO';
+  disk.renameAsync = (_from, _to, done) => queueMicrotask(() => done(broken));
+  writer.roll();
+  append(2);
+  append(3);
+  writer.flush();
+  drain();
+  return Promise.resolve().then(() => {
+    drain();
+    expect(durable).toEqual([1]);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]?.message).toContain('EIO');
+    expect(failures[0]?.message).toContain(`${directory.logDirectory}/log.2`);
+    expect(() => append(4)).toThrow(expect.objectContaining({ code: 'WRITER_CLOSED' }));
+    let closedWith: StorageError | undefined;
+    writer.close((error) => {
+      closedWith = error;
+    });
+    drain();
+    expect(closedWith).toBe(failures[0]);
+    expect(writer.durableZxid).toBe(1);
+  });
+});
+
+test('a slow write is told with its time', () => {
+  const { disk, drain } = steppedDisk();
+  let now = 0;
+  const slow: number[] = [];
+  const { writer, append } = writerOn(disk, {
+    slowSyncMs: 100,
+    now: () => {
+      now += 60;
+      return now;
+    },
+    onSlowSync: (durationMs) => slow.push(durationMs),
+  });
+  append(1);
+  writer.flush();
+  drain();
+  expect(slow).toEqual([]);
+  now = 1000;
+  append(2);
+  writer.flush();
+  now += 500;
+  drain();
+  expect(slow).toEqual([560]);
+  expect(writer.syncCount).toBe(2);
+  expect(writer.syncMsMax).toBe(560);
+});
