@@ -19,6 +19,7 @@ export {
   ttlOwnerHigh,
 } from './owner-kind.ts';
 export { lastSlash, type PathId, PathTable, ROOT_ID } from './path-table.ts';
+export { PendingChanges, ZnodeView } from './pending-changes.ts';
 export { type Quotas, QuotaVerdict } from './quota.ts';
 export { QuotaText } from './quota-text.ts';
 export { RESTORE_FIELD_LIMIT, type SnapshotWalk, type TreeRestore } from './tree-snapshot.ts';

@@ -179,6 +179,8 @@ export class TreeRestore {
   /** Use DataTree.startRestore. */
   constructor(tree: DataTree) {
     this.tree = tree;
+    // A list of the table must not be forgotten before the znodes that use it have come.
+    tree.acls.hold();
   }
 
   /**
@@ -199,6 +201,7 @@ export class TreeRestore {
   /** Ends the load: forgets lists that nothing uses, finds the quotas and counts for them. */
   finish(): void {
     if (!this.done) throw new MarshallingError('Snapshot ends before its last znode');
+    this.tree.acls.unhold();
     this.tree.acls.purgeUnused();
     this.tree.quotas.rebuild();
   }
@@ -317,6 +320,7 @@ export class TreeRestore {
     // Written after the table was: the txn that brought this list is in the log and sets it.
     this.missingAcls++;
     const closed = this.tree.acls.internAcl([{ perms: 0, scheme: 'world', id: 'anyone' }]);
+    this.tree.acls.release(closed);
     this.aclIds.set(fileId, closed);
     return closed;
   }
