@@ -1,6 +1,6 @@
 // One client: handshake, frames in order, replies in order, and how much of either may wait.
 //
-//   preamble ──► four-letter word ──► ending
+//   preamble ──► asking (a four-letter word) ──► ending
 //       │
 //       └─► connect request ──► connecting ──► established ──► ending
 //                               (until its createSession is applied)
@@ -33,12 +33,12 @@ import { formatSessionId, type Session } from '@zebu/session';
 import type { Connection, ConnectionHandler } from '@zebu/transport';
 import type { AuthContext } from './auth/auth-provider.ts';
 import type { Identity } from './auth/identity.ts';
-import { answerFourLetterWord, fourLetterWordAt, STMK_ARGUMENT_BYTES } from './four-letter-door.ts';
+import { answerWord, firstBytes } from './four-letter-door.ts';
 import { labelOf, type Operation, operationOf } from './op-table.ts';
 import type { Proposal } from './proposal-window.ts';
 import type { ServerNode } from './server-node.ts';
 
-const State = { preamble: 0, connecting: 1, established: 2, ending: 3 } as const;
+const State = { preamble: 0, asking: 1, connecting: 2, established: 3, ending: 4 } as const;
 type State = (typeof State)[keyof typeof State];
 
 /** Reply bytes that may wait for a slow reader before its requests are left alone. */
@@ -69,6 +69,8 @@ export class ClientConnection implements ConnectionHandler {
   identities: readonly Identity[];
   private state: State;
   private sendsReadOnly: boolean;
+  /** The first bytes, while it is not clear what they are; empty once they are frames. */
+  private preamble: Buffer | undefined;
   private readonly decoder: FrameDecoder;
   private readonly takeFrame: (bytes: Buffer, start: number, end: number) => boolean;
   /** Borrowed while replies of this turn gather. */
@@ -108,6 +110,7 @@ export class ClientConnection implements ConnectionHandler {
     this.identities = identities;
     this.state = State.preamble;
     this.sendsReadOnly = true;
+    this.preamble = undefined;
     this.decoder = new FrameDecoder(node.config.juteMaxBufferBytes);
     this.takeFrame = (bytes, start, end) => this.frame(bytes, start, end);
     this.output = undefined;
@@ -135,8 +138,9 @@ export class ClientConnection implements ConnectionHandler {
     return this.state === State.ending;
   }
 
-  get isEstablished(): boolean {
-    return this.state === State.established;
+  /** Whether the client asked a four-letter word. */
+  get isAsking(): boolean {
+    return this.state === State.asking;
   }
 
   /** What authentication may know of the connection. */
@@ -160,7 +164,7 @@ export class ClientConnection implements ConnectionHandler {
   // ---- Bytes in -----------------------------------------------------------------------------
 
   data(bytes: Buffer, start: number, end: number): void {
-    if (this.state === State.ending) return;
+    if (this.state === State.ending || this.state === State.asking) return;
     this.node.beginTurn();
     if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.nowMs);
     this.feed(bytes, start, end);
@@ -187,10 +191,8 @@ export class ClientConnection implements ConnectionHandler {
 
   private feed(bytes: Buffer, start: number, end: number): void {
     try {
-      if (this.state === State.preamble && this.decoder.bufferedBytes < 4) {
-        if (this.takeWord(bytes, start, end)) return;
-      }
-      this.decoder.push(bytes, start, end, this.takeFrame);
+      if (this.preamble === NO_BYTES) this.decoder.push(bytes, start, end, this.takeFrame);
+      else this.takeWord(bytes, start, end);
     } catch (error) {
       // FrameDecoder's ProtocolError and a connect request that does not decode: nothing can be
       // answered, the stream is unusable.
@@ -199,27 +201,34 @@ export class ClientConnection implements ConnectionHandler {
     if (this.stopped && !this.isClosed) this.transport.pause();
   }
 
-  /** A connection may begin with a four-letter word in place of a frame. */
-  private takeWord(bytes: Buffer, start: number, end: number): boolean {
-    let from = bytes;
-    let at = start;
-    if (this.decoder.bufferedBytes > 0) {
-      from = Buffer.concat([this.decoder.buffered, bytes.subarray(start, end)]);
-      at = 0;
+  /**
+   * A connection may begin with a four-letter word in place of a frame. The decoder gets whatever is none.
+   */
+  private takeWord(bytes: Buffer, start: number, end: number): void {
+    // Words come whole in practice; the few bytes of one that does not are kept by themselves.
+    const all =
+      this.preamble === undefined
+        ? bytes.subarray(start, end)
+        : Buffer.concat([this.preamble, bytes.subarray(start, end)]);
+    const first = firstBytes(all, 0, all.length);
+    if (first === 'more') {
+      this.preamble = Buffer.from(all);
+      return;
     }
-    const length = from === bytes ? end - start : from.length;
-    if (length < 4) return false;
-    const word = fourLetterWordAt(from, at);
-    if (word === undefined) return false;
-    // `stmk` is followed by 8 bytes; a client that sends less gets no answer, as with Apache.
-    if (word === 'stmk' && length < 4 + STMK_ARGUMENT_BYTES) return false;
-    this.node.stats.packetsReceived++;
-    const answer = answerFourLetterWord(this.node, word, from.subarray(at + 4, at + length));
-    const text = Buffer.from(answer, 'utf8');
-    this.state = State.ending;
-    this.transport.write(text, 0, text.length);
-    this.transport.end();
-    return true;
+    this.preamble = NO_BYTES;
+    if (first === 'frame') {
+      this.decoder.push(all, 0, all.length, this.takeFrame);
+      return;
+    }
+    this.node.metrics.packetsReceived++;
+    this.received++;
+    if (first === 'telnet close') {
+      this.end();
+      return;
+    }
+    // It counts as a connection until it is answered: `stat` shows the one that asks too.
+    this.state = State.asking;
+    answerWord(this, first, all);
   }
 
   /** One whole frame. False stops the decoder until resume(). */
@@ -234,7 +243,7 @@ export class ClientConnection implements ConnectionHandler {
       return false;
     }
     this.received++;
-    this.node.stats.packetsReceived++;
+    this.node.metrics.packetsReceived++;
     const operation = operationOf(getInt32(bytes, start + 4));
     if (operation === undefined) {
       this.refuse(getInt32(bytes, start), bytes, start, end);
@@ -373,7 +382,7 @@ export class ClientConnection implements ConnectionHandler {
   private connect(bytes: Buffer, start: number, end: number): void {
     if (this.state !== State.preamble) return;
     const { node } = this;
-    node.stats.packetsReceived++;
+    node.metrics.packetsReceived++;
     const request = readConnectRequest(new ByteReader(bytes, start, end));
     this.sendsReadOnly = request.readOnly !== undefined;
     if (!node.throttle.admitConnect(request.sessionId)) {
@@ -453,7 +462,7 @@ export class ClientConnection implements ConnectionHandler {
     });
     output.patchInt32(mark, output.offset - mark - 4);
     this.sent++;
-    this.node.stats.packetsSent++;
+    this.node.metrics.packetsSent++;
   }
 
   // ---- Bytes out ----------------------------------------------------------------------------
@@ -497,7 +506,7 @@ export class ClientConnection implements ConnectionHandler {
     at = putInt32(bytes, at, zxid);
     putInt32(bytes, at, error);
     this.sent++;
-    this.node.stats.responded(output.offset - mark);
+    this.node.metrics.responded(output.offset - mark);
   }
 
   /** A watch event, already framed; the same bytes may go to many connections. */
@@ -512,14 +521,14 @@ export class ClientConnection implements ConnectionHandler {
     copyBytes(frame, 0, length, output.bytes, output.offset);
     output.offset += length;
     this.sent++;
-    this.node.stats.packetsSent++;
+    this.node.metrics.packetsSent++;
     if (output.offset >= FLUSH_BYTES) this.flush();
   }
 
   private note(label: string, xid: number, receivedMs: number): void {
     const { node } = this;
-    const latencyMs = node.nowMs - receivedMs;
-    node.stats.answered(latencyMs);
+    const latencyMs = Math.trunc(node.nowMs - receivedMs);
+    node.metrics.answered(latencyMs);
     this.lastOp = label;
     this.lastCxid = xid;
     this.lastZxid = node.tree.lastProcessedZxid;
@@ -529,6 +538,21 @@ export class ClientConnection implements ConnectionHandler {
     if (latencyMs > this.maxLatencyMs) this.maxLatencyMs = latencyMs;
     if (this.latencyCount === 0 || latencyMs < this.minLatencyMs) this.minLatencyMs = latencyMs;
     this.latencyCount++;
+  }
+
+  /** For the word `crst`. */
+  resetStats(): void {
+    this.received = 0;
+    this.sent = 0;
+    this.lastOp = 'NA';
+    this.lastCxid = -1;
+    this.lastZxid = -1;
+    this.lastResponseMs = 0;
+    this.lastLatencyMs = 0;
+    this.minLatencyMs = 0;
+    this.maxLatencyMs = 0;
+    this.totalLatencyMs = 0;
+    this.latencyCount = 0;
   }
 
   /** Hands what has gathered to the socket. */

@@ -1,39 +1,58 @@
-// Where a connection's first four bytes are a word: which word, and what is answered.
+// A connection that begins with a four-letter word: it gets an answer in plain text and is closed.
+//
+// An answer that grows with the server is sent a piece a turn, and no faster than it is read.
 
-import type { ServerNode } from './server-node.ts';
+import type { ClientConnection } from './client-connection.ts';
+import {
+  type FourLetterWord,
+  fourLetterAnswer,
+  fourLetterWord,
+  needsDirectorySizes,
+  TRACE_MASK_BYTES,
+} from './four-letter.ts';
 
-export const STMK_ARGUMENT_BYTES = 8;
+const WORD_BYTES = 4;
 
-const WORDS: readonly string[] = [
-  'conf',
-  'cons',
-  'crst',
-  'dirs',
-  'dump',
-  'envi',
-  'gtmk',
-  'hash',
-  'isro',
-  'mntr',
-  'ruok',
-  'srst',
-  'srvr',
-  'stat',
-  'stmk',
-  'wchc',
-  'wchp',
-  'wchs',
-];
+/** What a connection's first bytes are. */
+export type FirstBytes = 'more' | 'frame' | 'telnet close' | FourLetterWord;
 
-/** The word at `at`, or undefined. Lower-case letters only, as Apache compares. */
-export function fourLetterWordAt(bytes: Buffer, at: number): string | undefined {
-  const word = bytes.toString('latin1', at, at + 4);
-  return WORDS.includes(word) ? word : undefined;
+/** `more`: too few to tell, or `stmk` without all of its mask. */
+export function firstBytes(bytes: Buffer, start: number, end: number): FirstBytes {
+  if (end - start < WORD_BYTES) return 'more';
+  const word = fourLetterWord(bytes.readInt32BE(start));
+  if (word === 'stmk' && end - start < WORD_BYTES + TRACE_MASK_BYTES) return 'more';
+  return word ?? 'frame';
 }
 
-export function answerFourLetterWord(node: ServerNode, word: string, _argument: Buffer): string {
-  if (!node.config.fourLetterWhitelist.includes(word)) {
-    return `${word} is not executed because it is not in the whitelist.\n`;
-  }
-  return '';
+/** Sends the answer, then closes. `bytes` are the word and what came with it. */
+export function answerWord(
+  connection: ClientConnection,
+  word: FourLetterWord,
+  bytes: Buffer,
+): void {
+  const { node, transport } = connection;
+  const pieces = fourLetterAnswer(word, node.fourLetterSource, {
+    ...(needsDirectorySizes(word) ? { directorySizes: node.directorySizes() } : {}),
+    ...(word === 'stmk' ? { traceMask: bytes.readBigInt64BE(WORD_BYTES) } : {}),
+  })[Symbol.iterator]();
+  const step = (): void => {
+    if (connection.isClosed) return;
+    const next = pieces.next();
+    if (next.done === true) {
+      node.metrics.packetsSent++;
+      connection.end();
+      return;
+    }
+    const piece = Buffer.from(next.value, 'utf8');
+    // On false the connection owns the piece, and drained() goes on.
+    if (piece.length === 0 || transport.write(piece, 0, piece.length)) {
+      node.environment.scheduler.afterTurn(step);
+    }
+  };
+  transport.handler = {
+    data() {},
+    drained: step,
+    closed: (reason) => connection.closed(reason),
+  };
+  step();
 }

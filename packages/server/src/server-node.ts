@@ -19,7 +19,10 @@ import { ClientConnection } from './client-connection.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { ContainerSweeper } from './container-sweeper.ts';
+import { DigestLog } from './digest-log.ts';
 import type { Environment } from './environment.ts';
+import { NodeFourLetterSource } from './four-letter-source.ts';
+import { ServerMetrics } from './metrics.ts';
 import { type Operation, operationOf, type Prepare } from './op-table.ts';
 import { prepareCreateSession } from './ops/create-session.ts';
 import { prepareDeleteContainer } from './ops/delete.ts';
@@ -27,7 +30,6 @@ import { OutputPool } from './output-pool.ts';
 import { NOBODY_ASKS, Preparation, type Requester } from './preparation.ts';
 import { type Proposal, ProposalWindow } from './proposal-window.ts';
 import type { ServerState } from './recovery-target.ts';
-import { ServerStats } from './server-stats.ts';
 import { Snapshotter } from './snapshotter.ts';
 import { Throttle } from './throttle.ts';
 import type { TxnLog } from './txn-log.ts';
@@ -70,7 +72,12 @@ export class ServerNode {
   readonly events: WatchEvents;
   readonly throttle: Throttle;
   readonly window: ProposalWindow;
-  readonly stats: ServerStats;
+  readonly metrics: ServerMetrics;
+  readonly digestLog: DigestLog;
+  readonly fourLetterSource: NodeFourLetterSource;
+  /** Ports that were bound; -1 for none. */
+  plainPort: number;
+  securePort: number;
   readonly outputs: OutputPool;
   readonly snapshotter: Snapshotter | undefined;
   /** Reused for every request; valid during one call. */
@@ -124,7 +131,11 @@ export class ServerNode {
       nowMs: () => this.nowMs,
     });
     this.window = new ProposalWindow();
-    this.stats = new ServerStats();
+    this.metrics = new ServerMetrics();
+    this.digestLog = new DigestLog();
+    this.fourLetterSource = new NodeFourLetterSource(this);
+    this.plainPort = -1;
+    this.securePort = -1;
     this.outputs = new OutputPool();
     this.reader = new ByteReader();
     this.reader.maxLength = config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes;
@@ -184,6 +195,24 @@ export class ServerNode {
     return count;
   }
 
+  /** Bytes of the files in the data directories, for the words `conf` and `dirs`. */
+  directorySizes(): { dataBytes: number; logBytes: number } {
+    const { directory } = this;
+    if (directory === undefined) return { dataBytes: 0, logBytes: 0 };
+    const { disk } = this.environment;
+    const sizeOf = (path: string, prefix: string): number => {
+      let bytes = 0;
+      for (const name of disk.list(path)) {
+        if (name.startsWith(prefix)) bytes += disk.size(`${path}/${name}`);
+      }
+      return bytes;
+    };
+    return {
+      dataBytes: sizeOf(directory.snapshotDirectory, 'snapshot.'),
+      logBytes: sizeOf(directory.logDirectory, 'log.'),
+    };
+  }
+
   // ---- Life ---------------------------------------------------------------------------------
 
   /** Begins to expire, sweep and purge. Listeners are added by listen(). */
@@ -201,6 +230,8 @@ export class ServerNode {
       this.accept(connection),
     );
     this.listeners.push(listener);
+    if (options.tls === undefined) this.plainPort = listener.port;
+    else this.securePort = listener.port;
     return listener;
   }
 
@@ -468,6 +499,7 @@ export class ServerNode {
       wantsReply ? reply : undefined,
     );
     this.preparation.pending.applied(zxid);
+    if (this.digestLog.wants(zxid)) this.digestLog.add(zxid, tree.digest);
     if (proposal.largeBytes > 0) this.throttle.finishLarge(proposal.largeBytes);
     switch (proposal.requestType) {
       case OpCode.createSession:

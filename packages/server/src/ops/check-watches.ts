@@ -18,7 +18,7 @@ export function removeWatches(connection: ClientConnection, request: ByteReader)
 function onWatch(
   connection: ClientConnection,
   request: ByteReader,
-  found: (id: number, type: WatcherType) => boolean,
+  found: (id: number, type: number) => boolean,
 ): number {
   const { tree } = connection.node;
   const id = readPathId(tree, request);
@@ -29,11 +29,9 @@ function onWatch(
   }
 }
 
-type WatcherType = (typeof WatcherType)[keyof typeof WatcherType];
-
-function typeOf(type: number): WatcherType {
+function typeOf(type: number): number {
   if (type < WatcherType.children || type > WatcherType.persistentRecursive) {
     throw new MarshallingError(`Unsupported type ${type} of a watcher`);
   }
-  return type as WatcherType;
+  return type;
 }

@@ -1,0 +1,223 @@
+// What the four-letter words see of a running server.
+
+import type { QuotaText } from '@zebu/data-tree';
+import type { ClientConnection } from './client-connection.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import type {
+  ConnectionExpiryFacts,
+  ConnectionFacts,
+  ExpiryFacts,
+  FourLetterSource,
+  PathSessions,
+  SessionPaths,
+} from './four-letter.ts';
+import { DEFAULT_TRACE_MASK } from './four-letter.ts';
+import type { QuotaGauges, ServerGauges, ServerMetrics } from './metrics.ts';
+import { fileDescriptors, processEnvironment } from './process-facts.ts';
+import type { ServerNode } from './server-node.ts';
+
+const READ_BIT = 1;
+const WRITE_BIT = 4;
+
+export class NodeFourLetterSource implements FourLetterSource {
+  readonly isReadOnly = false;
+  readonly mode = 'standalone';
+  traceMask: bigint = DEFAULT_TRACE_MASK;
+  private readonly node: ServerNode;
+
+  constructor(node: ServerNode) {
+    this.node = node;
+  }
+
+  get isServing(): boolean {
+    return this.node.isServing;
+  }
+
+  get lastZxid(): number {
+    return this.node.tree.lastProcessedZxid;
+  }
+
+  get clientPort(): number {
+    return this.node.plainPort;
+  }
+
+  get secureClientPort(): number {
+    return this.node.securePort;
+  }
+
+  get config(): ServerConfig {
+    return this.node.config;
+  }
+
+  get metrics(): ServerMetrics {
+    return this.node.metrics;
+  }
+
+  gauges(): ServerGauges {
+    const { tree, watches, connections, sessions, throttle, nowMs, startedMs } = this.node;
+    const files = fileDescriptors();
+    return {
+      aliveConnections: connections.size,
+      outstandingRequests: this.node.outstanding,
+      uptimeMs: Math.floor(nowMs - startedMs),
+      znodeCount: tree.znodeCount,
+      watchCount: watches.size,
+      ephemeralsCount: tree.ephemeralsCount,
+      approximateDataSize: tree.approximateDataSize,
+      sessions: sessions.size,
+      openFileDescriptors: files.open,
+      maxFileDescriptors: files.max,
+      connectionDropProbability: throttle.connectionDropChance,
+      outstandingTlsHandshakes: 0,
+    };
+  }
+
+  *quotas(): IterableIterator<QuotaGauges> {
+    for (const { path, limits, stats } of this.node.tree.quotas.entries()) {
+      yield {
+        namespace: path.split('/')[1] ?? '',
+        countLimit: limitOf(limits, 'countHardLimit', 'count'),
+        bytesLimit: limitOf(limits, 'byteHardLimit', 'bytes'),
+        countUsage: stats.count,
+        bytesUsage: stats.bytes,
+      };
+    }
+  }
+
+  *connections(): IterableIterator<ConnectionFacts> {
+    for (const connection of this.node.connections) yield factsOf(connection);
+  }
+
+  *sessions(): IterableIterator<ExpiryFacts> {
+    for (const { deadlineMs, sessions } of this.node.sessions.expiries()) {
+      const expiresWallMs = this.wallMsOf(deadlineMs);
+      for (const { idHigh, idLow } of sessions) {
+        yield { sessionHigh: idHigh, sessionLow: idLow, expiresWallMs };
+      }
+    }
+  }
+
+  *connectionExpiries(): IterableIterator<ConnectionExpiryFacts> {
+    for (const { deadlineMs, sessions } of this.node.sessions.expiries()) {
+      const expiresWallMs = this.wallMsOf(deadlineMs);
+      for (const { idHigh, idLow, owner } of sessions) {
+        if (owner === undefined) continue;
+        const { remoteAddress, remotePort } = (owner as ClientConnection).transport;
+        yield { remoteAddress, remotePort, sessionHigh: idHigh, sessionLow: idLow, expiresWallMs };
+      }
+    }
+  }
+
+  *ephemerals(): IterableIterator<SessionPaths> {
+    const { ephemerals } = this.node.tree;
+    const owners: { sessionHigh: number; sessionLow: number }[] = [];
+    ephemerals.forEachSession((sessionHigh, sessionLow) => {
+      owners.push({ sessionHigh, sessionLow });
+    });
+    for (const owner of owners) {
+      yield { ...owner, paths: this.ephemeralPaths(owner.sessionHigh, owner.sessionLow) };
+    }
+  }
+
+  ephemeralSessionCount(): number {
+    return this.node.tree.ephemerals.sessionCount;
+  }
+
+  watchSummary(): { watchers: number; paths: number; watches: number } {
+    return this.node.watches.summary;
+  }
+
+  *watchesBySession(): IterableIterator<SessionPaths> {
+    const { watches, connections, tree } = this.node;
+    const watchers: number[] = [];
+    watches.forEachWatcher((watcher) => watchers.push(watcher));
+    for (const watcher of watchers) {
+      const session = connections.bySlot(watcher)?.session;
+      if (session === undefined) continue;
+      const paths: string[] = [];
+      watches.forEachPathOf(watcher, (path) => paths.push(tree.paths.pathString(path)));
+      yield { sessionHigh: session.idHigh, sessionLow: session.idLow, paths };
+    }
+  }
+
+  *watchesByPath(): IterableIterator<PathSessions> {
+    const { watches, connections, tree } = this.node;
+    const byPath = new Map<number, { sessionHigh: number; sessionLow: number }[]>();
+    watches.forEachWatch((path, watcher) => {
+      const session = connections.bySlot(watcher)?.session;
+      if (session === undefined) return;
+      const sessions = byPath.get(path);
+      const one = { sessionHigh: session.idHigh, sessionLow: session.idLow };
+      if (sessions === undefined) byPath.set(path, [one]);
+      else sessions.push(one);
+    });
+    // The paths are named at once: an id may be another path's by the time a later piece is asked for.
+    const named = [...byPath].map(([path, sessions]) => ({
+      path: tree.paths.pathString(path),
+      sessions,
+    }));
+    yield* named;
+  }
+
+  digestLog(): ServerNode['digestLog'] {
+    return this.node.digestLog;
+  }
+
+  environment(): Iterable<readonly [key: string, value: string]> {
+    return processEnvironment();
+  }
+
+  resetConnectionStats(): void {
+    for (const connection of this.node.connections) connection.resetStats();
+  }
+
+  private ephemeralPaths(high: number, low: number): string[] {
+    const { ephemerals, paths } = this.node.tree;
+    const found: string[] = [];
+    for (let id = ephemerals.first(high, low); id !== 0; id = ephemerals.next(id)) {
+      found.push(paths.pathString(id));
+    }
+    return found;
+  }
+
+  private wallMsOf(monotonicMs: number): number {
+    const { clock } = this.node.environment;
+    return Math.round(clock.wallMs() + monotonicMs - clock.monotonicMs());
+  }
+}
+
+function factsOf(connection: ClientConnection): ConnectionFacts {
+  const { transport, session } = connection;
+  return {
+    remoteAddress: transport.remoteAddress,
+    remotePort: transport.remotePort,
+    interestOps: connection.isAsking
+      ? 0
+      : READ_BIT | (transport.queuedBytes > 0 ? WRITE_BIT : 0),
+    outstanding: connection.outstanding,
+    received: connection.received,
+    sent: connection.sent,
+    sessionHigh: session?.idHigh ?? 0,
+    sessionLow: session?.idLow ?? 0,
+    lastOp: connection.lastOp,
+    establishedWallMs: connection.establishedWallMs,
+    sessionTimeoutMs: session?.timeoutMs ?? 0,
+    lastCxid: connection.lastCxid,
+    lastZxid: connection.lastZxid,
+    lastResponseMs: connection.lastResponseMs,
+    lastLatencyMs: connection.lastLatencyMs,
+    minLatencyMs: connection.minLatencyMs,
+    averageLatencyMs:
+      connection.latencyCount === 0 ? 0 : connection.totalLatencyMs / connection.latencyCount,
+    maxLatencyMs: connection.maxLatencyMs,
+  };
+}
+
+function limitOf(
+  limits: QuotaText,
+  hard: 'countHardLimit' | 'byteHardLimit',
+  soft: 'count' | 'bytes',
+): number {
+  const hardLimit = limits[hard];
+  return hardLimit > -1 ? hardLimit : limits[soft];
+}
