@@ -101,7 +101,9 @@ function runScript(script: Script, control: (order: string) => Promise<void>): P
       const why = failure ?? `ended with ${signal ?? `code ${code}`}`;
       const said = lines.slice(-25).join('\n');
       reject(
-        new Error(`${script.command}: ${why}\n--- said\n${said}\n--- stderr\n${complaints.slice(-3000)}`),
+        new Error(
+          `${script.command}: ${why}\n--- said\n${said}\n--- stderr\n${complaints.slice(-3000)}`,
+        ),
       );
     });
   });

@@ -478,12 +478,12 @@ static void asynchronous(zhandle_t *zh) {
     exists(zh, "/async");
 }
 
-/* Closes a session from a plain socket, attach and close in one go: its owner cannot come between. */
+/* Closes a session from plain sockets, attach and close in one go. Its owner reconnects at once and may come
+ * between: tried until the server refuses the session, with a negotiated timeout of 0. */
 static void close_elsewhere(const clientid_t *id) {
     unsigned char frame[61] = {0, 0, 0, 45}, answer[64];
     struct sockaddr_in address = {.sin_family = AF_INET};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    char host[64];
+    char host[64] = "";
     strncpy(host, hosts, sizeof host - 1);
     *strchr(host, ':') = 0;
     address.sin_port = htons(atoi(strchr(hosts, ':') + 1));
@@ -492,14 +492,17 @@ static void close_elsewhere(const clientid_t *id) {
     for (int i = 0; i < 8; i++) frame[20 + i] = id->client_id >> (56 - 8 * i);
     frame[31] = 16;
     memcpy(frame + 32, id->passwd, 16);
-    frame[52] = 8; /* a frame of 8 bytes: xid 1, type -11 */
-    frame[56] = 1;
+    /* The connect request is 4 + 45 bytes, 0 to 48; then a frame of 8 bytes: xid 1, type -11. */
+    frame[52] = 8, frame[56] = 1;
     memset(frame + 57, 0xff, 3), frame[60] = 0xf5;
-    /* The frame of the connect request is 4 + 45 bytes: 0 to 48. */
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 || write(fd, frame, 61) != 61) exit(1);
-    while (read(fd, answer, sizeof answer) > 0) {
+    for (int is_refused = 0; !is_refused;) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0), got = 0;
+        ssize_t count;
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 || write(fd, frame, 61) != 61) exit(1);
+        while (got < (int)sizeof answer && (count = read(fd, answer + got, sizeof answer - got)) > 0) got += count;
+        is_refused = got >= 12 && (answer[8] | answer[9] | answer[10] | answer[11]) == 0;
+        close(fd);
     }
-    close(fd);
 }
 
 static void sessions(zhandle_t *zh) {

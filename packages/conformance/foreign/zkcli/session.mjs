@@ -18,8 +18,18 @@ class ZkCli {
 
   constructor() {
     // One stream for both outputs, as on a terminal: errors are on the other one.
-    const line = [...javaOptions, '-cp', classPath, 'org.apache.zookeeper.ZooKeeperMain', '-waitforconnection', '-server', host];
-    this.process = spawn('sh', ['-c', 'exec java "$@" 2>&1', 'sh', ...line], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const line = [
+      ...javaOptions,
+      '-cp',
+      classPath,
+      'org.apache.zookeeper.ZooKeeperMain',
+      '-waitforconnection',
+      '-server',
+      host,
+    ];
+    this.process = spawn('sh', ['-c', 'exec java "$@" 2>&1', 'sh', ...line], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     this.exited = new Promise((resolve) => this.process.on('exit', resolve));
     this.process.stdout.setEncoding('utf8').on('data', (text) => {
       this.#text += text;
@@ -112,9 +122,13 @@ async function main() {
     // A new connection prints SyncConnected when it comes to it.
     if (command.startsWith('connect')) await untilConnected(client);
     for (const one of said) console.log(normalize(one));
-    if (events) for (const one of await clients.a.takeEvents(Number(events))) console.log(normalize(`a! ${one}`));
+    if (events)
+      for (const one of await clients.a.takeEvents(Number(events)))
+        console.log(normalize(`a! ${one}`));
   }
-  const left = clients.a.events.concat(clients.b.events).filter((event) => !/type:None/.test(event));
+  const left = clients.a.events
+    .concat(clients.b.events)
+    .filter((event) => !/type:None/.test(event));
   console.log(`\n## events nobody waited for\n${left.map(normalize).join('\n')}`);
 }
 
@@ -130,18 +144,23 @@ let baseZxid;
 const sessions = new Map();
 
 function normalize(line) {
-  return line
-    .replaceAll(host, '{host}')
-    .replace(/^((?:c|m)time) = .*/, '$1 = {time}')
-    .replace(/^([cmp]Zxid) = 0x([0-9a-f]+)$/, (_, name, hex) => `${name} = ${relative(Number.parseInt(hex, 16))}`)
-    .replace(/ zxid: (\d+)/, (_, zxid) => ` zxid: ${relative(Number(zxid))}`)
-    .replace(/^ephemeralOwner = 0x([0-9a-f]{10,})$/, (_, id) => {
-      if (!sessions.has(id)) sessions.set(id, `session ${sessions.size + 1}`);
-      return `ephemeralOwner = ${id.startsWith('ff') || id.startsWith('8000') ? id : sessions.get(id)}`;
-    })
-    // getEphemerals: the server has them in a hash set.
-    .replace(/^\[(.+)\]$/, (_, names) => `[${names.split(', ').sort().join(', ')}]`)
-    .trimEnd();
+  return (
+    line
+      .replaceAll(host, '{host}')
+      .replace(/^((?:c|m)time) = .*/, '$1 = {time}')
+      .replace(
+        /^([cmp]Zxid) = 0x([0-9a-f]+)$/,
+        (_, name, hex) => `${name} = ${relative(Number.parseInt(hex, 16))}`,
+      )
+      .replace(/ zxid: (\d+)/, (_, zxid) => ` zxid: ${relative(Number(zxid))}`)
+      .replace(/^ephemeralOwner = 0x([0-9a-f]{10,})$/, (_, id) => {
+        if (!sessions.has(id)) sessions.set(id, `session ${sessions.size + 1}`);
+        return `ephemeralOwner = ${id.startsWith('ff') || id.startsWith('8000') ? id : sessions.get(id)}`;
+      })
+      // getEphemerals: the server has them in a hash set.
+      .replace(/^\[(.+)\]$/, (_, names) => `[${names.split(', ').sort().join(', ')}]`)
+      .trimEnd()
+  );
 }
 
 function relative(zxid) {

@@ -4,7 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { startApache } from '../../src/apache.ts';
 import type { ServerOptions } from '../../src/server-process.ts';
 import { hasTool, type Tool } from '../../src/tools.ts';
-import { type Script, type StartServer, transcriptDiff, transcriptOf } from '../../src/transcript.ts';
+import {
+  type Script,
+  type StartServer,
+  transcriptDiff,
+  transcriptOf,
+} from '../../src/transcript.ts';
 import { hasZebu, startZebu } from '../../src/zebu.ts';
 
 /** True in `npm run interop`: everything runs, and what is missing is a failure. */
@@ -45,7 +50,12 @@ export function compareServers(client: string, comparison: Comparison): void {
   const { tool, script, server = {}, normalize = (text) => text } = comparison;
   const options = {
     ...server,
-    config: { tickTime: '500', extendedTypesEnabled: 'true', 'DigestAuthenticationProvider.superDigest': SUPER, ...server.config },
+    config: {
+      tickTime: '500',
+      extendedTypesEnabled: 'true',
+      'DigestAuthenticationProvider.superDigest': SUPER,
+      ...server.config,
+    },
   };
   const subject: { by: string; start: StartServer } = isSelfTest
     ? { by: 'apache', start: startApache }
