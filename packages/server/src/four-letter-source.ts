@@ -191,9 +191,7 @@ function factsOf(connection: ClientConnection): ConnectionFacts {
   return {
     remoteAddress: transport.remoteAddress,
     remotePort: transport.remotePort,
-    interestOps: connection.isAsking
-      ? 0
-      : READ_BIT | (transport.queuedBytes > 0 ? WRITE_BIT : 0),
+    interestOps: connection.isAsking ? 0 : READ_BIT | (transport.queuedBytes > 0 ? WRITE_BIT : 0),
     outstanding: connection.outstanding,
     received: connection.received,
     sent: connection.sent,
