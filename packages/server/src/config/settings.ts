@@ -32,8 +32,10 @@ export type SettingStatus = 'honoured' | 'ignored' | 'refused';
 export interface Setting {
   /** The name in zoo.cfg. Ends in `.N` or `.*` when it stands for a family of keys. */
   readonly key: string;
-  /** Other spellings: Java system properties that are not `zookeeper.<key>`. */
+  /** Java system properties that are not `zookeeper.<key>`. */
   readonly properties: readonly string[];
+  /** Shorter names, of ours. */
+  readonly aliases: readonly string[];
   readonly group: SettingGroup;
   readonly type: ValueType;
   /** As it would be written; in parentheses when it follows from something else; empty for none. */
@@ -86,8 +88,12 @@ function choice(...choices: string[]): ValueType {
   return { kind: 'choice', choices };
 }
 
-type Row = Omit<Setting, 'group' | 'status' | 'reason' | 'properties' | 'secret' | 'field'> & {
+type Row = Omit<
+  Setting,
+  'group' | 'status' | 'reason' | 'properties' | 'aliases' | 'secret' | 'field'
+> & {
   readonly properties?: readonly string[];
+  readonly aliases?: readonly string[];
   readonly secret?: boolean;
   readonly field?: string;
   readonly reason?: string;
@@ -96,6 +102,7 @@ type Row = Omit<Setting, 'group' | 'status' | 'reason' | 'properties' | 'secret'
 function rows(group: SettingGroup, status: SettingStatus, list: readonly Row[]): Setting[] {
   return list.map((row) => ({
     properties: [],
+    aliases: [],
     secret: false,
     field: undefined,
     reason: '',
@@ -227,8 +234,8 @@ const ACCESS = [
   ...rows('Access', 'honoured', [
     { key: 'skipACL', type: yesno, default: 'no', field: 'skipAcl', meaning: 'Check no ACL at all' },
     { key: 'DigestAuthenticationProvider.enabled', type: boolean, default: 'true', field: 'digestAuthEnabled', meaning: 'Scheme digest' },
-    { key: 'DigestAuthenticationProvider.superDigest', type: text, default: '', field: 'superDigest', secret: true, meaning: 'user:hash of the super user' },
-    { key: 'DigestAuthenticationProvider.digestAlg', type: text, default: 'SHA1', field: 'digestAlg', meaning: 'Hash of scheme digest: SHA1, SHA-256, SHA-512, SHA3-256 and so on' },
+    { key: 'DigestAuthenticationProvider.superDigest', aliases: ['superDigest'], type: text, default: '', field: 'superDigest', secret: true, meaning: 'user:hash of the super user' },
+    { key: 'DigestAuthenticationProvider.digestAlg', aliases: ['digestAlg'], type: text, default: 'SHA1', field: 'digestAlg', meaning: 'Hash of scheme digest: SHA1, SHA-256, SHA-512, SHA3-256 and so on' },
     { key: 'X509AuthenticationProvider.superUser', type: text, default: '', field: 'x509SuperUser', meaning: 'Distinguished name of the TLS client that is super user' },
     { key: 'authProvider.N', type: text, default: '', meaning: "Another scheme, by Apache's class name or as x509, sasl, ensemble; an unknown class is logged and left out" },
     { key: 'superUser', type: text, default: '', meaning: 'SASL user that is super user; superUser.N for more' },
@@ -427,11 +434,17 @@ export const SETTINGS: readonly Setting[] = Object.freeze([
   ...TESTS,
 ]);
 
-/** Keys that stand for themselves, and families by what comes before the `N` or `*`. */
-const exactKeys = new Map(SETTINGS.filter((s) => !isFamily(s)).map((s) => [s.key, s]));
+// Keys and aliases that stand for themselves, and families by what comes before the `N` or `*`.
+const exactKeys = new Map(
+  SETTINGS.filter((setting) => !isFamily(setting)).flatMap((setting) =>
+    [setting.key, ...setting.aliases].map((name) => [name, setting] as const),
+  ),
+);
 const families = SETTINGS.filter(isFamily);
-const byLooseName = new Map([...exactKeys.values()].map((s) => [looseName(s.key), s]));
-const byProperty = new Map(SETTINGS.flatMap((s) => s.properties.map((p) => [p, s] as const)));
+const byLooseName = new Map([...exactKeys].map(([name, setting]) => [looseName(name), setting]));
+const byProperty = new Map(
+  SETTINGS.flatMap((setting) => setting.properties.map((name) => [name, setting] as const)),
+);
 if (byLooseName.size !== exactKeys.size) throw new Error('Two settings differ in punctuation only');
 
 function isFamily(setting: Setting): boolean {
@@ -447,7 +460,7 @@ export interface FoundSetting {
 /** The setting of a zoo.cfg key, spelt exactly. */
 export function findByKey(key: string): FoundSetting | undefined {
   const exact = exactKeys.get(key);
-  if (exact !== undefined) return { setting: exact, key };
+  if (exact !== undefined) return { setting: exact, key: exact.key };
   for (const setting of families) {
     const prefix = setting.key.slice(0, -1);
     if (!key.startsWith(prefix)) continue;
@@ -475,12 +488,15 @@ export function findByLooseName(name: string): FoundSetting | undefined {
   const loose = looseName(name);
   const exact = byLooseName.get(loose);
   if (exact !== undefined) return { setting: exact, key: exact.key };
+  const dashed = name.toLowerCase().replaceAll(/[_.]/g, '-');
   for (const setting of families) {
-    const prefix = looseName(setting.key.slice(0, -1));
-    const suffix = loose.slice(prefix.length);
-    if (!loose.startsWith(prefix) || suffix === '') continue;
-    if (setting.key.endsWith('.N') && !/^\d+$/.test(suffix)) continue;
-    return { setting, key: setting.key.slice(0, -1) + suffix };
+    const prefix = setting.key.slice(0, -1);
+    const isNumbered = setting.key.endsWith('.N');
+    const start = isNumbered ? looseName(prefix) : flagName(prefix);
+    const whole = isNumbered ? loose : dashed;
+    const suffix = whole.slice(start.length);
+    const isMember = whole.startsWith(start) && (isNumbered ? /^\d+$/.test(suffix) : suffix !== '');
+    if (isMember) return { setting, key: prefix + suffix };
   }
   return undefined;
 }

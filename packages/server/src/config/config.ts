@@ -1,0 +1,407 @@
+/**
+ * Makes one ServerConfig of everything that was said: flags before environment before Java flags
+ * before the file before the defaults. Reads what it is given a reader for, throws ConfigError for a
+ * value that is not allowed, and keeps notes of what it did with the rest. Nobody else reads the
+ * command line or the environment.
+ */
+
+import { join } from 'node:path';
+import { nodeHashName } from '../auth/digest-provider.ts';
+import { FOUR_LETTER_WORDS } from '../four-letter.ts';
+import { ConfigError, describeSource } from './config-error.ts';
+import { type ConfigInput, Draft, readText } from './draft.ts';
+import { clientAddressOfMembers, isAnyAddress, withoutBrackets } from './members.ts';
+import {
+  type AuthProviderName,
+  defaultServerConfig,
+  type ServerConfig,
+  type ServerConfigOverrides,
+} from './server-config.ts';
+import {
+  type Action,
+  type ConfigNote,
+  type Given,
+  readCommandLine,
+  readEnvironment,
+  readFileSettings,
+} from './sources.ts';
+import { readTls } from './tls-settings.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export type LogFormat = 'auto' | 'pretty' | 'json';
+
+export interface ParsedConfig {
+  readonly action: Action;
+  /** The file that was read. */
+  readonly file: string | undefined;
+  readonly config: ServerConfig;
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  /** To be logged, in this order. */
+  readonly notes: readonly ConfigNote[];
+  /** What was set and counts, in the order of the table's keys as they came. */
+  readonly given: readonly Given[];
+}
+
+/** Reads the whole configuration. Throws ConfigError. */
+export function parseConfig(input: ConfigInput): ParsedConfig {
+  const line = readCommandLine(input.argv);
+  if (line.action === 'help' || line.action === 'version') {
+    const log = { level: 'info', format: 'auto' } as const;
+    return {
+      action: line.action,
+      file: undefined,
+      config: defaultServerConfig(),
+      log,
+      notes: [],
+      given: [],
+    };
+  }
+  const file = findFile(input, line);
+  const fromFile =
+    file === undefined ? { given: [], notes: [] } : readFileSettings(file, readText(input, file));
+  const fromEnvironment = readEnvironment(input.env);
+  const draft = new Draft(
+    input,
+    [...fromFile.given, ...fromEnvironment.given, ...line.given],
+    [...fromFile.notes, ...fromEnvironment.notes],
+  );
+  draft.addDynamicFile();
+  const config = composeConfig(draft, file !== undefined);
+  const log = {
+    level: (draft.text('logLevel') ?? 'info') as LogLevel,
+    format: (draft.text('logFormat') ?? 'auto') as LogFormat,
+  };
+  draft.noteIgnored();
+  return { action: line.action, file, config, log, notes: draft.notes, given: draft.all() };
+}
+
+// As zkServer.sh finds it: a bare name may be one of ZOOCFGDIR, and start-foreground alone means the
+// one there.
+function findFile(
+  { env, readFile }: ConfigInput,
+  line: { readonly file: string | undefined; readonly isScript: boolean },
+): string | undefined {
+  const folder = env.ZOOCFGDIR;
+  const inFolder = (name: string) => join(folder as string, name);
+  const file = line.file ?? env.ZEBU_CONFIG;
+  if (file === undefined) {
+    return line.isScript && folder !== undefined ? inFolder(env.ZOOCFG ?? 'zoo.cfg') : undefined;
+  }
+  if (folder === undefined || file.includes('/')) return file;
+  try {
+    readFile(file);
+    return file;
+  } catch {
+    return inFolder(file);
+  }
+}
+
+function composeConfig(draft: Draft, hasFile: boolean): ServerConfig {
+  refuseWhatIsRefused(draft);
+  const overrides = fieldsOf(draft);
+  const client = clientDoor(draft, hasFile);
+  const secure = secureDoor(draft);
+  if (client.port === undefined && secure.port === undefined) {
+    const message =
+      'No clientPort is set, nor a secureClientPort that opens: no client can connect';
+    draft.notes.push({ level: 'warn', message });
+  }
+  const dataDir = dataDirectory(draft, hasFile);
+  const dataLogDir = draft.text('dataLogDir');
+  const serverId = dataDir === undefined ? 0 : readServerId(draft, dataDir);
+  const tickTimeMs = overrides.tickTimeMs ?? defaultServerConfig().tickTimeMs;
+  if (!hasFile || draft.given('maxClientCnxns') !== undefined) {
+    overrides.maxClientCnxns = Math.max(0, overrides.maxClientCnxns ?? 0);
+  } else {
+    overrides.maxClientCnxns = 60;
+  }
+  const config: ServerConfig = {
+    ...defaultServerConfig({
+      ...overrides,
+      ...sessionTimeouts(draft, tickTimeMs),
+      ...access(draft, draft.given('secureClientPort') !== undefined),
+      tls: secure.tls,
+      dataDir,
+      dataLogDir: dataLogDir === undefined ? undefined : draft.resolvePath(dataLogDir),
+      fourLetterWhitelist: whitelist(draft, overrides.readOnlyModeEnabled === true),
+      serverId,
+    }),
+    clientPort: client.port,
+    clientPortAddress: client.address,
+    secureClientPort: secure.port,
+    secureClientPortAddress: secure.address,
+  };
+  if (config.extendedTypesEnabled && serverId > 254) {
+    throw new ConfigError(
+      `extendedTypesEnabled needs a server id up to 254, and ${dataDir}/myid says ${serverId}`,
+    );
+  }
+  return Object.freeze(config);
+}
+
+function refuseWhatIsRefused(draft: Draft): void {
+  for (const { key, text, source, setting } of draft.all()) {
+    if (setting.status !== 'refused') continue;
+    if (setting.type.kind === 'boolean' && draft.value(key) === false) continue;
+    throw new ConfigError(
+      `${key}: ${JSON.stringify(text)} (${describeSource(source)}) is refused: ${setting.reason}`,
+      {
+        key,
+        value: text,
+        source,
+      },
+    );
+  }
+}
+
+type MutableOverrides = {
+  -readonly [Key in keyof ServerConfigOverrides]: ServerConfigOverrides[Key];
+};
+
+// Every setting whose row names a field. A wrong value of one that is ignored is no error.
+function fieldsOf(draft: Draft): MutableOverrides {
+  const fields: Record<string, unknown> = {};
+  for (const { key, setting } of draft.all()) {
+    if (setting.status !== 'honoured') continue;
+    const value = draft.value(key);
+    if (setting.field === undefined || value === undefined) continue;
+    const [group, field] = setting.field.split('.') as [string, string | undefined];
+    // An empty text is a setting left out.
+    const meant = value === '' ? undefined : value;
+    if (field === undefined) fields[group] = meant;
+    else fields[group] = { ...(fields[group] as object | undefined), [field]: meant };
+  }
+  return fields as MutableOverrides;
+}
+
+interface Door {
+  readonly port: number | undefined;
+  readonly address: string | undefined;
+}
+
+// The port may stand in the one server.N line. Two places that say different things are an error, as
+// in QuorumPeerConfig.setupClientPort.
+function clientDoor(draft: Draft, hasFile: boolean): Door {
+  if (!draft.isTrue('standaloneEnabled', true)) {
+    const members = draft.family('server.N');
+    const { source } = draft.given('standaloneEnabled') as Given;
+    if (members.length === 0) {
+      throw new ConfigError(
+        `standaloneEnabled=false (${describeSource(source)}) needs server.N lines, and there is none`,
+        { key: 'standaloneEnabled', value: 'false', source },
+      );
+    }
+    if (members.length === 1) {
+      draft.warn(
+        source,
+        'an ensemble of one server runs on its own, as with standaloneEnabled=true',
+      );
+    }
+  }
+  const member = clientAddressOfMembers(draft.family('server.N'));
+  const port = draft.value('clientPort') as number | undefined;
+  const written = draft.text('clientPortAddress');
+  const address = written === undefined ? undefined : withoutBrackets(written);
+  if (member !== undefined && port !== undefined) {
+    const isSame = member.port === port && (isAnyAddress(address) || address === member.address);
+    if (!isSame) {
+      const { source } = draft.given('clientPort') as Given;
+      throw new ConfigError(
+        `clientPort ${port} (${describeSource(source)}) is not what ${member.given.key} says (${describeSource(member.given.source)}): ${member.given.text}`,
+        { key: 'clientPort', value: `${port}`, source },
+      );
+    }
+  }
+  if (member !== undefined) return { port: member.port, address: member.address ?? address };
+  if (port === undefined && written !== undefined && hasFile) {
+    const { source } = draft.given('clientPortAddress') as Given;
+    throw new ConfigError(
+      `clientPortAddress (${describeSource(source)}) is set but clientPort is not`,
+      { key: 'clientPortAddress', value: written, source },
+    );
+  }
+  return { port: port ?? (hasFile ? undefined : 2181), address };
+}
+
+function secureDoor(draft: Draft): Door & { readonly tls: ServerConfig['tls'] } {
+  const port = draft.value('secureClientPort') as number | undefined;
+  const written = draft.text('secureClientPortAddress');
+  const address = written === undefined ? undefined : withoutBrackets(written);
+  if (port === undefined) {
+    if (written === undefined) return { port, address, tls: undefined };
+    const { source } = draft.given('secureClientPortAddress') as Given;
+    throw new ConfigError(
+      `secureClientPortAddress (${describeSource(source)}) is set but secureClientPort is not`,
+      { key: 'secureClientPortAddress', value: written, source },
+    );
+  }
+  const tls = readTls({
+    text: (key) => draft.text(key),
+    given: (key) => draft.given(key),
+    readFile: (path) => draft.readFile(path),
+    resolvePath: (path) => draft.resolvePath(path),
+  });
+  if ('shut' in tls) {
+    const { source } = draft.given('secureClientPort') as Given;
+    draft.warn(source, `secureClientPort ${port} stays shut: ${tls.shut}`);
+    return { port: undefined, address, tls: undefined };
+  }
+  return { port, address, tls };
+}
+
+function dataDirectory(draft: Draft, hasFile: boolean): string {
+  const dataDir = draft.text('dataDir');
+  if (dataDir === undefined && hasFile)
+    throw new ConfigError('dataDir is not set', { key: 'dataDir' });
+  return draft.resolvePath(dataDir ?? 'data');
+}
+
+// One decimal number in the first line (QuorumPeerConfig.setupMyId).
+function readServerId(draft: Draft, dataDir: string): number {
+  const path = `${dataDir}/myid`;
+  const content = draft.readFileIfAny(path);
+  if (content === undefined) return 0;
+  const [line = ''] = content.split(/\r\n|\n|\r/);
+  if (!/^[-+]?\d+$/.test(line)) {
+    throw new ConfigError(`${path}: ${JSON.stringify(line)} is not allowed: one whole number`, {
+      key: 'myid',
+      value: line,
+    });
+  }
+  return Number(line);
+}
+
+function sessionTimeouts(
+  draft: Draft,
+  tickTimeMs: number,
+): { minSessionTimeoutMs: number; maxSessionTimeoutMs: number } {
+  const limit = (key: string, ticks: number) => {
+    const value = draft.value(key) as number | undefined;
+    return value === undefined || value < 0 ? tickTimeMs * ticks : value;
+  };
+  const minSessionTimeoutMs = limit('minSessionTimeout', 2);
+  const maxSessionTimeoutMs = limit('maxSessionTimeout', 20);
+  if (minSessionTimeoutMs > maxSessionTimeoutMs) {
+    const given = draft.given('minSessionTimeout') ?? draft.given('maxSessionTimeout');
+    const place = given === undefined ? '' : ` (${describeSource(given.source)})`;
+    throw new ConfigError(
+      `minSessionTimeout ${minSessionTimeoutMs} must not be larger than maxSessionTimeout ${maxSessionTimeoutMs}${place}`,
+      { key: given?.key ?? 'minSessionTimeout', value: given?.text ?? '', source: given?.source },
+    );
+  }
+  return { minSessionTimeoutMs, maxSessionTimeoutMs };
+}
+
+// FourLetterCommands.isEnabled: srvr always, isro where clients may look for a read-only server.
+function whitelist(draft: Draft, readOnlyModeEnabled: boolean): string[] {
+  const words = new Set<string>();
+  const given = draft.given('4lw.commands.whitelist');
+  for (const word of (given?.text ?? '').split(',').map((one) => one.trim())) {
+    if (word === '') continue;
+    if (word === '*') {
+      for (const known of FOUR_LETTER_WORDS) words.add(known);
+      break;
+    }
+    const isKnown = (FOUR_LETTER_WORDS as readonly string[]).includes(word);
+    if (!isKnown) draft.warn((given as Given).source, `${word} is no four-letter word`);
+    words.add(word);
+  }
+  if (readOnlyModeEnabled) words.add('isro');
+  words.add('srvr');
+  return [...words];
+}
+
+/** Apache's classes, and the same by their scheme. */
+const AUTH_PROVIDERS: Readonly<Record<string, AuthProviderName>> = {
+  DigestAuthenticationProvider: 'digest',
+  IPAuthenticationProvider: 'ip',
+  X509AuthenticationProvider: 'x509',
+  SASLAuthenticationProvider: 'sasl',
+  EnsembleAuthenticationProvider: 'ensemble',
+  digest: 'digest',
+  ip: 'ip',
+  x509: 'x509',
+  sasl: 'sasl',
+  ensemble: 'ensemble',
+};
+
+function access(draft: Draft, hasSecurePort: boolean): ServerConfigOverrides {
+  const providers = authProviders(draft, hasSecurePort);
+  const algorithm = draft.text('DigestAuthenticationProvider.digestAlg');
+  if (algorithm !== undefined && nodeHashName(algorithm) === undefined) {
+    const given = draft.given('DigestAuthenticationProvider.digestAlg') as Given;
+    throw new ConfigError(
+      `${given.key}: ${JSON.stringify(algorithm)} (${describeSource(given.source)}) is not allowed: SHA1, SHA-256, SHA-512, SHA3-256 and the like`,
+      { key: given.key, value: algorithm, source: given.source },
+    );
+  }
+  return {
+    authProviders: providers,
+    superUsers: [
+      draft.text('superUser'),
+      ...draft.family('superUser.N').map(({ text }) => text),
+    ].filter((name): name is string => name !== undefined && name !== ''),
+    ensembleAuthNames: list(draft.text('ensembleAuthName')),
+    enforceAuth: enforcedAuth(draft, providers),
+  };
+}
+
+function authProviders(draft: Draft, hasSecurePort: boolean): AuthProviderName[] {
+  const names = new Set<AuthProviderName>();
+  if (draft.isTrue('DigestAuthenticationProvider.enabled', true)) names.add('digest');
+  names.add('ip');
+  for (const { key, text, source } of draft.family('authProvider.N')) {
+    const className = text.replace(/^org\.apache\.zookeeper\.server\.auth\./, '');
+    const name = AUTH_PROVIDERS[className];
+    if (name !== undefined) names.add(name);
+    else draft.warn(source, `${key} names ${text}, which this server does not have: left out`);
+  }
+  if (!hasSecurePort) return [...names];
+  // QuorumPeerConfig.configureSSLAuth.
+  const scheme = draft.text('ssl.authProvider') ?? 'x509';
+  if (scheme !== 'x509') {
+    const { source } = draft.given('ssl.authProvider') as Given;
+    draft.warn(source, `ssl.authProvider ${scheme} is not known: TLS clients are of scheme x509`);
+  }
+  names.add('x509');
+  return [...names];
+}
+
+// AuthenticationHelper.
+function enforcedAuth(
+  draft: Draft,
+  providers: readonly AuthProviderName[],
+): { enabled: boolean; schemes: string[] } {
+  const isSaslRequired = draft.isTrue('sessionRequireClientSASLAuth', false);
+  const enabled = isSaslRequired || draft.isTrue('enforce.auth.enabled', false);
+  const schemes = isSaslRequired ? ['sasl'] : list(draft.text('enforce.auth.schemes'));
+  if (!enabled) return { enabled, schemes };
+  const given = (draft.given('enforce.auth.enabled') ??
+    draft.given('sessionRequireClientSASLAuth')) as Given;
+  const place = `${given.key} (${describeSource(given.source)})`;
+  const facts = { key: given.key, value: given.text, source: given.source };
+  if (schemes.length === 0) {
+    throw new ConfigError(`${place} needs enforce.auth.schemes, which is not set`, facts);
+  }
+  for (const scheme of schemes) {
+    if ((providers as readonly string[]).includes(scheme)) continue;
+    throw new ConfigError(
+      `${place}: scheme ${scheme} is not available; these are: ${providers.join(', ')}`,
+      facts,
+    );
+  }
+  if (schemes.every((scheme) => scheme === 'sasl' || scheme === 'ensemble')) {
+    draft.warn(
+      given.source,
+      `No client can get an identity of ${schemes.join(' or ')}: none will be served`,
+    );
+  }
+  return { enabled, schemes };
+}
+
+function list(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+}

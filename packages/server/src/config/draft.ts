@@ -1,0 +1,177 @@
+/**
+ * What was set, by key, while a configuration is made of it: the values that count after precedence,
+ * read by their types, and the notes about them. What the values mean together is config.ts's.
+ */
+
+import { resolve } from 'node:path';
+import { ConfigError, describeSource, type SettingSource } from './config-error.ts';
+import {
+  allowedValues,
+  type FoundSetting,
+  findByKey,
+  parseValue,
+  type SettingValue,
+} from './settings.ts';
+import { type ConfigNote, entriesOf, type Given } from './sources.ts';
+
+/** Where the configuration comes from. */
+export interface ConfigInput {
+  /** Without the interpreter and the script. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The text of a file; throws as node:fs does. */
+  readonly readFile: (path: string) => string;
+  /** What relative paths are relative to. */
+  readonly cwd: string;
+}
+
+/** The settings that count, by key, and what is to be said about them. */
+export class Draft {
+  readonly notes: ConfigNote[];
+  readonly #input: ConfigInput;
+  readonly #given = new Map<string, Given>();
+  readonly #raised = new Set<string>();
+
+  constructor(input: ConfigInput, given: readonly Given[], notes: ConfigNote[]) {
+    this.#input = input;
+    this.notes = notes;
+    for (const one of given) this.#given.set(one.key, one);
+  }
+
+  all(): Given[] {
+    return [...this.#given.values()];
+  }
+
+  given(key: string): Given | undefined {
+    return this.#given.get(key);
+  }
+
+  /** The members of a family, in the order they came. */
+  family(key: string): Given[] {
+    return this.all().filter(({ setting }) => setting.key === key);
+  }
+
+  /** What was written; undefined when nothing or an empty text was. */
+  text(key: string): string | undefined {
+    const value = this.value(key);
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  }
+
+  isTrue(key: string, otherwise: boolean): boolean {
+    const value = this.value(key);
+    return typeof value === 'boolean' ? value : otherwise;
+  }
+
+  /** The parsed value; undefined when it is not set. Throws ConfigError. */
+  value(key: string): SettingValue | undefined {
+    const given = this.#given.get(key);
+    if (given === undefined) return undefined;
+    const parsed = parseValue(given.setting.type, given.text);
+    if (parsed === undefined) throw notAllowed(given);
+    if (parsed.raised && !this.#raised.has(key)) {
+      this.#raised.add(key);
+      this.warn(
+        given.source,
+        `${key} ${given.text} is raised to ${(given.setting.type as { min: number }).min}, the least that is allowed`,
+      );
+    }
+    return parsed.value;
+  }
+
+  warn(source: SettingSource, message: string): void {
+    this.notes.push({ level: 'warn', message: `${describeSource(source)}: ${message}` });
+  }
+
+  resolvePath(path: string): string {
+    return resolve(this.#input.cwd, path);
+  }
+
+  /** The text of a file that must be there. */
+  readFile(path: string): string {
+    return readText(this.#input, path);
+  }
+
+  /** The text of a file, or undefined when there is none. */
+  readFileIfAny(path: string): string | undefined {
+    try {
+      return this.#input.readFile(path);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Adds the server.N lines of dynamicConfigFile (QuorumPeerConfig.parse). */
+  addDynamicFile(): void {
+    const pointer = this.#given.get('dynamicConfigFile');
+    if (pointer === undefined) return;
+    const [misplaced] = [
+      ...this.family('server.N'),
+      ...this.family('group.N'),
+      ...this.family('weight.N'),
+    ];
+    if (misplaced !== undefined) {
+      throw new ConfigError(
+        `${misplaced.key} (${describeSource(misplaced.source)}) must be in the dynamic file ${pointer.text}`,
+        { key: misplaced.key, value: misplaced.text, source: misplaced.source },
+      );
+    }
+    const path = this.resolvePath(pointer.text);
+    for (const { key, value, line } of entriesOf(path, this.readFile(path))) {
+      const found = findByKey(key);
+      const isMember =
+        found !== undefined && ['server.N', 'group.N', 'weight.N'].includes(found.setting.key);
+      const source = { kind: 'file', path, line } as const;
+      if (!isMember) {
+        const reason =
+          key === 'version'
+            ? 'the name of the file holds it'
+            : 'only servers, groups and weights may';
+        throw new ConfigError(`${path}:${line}: ${key} must not be in a dynamic file: ${reason}`, {
+          key,
+          value,
+          source,
+        });
+      }
+      this.#given.set(key, { ...(found as FoundSetting), text: value, source });
+    }
+  }
+
+  /** One note for each reason why settings have no effect; those at their default are not mentioned. */
+  noteIgnored(): void {
+    const byReason = new Map<string, string[]>();
+    for (const { key, text, source, setting } of this.all()) {
+      if (setting.status !== 'ignored' || text === setting.default) continue;
+      if (parseValue(setting.type, text) === undefined) {
+        this.warn(
+          source,
+          `${key}: ${JSON.stringify(text)} is not allowed: ${allowedValues(setting.type)}; it has no effect in any case`,
+        );
+      }
+      const keys = byReason.get(setting.reason);
+      if (keys === undefined) byReason.set(setting.reason, [key]);
+      else keys.push(key);
+    }
+    for (const [reason, keys] of byReason) {
+      this.notes.push({ level: 'info', message: `Without effect: ${keys.join(', ')}: ${reason}` });
+    }
+  }
+}
+
+function notAllowed({ key, text, source, setting }: Given): ConfigError {
+  const value = setting.secret ? '(not shown)' : text;
+  const allowed = allowedValues(setting.type);
+  return new ConfigError(
+    `${key}: ${JSON.stringify(value)} (${describeSource(source)}) is not allowed: ${allowed}`,
+    { key, value, source, allowed },
+  );
+}
+
+/** The text of a file that must be there. Throws ConfigError. */
+export function readText({ readFile }: ConfigInput, path: string): string {
+  try {
+    return readFile(path);
+  } catch (error) {
+    const hint = /^\d+$/.test(path) ? '; a port needs a data directory after it' : '';
+    throw new ConfigError(`Cannot read ${path}: ${(error as Error).message}${hint}`);
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Gathers what was set and where: the file, Java flags in SERVER_JVMFLAGS and JVMFLAGS, ZEBU_*
+ * variables, arguments and flags, in rising precedence. Knows how each of them is written, and asks
+ * the table which setting is meant; what a value means is config.ts's.
+ */
+
+import { ConfigError, type SettingSource } from './config-error.ts';
+import {
+  environmentName,
+  type FoundSetting,
+  findByKey,
+  findByLooseName,
+  findByProperty,
+  flagName,
+  type Setting,
+  similarKey,
+} from './settings.ts';
+import { CfgSyntaxError, parseZooCfg } from './zoo-cfg.ts';
+
+/** One value as written. */
+export interface Given {
+  readonly setting: Setting;
+  /** The key, which in a family is one of many: `server.1`. */
+  readonly key: string;
+  readonly text: string;
+  readonly source: SettingSource;
+}
+
+/** Something to tell the user about the configuration, once there is a log. */
+export interface ConfigNote {
+  readonly level: 'info' | 'warn';
+  readonly message: string;
+}
+
+/** What the command is to do. */
+export type Action = 'run' | 'help' | 'version' | 'print-config';
+
+/** The command line, taken apart. */
+export interface CommandLine {
+  readonly action: Action;
+  /** `start-foreground` was said, as to zkServer.sh. */
+  readonly isScript: boolean;
+  /** The configuration file. */
+  readonly file: string | undefined;
+  readonly given: readonly Given[];
+}
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  '--help': 'help',
+  '-h': 'help',
+  help: 'help',
+  '--version': 'version',
+  '-V': 'version',
+  version: 'version',
+  '--print-config': 'print-config',
+};
+
+// What else zkServer.sh can be asked: there is no daemon to start or stop here.
+const SCRIPT_ACTIONS = ['start', 'stop', 'restart', 'status', 'print-cmd'];
+
+/**
+ * `[start-foreground] FILE`, or `<clientPort> <dataDir> [tickTime] [maxClientCnxns]`, or neither, with
+ * flags anywhere: `--client-port 2181`, `--clientPort=2181`, `--skipACL yes`; a flag of true or false
+ * may stand alone. Throws ConfigError.
+ */
+export function readCommandLine(argv: readonly string[]): CommandLine {
+  let action: Action = 'run';
+  let file: string | undefined;
+  const positional: string[] = [];
+  const given: Given[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i] as string;
+    const asked = ACTIONS[argument];
+    if (asked !== undefined) {
+      action = asked;
+    } else if (argument === '--') {
+      positional.push(...argv.slice(i + 1));
+      break;
+    } else if (argument.startsWith('--')) {
+      const equals = argument.indexOf('=');
+      const flag = equals < 0 ? argument : argument.slice(0, equals);
+      const next = argv[i + 1];
+      if (flag === '--config') {
+        file = equals < 0 ? next : argument.slice(equals + 1);
+        if (file === undefined) throw new ConfigError('--config needs the path of a file');
+        if (equals < 0) i++;
+        continue;
+      }
+      const found = findFlag(flag);
+      const isSwitch =
+        equals < 0 && isTruth(found.setting) && !/^(true|false|yes|no)$/i.test(next ?? '');
+      if (equals < 0 && !isSwitch && next === undefined) {
+        throw new ConfigError(`${flag} needs a value`, { key: found.key });
+      }
+      const text = isSwitch
+        ? truthOf(found.setting)
+        : equals < 0
+          ? (next as string)
+          : argument.slice(equals + 1);
+      if (equals < 0 && !isSwitch) i++;
+      given.push({ ...found, text: text.trim(), source: { kind: 'flag', flag } });
+    } else if (argument.startsWith('-') && !/^-\d/.test(argument)) {
+      throw new ConfigError(`${argument} is not a flag: see zebu-server --help`);
+    } else {
+      positional.push(argument);
+    }
+  }
+  const isScript = positional[0] === 'start-foreground';
+  const rest = readPositional(isScript ? positional.slice(1) : positional);
+  return { action, isScript, file: rest.file ?? file, given: [...rest.given, ...given] };
+}
+
+function readPositional(positional: string[]): { file: string | undefined; given: Given[] } {
+  const [command] = positional;
+  if (command !== undefined && SCRIPT_ACTIONS.includes(command)) {
+    throw new ConfigError(
+      `zebu-server has no ${command}: it runs in the foreground (zebu-server FILE) and ends on SIGTERM`,
+    );
+  }
+  if (positional.length <= 1) return { file: positional[0], given: [] };
+  if (positional.length > 4) {
+    throw new ConfigError(
+      `${positional.length} arguments are too many: zebu-server <clientPort> <dataDir> [tickTime] [maxClientCnxns]`,
+    );
+  }
+  const keys = ['clientPort', 'dataDir', 'tickTime', 'maxClientCnxns'];
+  const given = positional.map((text, index) => ({
+    ...(findByKey(keys[index] as string) as FoundSetting),
+    text: text.trim(),
+    source: { kind: 'argument', position: index + 1 } as const,
+  }));
+  return { file: undefined, given };
+}
+
+function findFlag(flag: string): FoundSetting {
+  const found = findByLooseName(flag.slice(2));
+  if (found !== undefined) return found;
+  throw new ConfigError(`${flag} is not a flag: see zebu-server --help`);
+}
+
+function isTruth({ type }: Setting): boolean {
+  return type.kind === 'boolean' || type.kind === 'yesno';
+}
+
+function truthOf({ type }: Setting): string {
+  return type.kind === 'yesno' ? 'yes' : 'true';
+}
+
+/** What a file sets. Unknown keys become notes: in Apache each is a system property that nobody reads. */
+export function readFileSettings(
+  path: string,
+  content: string,
+): { given: Given[]; notes: ConfigNote[] } {
+  const given: Given[] = [];
+  const notes: ConfigNote[] = [];
+  const lines = new Map<string, number>();
+  for (const { key, value, line } of entriesOf(path, content)) {
+    const earlier = lines.get(key);
+    if (earlier !== undefined) {
+      notes.push({
+        level: 'warn',
+        message: `${path}:${line}: ${key} stands in line ${earlier} already; this one counts`,
+      });
+    }
+    lines.set(key, line);
+    const found = findByKey(key);
+    if (found !== undefined) {
+      given.push({ ...found, text: value, source: { kind: 'file', path, line } });
+      continue;
+    }
+    const similar = similarKey(key);
+    notes.push({
+      level: 'warn',
+      message:
+        `${path}:${line}: ${key} is not known, and taken for the system property zookeeper.${key}, which nothing reads` +
+        (similar === undefined ? '' : `; did you mean ${similar}?`),
+    });
+  }
+  return { given, notes };
+}
+
+/** The entries of a file. Throws ConfigError for what is no properties file. */
+export function entriesOf(path: string, content: string) {
+  try {
+    return parseZooCfg(content);
+  } catch (error) {
+    if (!(error instanceof CfgSyntaxError)) throw error;
+    throw new ConfigError(`${path}:${error.line}: ${error.message}`, {
+      source: { kind: 'file', path, line: error.line },
+    });
+  }
+}
+
+/**
+ * What the environment sets: -Dname=value in the flags that zkServer.sh hands to Java (JVMFLAGS comes
+ * after SERVER_JVMFLAGS there, and so counts), then ZEBU_*. Other Java flags mean nothing here.
+ */
+export function readEnvironment(env: Readonly<Record<string, string | undefined>>): {
+  given: Given[];
+  notes: ConfigNote[];
+} {
+  const given: Given[] = [];
+  const notes: ConfigNote[] = [];
+  if (isSet(env.ZOO_DATADIR_AUTOCREATE_DISABLE)) {
+    const found = findByKey('datadir.autocreate') as FoundSetting;
+    const source = { kind: 'environment', variable: 'ZOO_DATADIR_AUTOCREATE_DISABLE' } as const;
+    given.push({ ...found, text: 'false', source });
+  }
+  for (const variable of ['SERVER_JVMFLAGS', 'JVMFLAGS']) {
+    for (const [property, text] of systemProperties(env[variable] ?? '')) {
+      const found = findByProperty(property);
+      if (found !== undefined) {
+        given.push({ ...found, text, source: { kind: 'jvmflags', variable, property } });
+      } else if (property.startsWith('zookeeper.')) {
+        notes.push({
+          level: 'warn',
+          message: `-D${property} in ${variable} sets nothing that is known`,
+        });
+      }
+    }
+  }
+  for (const variable of Object.keys(env).sort()) {
+    const text = env[variable];
+    if (!variable.startsWith('ZEBU_') || text === undefined) continue;
+    if (OTHER_VARIABLES.includes(variable) || variable.startsWith('ZEBU_TEST_')) continue;
+    const found = findByLooseName(variable.slice('ZEBU_'.length));
+    if (found === undefined) {
+      notes.push({ level: 'warn', message: `Variable ${variable} sets nothing that is known` });
+      continue;
+    }
+    given.push({ ...found, text: text.trim(), source: { kind: 'environment', variable } });
+  }
+  return { given, notes };
+}
+
+/** Read by the command's wrapper, or here for the file. */
+const OTHER_VARIABLES = ['ZEBU_NODE', 'ZEBU_CONFIG'];
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
+}
+
+// Words as a shell would split them, except that it sees no quotes in a variable's value; quotes
+// around a value are taken off all the same, for the files that write them.
+function systemProperties(flags: string): [property: string, value: string][] {
+  const words = flags.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g) ?? [];
+  return words
+    .map((word) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, '$1$2'))
+    .filter((word) => word.startsWith('-D'))
+    .map((word) => {
+      const equals = word.indexOf('=');
+      return equals < 0
+        ? [word.slice(2), '']
+        : [word.slice(2, equals), word.slice(equals + 1).trim()];
+    });
+}
+
+/** How a user can set a key, for the help. */
+export function spellings(key: string): { flag: string; variable: string } {
+  return { flag: `--${flagName(key)}`, variable: environmentName(key) };
+}
