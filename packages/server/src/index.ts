@@ -1,6 +1,15 @@
 // @zebu/server: a ZooKeeper server to run, or to embed.
 
 export {
+  type ConfigInput,
+  type LogFormat,
+  type LogLevel,
+  type ParsedConfig,
+  parseConfig,
+} from './config/config.ts';
+export { ConfigError } from './config/config-error.ts';
+export { helpText, printConfig } from './config/help.ts';
+export {
   defaultServerConfig,
   type ServerConfig,
   type ServerConfigOverrides,
@@ -9,3 +18,4 @@ export type { Clock, Environment, Scheduler } from './environment.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { nodeEnvironment } from './node-environment.ts';
 export { type StartServerOptions, startServer, type ZebuServer } from './start-server.ts';
+export { FULL_VERSION, ZEBU_VERSION } from './version.ts';

@@ -265,14 +265,14 @@ async function openPorts(
     ...(config.clientPortListenBacklog > 0 ? { backlog: config.clientPortListenBacklog } : {}),
   };
   const plain =
-    config.clientPort === undefined
+    config.clientPort < 0
       ? undefined
       : await node.listen({
           port: config.clientPort,
           ...(config.clientPortAddress === undefined ? {} : { host: config.clientPortAddress }),
           ...shared,
         });
-  if (config.secureClientPort === undefined || config.tls === undefined) {
+  if (config.secureClientPort < 0 || config.tls === undefined) {
     return { plain, secure: undefined };
   }
   const secure = await node.listen({

@@ -27,6 +27,8 @@ import {
 } from './sources.ts';
 import { readTls } from './tls-settings.ts';
 
+export type { ConfigInput } from './draft.ts';
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type LogFormat = 'auto' | 'pretty' | 'json';
 
@@ -101,42 +103,40 @@ function composeConfig(draft: Draft, hasFile: boolean): ServerConfig {
   const overrides = fieldsOf(draft);
   const client = clientDoor(draft, hasFile);
   const secure = secureDoor(draft);
-  if (client.port === undefined && secure.port === undefined) {
+  if (client.port < 0 && secure.port < 0) {
     const message =
       'No clientPort is set, nor a secureClientPort that opens: no client can connect';
     draft.notes.push({ level: 'warn', message });
   }
   const dataDir = dataDirectory(draft, hasFile);
   const dataLogDir = draft.text('dataLogDir');
-  const serverId = dataDir === undefined ? 0 : readServerId(draft, dataDir);
+  const serverId = readServerId(draft, dataDir);
   const tickTimeMs = overrides.tickTimeMs ?? defaultServerConfig().tickTimeMs;
   if (!hasFile || draft.given('maxClientCnxns') !== undefined) {
     overrides.maxClientCnxns = Math.max(0, overrides.maxClientCnxns ?? 0);
   } else {
     overrides.maxClientCnxns = 60;
   }
-  const config: ServerConfig = {
-    ...defaultServerConfig({
-      ...overrides,
-      ...sessionTimeouts(draft, tickTimeMs),
-      ...access(draft, draft.given('secureClientPort') !== undefined),
-      tls: secure.tls,
-      dataDir,
-      dataLogDir: dataLogDir === undefined ? undefined : draft.resolvePath(dataLogDir),
-      fourLetterWhitelist: whitelist(draft, overrides.readOnlyModeEnabled === true),
-      serverId,
-    }),
+  const config = defaultServerConfig({
+    ...overrides,
+    ...sessionTimeouts(draft, tickTimeMs),
+    ...access(draft, draft.given('secureClientPort') !== undefined),
+    tls: secure.tls,
+    dataDir,
+    dataLogDir: dataLogDir === undefined ? undefined : draft.resolvePath(dataLogDir),
+    fourLetterWhitelist: whitelist(draft, overrides.readOnlyModeEnabled === true),
+    serverId,
     clientPort: client.port,
     clientPortAddress: client.address,
     secureClientPort: secure.port,
     secureClientPortAddress: secure.address,
-  };
+  });
   if (config.extendedTypesEnabled && serverId > 254) {
     throw new ConfigError(
       `extendedTypesEnabled needs a server id up to 254, and ${dataDir}/myid says ${serverId}`,
     );
   }
-  return Object.freeze(config);
+  return config;
 }
 
 function refuseWhatIsRefused(draft: Draft): void {
@@ -175,7 +175,8 @@ function fieldsOf(draft: Draft): MutableOverrides {
 }
 
 interface Door {
-  readonly port: number | undefined;
+  /** -1: none. */
+  readonly port: number;
   readonly address: string | undefined;
 }
 
@@ -220,7 +221,7 @@ function clientDoor(draft: Draft, hasFile: boolean): Door {
       { key: 'clientPortAddress', value: written, source },
     );
   }
-  return { port: port ?? (hasFile ? undefined : 2181), address };
+  return { port: port ?? (hasFile ? -1 : 2181), address };
 }
 
 function secureDoor(draft: Draft): Door & { readonly tls: ServerConfig['tls'] } {
@@ -228,7 +229,7 @@ function secureDoor(draft: Draft): Door & { readonly tls: ServerConfig['tls'] } 
   const written = draft.text('secureClientPortAddress');
   const address = written === undefined ? undefined : withoutBrackets(written);
   if (port === undefined) {
-    if (written === undefined) return { port, address, tls: undefined };
+    if (written === undefined) return { port: -1, address, tls: undefined };
     const { source } = draft.given('secureClientPortAddress') as Given;
     throw new ConfigError(
       `secureClientPortAddress (${describeSource(source)}) is set but secureClientPort is not`,
@@ -244,7 +245,7 @@ function secureDoor(draft: Draft): Door & { readonly tls: ServerConfig['tls'] } 
   if ('shut' in tls) {
     const { source } = draft.given('secureClientPort') as Given;
     draft.warn(source, `secureClientPort ${port} stays shut: ${tls.shut}`);
-    return { port: undefined, address, tls: undefined };
+    return { port: -1, address, tls: undefined };
   }
   return { port, address, tls };
 }
@@ -260,7 +261,7 @@ function dataDirectory(draft: Draft, hasFile: boolean): string {
 function readServerId(draft: Draft, dataDir: string): number {
   const path = `${dataDir}/myid`;
   const content = draft.readFileIfAny(path);
-  if (content === undefined) return 0;
+  if (content === undefined) return defaultServerConfig().serverId;
   const [line = ''] = content.split(/\r\n|\n|\r/);
   if (!/^[-+]?\d+$/.test(line)) {
     throw new ConfigError(`${path}: ${JSON.stringify(line)} is not allowed: one whole number`, {

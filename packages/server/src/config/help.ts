@@ -120,7 +120,9 @@ function settingLines(
     setting.key === 'maxClientCnxns'
   ) {
     const value = config[setting.key];
-    return value === undefined ? [] : [`# default\n${setting.key}=${escapeValue(`${value}`)}\n`];
+    return value === undefined || value === -1
+      ? []
+      : [`# default\n${setting.key}=${escapeValue(`${value}`)}\n`];
   }
   const isWritten = setting.default !== '' && !setting.default.startsWith('(');
   return setting.status === 'honoured' && isWritten ? [`#${setting.key}=${setting.default}\n`] : [];

@@ -67,6 +67,7 @@ export interface TlsStore {
 /** TLS on the secure client port. */
 export interface TlsConfig {
   readonly keyStore: TlsStore;
+  /** PEM: a PKCS12 store of certificates alone is not what Node reads. */
   readonly trustStore: TlsStore | undefined;
   /** Java names: TLSv1.2, TLSv1.3. */
   readonly enabledProtocols: readonly string[];
@@ -79,11 +80,12 @@ export interface TlsConfig {
 /** A fully known configuration. Frozen, and every array in it too. */
 export interface ServerConfig {
   // Where clients come in.
-  /** 0: any free port. undefined: no plain port. */
-  readonly clientPort: number | undefined;
+  /** 0: any free port. -1: no plain port. */
+  readonly clientPort: number;
   /** Address to bind; undefined: all of them. Without the brackets of IPv6. */
   readonly clientPortAddress: string | undefined;
-  readonly secureClientPort: number | undefined;
+  /** 0: any free port. -1: no TLS port, which there also is not without `tls`. */
+  readonly secureClientPort: number;
   readonly secureClientPortAddress: string | undefined;
   /** undefined: the secure port stays shut. */
   readonly tls: TlsConfig | undefined;
@@ -174,6 +176,7 @@ export interface ServerConfig {
   readonly enforceAuth: EnforceAuthConfig;
 
   // Itself.
+  /** The highest byte of session ids. Without a myid file 1, as an Apache server on its own has. */
   readonly serverId: number;
   readonly readOnlyModeEnabled: boolean;
   readonly reconfigEnabled: boolean;
@@ -207,7 +210,7 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
   const config: ServerConfig = {
     clientPort: 2181,
     clientPortAddress: undefined,
-    secureClientPort: undefined,
+    secureClientPort: -1,
     secureClientPortAddress: undefined,
     tls: undefined,
     clientPortListenBacklog: -1,
@@ -264,7 +267,7 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
     allowSaslFailedClients: false,
     ensembleAuthNames: [],
 
-    serverId: 0,
+    serverId: 1,
     readOnlyModeEnabled,
     reconfigEnabled: false,
     auditEnabled: false,

@@ -25,6 +25,13 @@ export function readTls(sources: TlsSources): TlsConfig | { readonly shut: strin
   const clientAuth = (sources.text('ssl.clientAuth') ?? 'need') as TlsConfig['clientAuth'];
   const trustStore = readStore(sources, 'trustStore');
   if (trustStore !== undefined && 'shut' in trustStore) return trustStore;
+  if (trustStore?.type === 'PKCS12') {
+    return {
+      shut:
+        `ssl.trustStore.location ${trustStore.path} is a PKCS12 store, of which only keys are read: ` +
+        'export its certificates as PEM (keytool -exportcert -rfc)',
+    };
+  }
   if (trustStore === undefined && clientAuth !== 'none') {
     return {
       shut: 'ssl.trustStore.location is not set, and ssl.clientAuth asks clients for a certificate',

@@ -405,7 +405,7 @@ describe('zoo.cfg', () => {
       'clientPortAddress (a:2) is set but clientPort is not',
     );
     const parsed = parse({ argv: ['b'], files });
-    expect(parsed.config.clientPort).toBeUndefined();
+    expect(parsed.config.clientPort).toBe(-1);
     expect(warnings(parsed)).toEqual([
       'No clientPort is set, nor a secureClientPort that opens: no client can connect',
     ]);
@@ -541,7 +541,7 @@ describe('myid', () => {
 
   test('is read when it is there', () => {
     expect(at('7\n').config.serverId).toBe(7);
-    expect(parseFile('').config.serverId).toBe(0);
+    expect(parseFile('').config.serverId).toBe(1);
   });
 
   test('must be a number, and small enough for TTL znodes', () => {
@@ -591,16 +591,16 @@ describe('authentication providers', () => {
 describe('TLS', () => {
   const secure = 'secureClientPort=2281\n';
 
-  test('PEM and PKCS12 stores open the secure port', () => {
+  test('PEM stores open the secure port', () => {
     const { config } = parseFile(
-      `${secure}ssl.keyStore.location=key.pem\nssl.trustStore.location=/trust.p12\nssl.trustStore.passwordPath=/pw\nssl.clientAuth=want\nssl.enabledProtocols=TLSv1.3,TLSv1.2\nssl.ciphersuites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384`,
+      `${secure}ssl.keyStore.location=key.pem\nssl.trustStore.location=/trust.pem\nssl.trustStore.passwordPath=/pw\nssl.clientAuth=want\nssl.enabledProtocols=TLSv1.3,TLSv1.2\nssl.ciphersuites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384`,
       { files: { '/pw': 'secret\n' } },
     );
     expect(config.secureClientPort).toBe(2281);
     expect(config.authProviders).toContain('x509');
     expect(config.tls).toEqual({
       keyStore: { path: '/here/key.pem', type: 'PEM', password: undefined },
-      trustStore: { path: '/trust.p12', type: 'PKCS12', password: 'secret' },
+      trustStore: { path: '/trust.pem', type: 'PEM', password: 'secret' },
       clientAuth: 'want',
       enabledProtocols: ['TLSv1.2', 'TLSv1.3'],
       ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_256_GCM_SHA384',
@@ -622,12 +622,16 @@ describe('TLS', () => {
       'ssl.keyStore.location=/k.pem',
       'ssl.trustStore.location is not set, and ssl.clientAuth asks clients',
     ],
+    [
+      'ssl.keyStore.location=/k.p12\nssl.trustStore.location=/t.p12',
+      'ssl.trustStore.location /t.p12 is a PKCS12 store, of which only keys are read',
+    ],
     ['', 'ssl.keyStore.location is not set'],
   ])('%j keeps it shut, and the server starts', (lines, reason) => {
     const parsed = parseFile(secure + lines);
     expect(parsed.config).toMatchObject({
       clientPort: 2181,
-      secureClientPort: undefined,
+      secureClientPort: -1,
       tls: undefined,
     });
     expect(warnings(parsed)).toHaveLength(1);
@@ -659,14 +663,14 @@ describe('files met in the wild', () => {
       'tickTime=2000\ndataDir=/d\nclientPort=2181\nmaxClientCnxns=200\nadmin.serverPort=18080\n4lw.commands.whitelist=*\nauthProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\nserverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\nsecureClientPort=22281\nssl.keyStore.location=/x/server.jks\nssl.keyStore.password=apassword\nssl.trustStore.location=/x/trust.jks\nssl.trustStore.password=apassword\nrequireClientAuthScheme=sasl\njaasLoginRenew=3600000\n',
       {
         clientPort: 2181,
-        secureClientPort: undefined,
+        secureClientPort: -1,
         authProviders: ['digest', 'ip', 'sasl', 'x509'],
       },
     ],
     [
       'one member with no client port',
       'tickTime=2000\ninitLimit=4\nsyncLimit=2\ndataDir=/d\nserver.1=localhost:21811:21812:participant\n',
-      { clientPort: undefined },
+      { clientPort: -1 },
     ],
     [
       'a container image',
