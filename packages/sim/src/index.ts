@@ -1,2 +1,11 @@
 // The door of @zebu/sim: export from here what other packages may import.
-export {};
+
+export {
+  type Fault,
+  mulberry32,
+  SimDisk,
+  type SimDiskEvent,
+  type SimDiskOptions,
+  SimulatedCrash,
+  type SimOperation,
+} from './sim-disk.ts';

@@ -28,7 +28,10 @@ export function writeEpoch(disk: Disk, directory: string, name: EpochName, epoch
   disk.syncDirectory(directory);
 }
 
-/** As `writeEpoch`, without blocking: durable when `done` is called without an error. */
+/**
+ * As `writeEpoch`, without blocking: durable when `done` is called without an error. The same name must
+ * not be written again before that.
+ */
 export function writeEpochAsync(
   disk: Disk,
   directory: string,

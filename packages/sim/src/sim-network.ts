@@ -1,0 +1,535 @@
+// A network in virtual time: hosts with an address each, connections between them that deliver late,
+// in pieces, not at all for a while, or end in a reset; each byte stream itself stays in order.
+//
+//   write ─▶ [outgoing] ─▶ window ─▶ [pipe: latency, cuts] ─▶ [incoming] ─▶ handler.data
+//
+// It may: delay (each pipe for itself, so connections overtake one another), cut a stream at any byte,
+// hold all that passes between two hosts while they are cut off, reset any connection and drop what
+// was under way. It may not: lose, repeat or reorder bytes within a stream, since TCP does not.
+// It keeps the contract of @zebu/transport, whose compliance suite it passes.
+
+import {
+  type Acceptor,
+  type Connection,
+  type ConnectionHandler,
+  type DialHandler,
+  type DialOptions,
+  type Listener,
+  type ListenOptions,
+  type Network,
+  TransportError,
+} from '@zebu/transport';
+import type { Prng } from './prng.ts';
+import type { SimProcess } from './sim-process.ts';
+
+const FIRST_EPHEMERAL_PORT = 40_000;
+/** After end(), what the peer still sends is dropped for this long; then the connection closes. */
+const LINGER_MS = 2_000;
+
+export interface SimNetworkOptions {
+  readonly prng: Prng;
+  /** One-way latency. Default 0.05 to 0.5 ms. */
+  readonly latencyMs?: readonly [min: number, max: number];
+  /** Bytes in one direction that count as taken before the other end reads them. Default 65,536. */
+  readonly windowBytes?: number;
+  /** Chance that bytes are handed over in pieces. Default 0.2. */
+  readonly cutChance?: number;
+  /** Sees what each accepted connection is told to send, before it is sent; may change it. */
+  readonly onServerWrite?: (end: SimConnection, bytes: Buffer) => Buffer;
+  /** Sees what is about to be handed to an accepted connection. */
+  readonly onServerData?: (end: SimConnection, bytes: Buffer) => void;
+}
+
+export class SimNetwork {
+  readonly options: SimNetworkOptions;
+  readonly connections: Set<SimConnection>;
+  private readonly listeners: SimListener[];
+  private readonly cuts: Set<string>;
+  private nextPort: number;
+
+  constructor(options: SimNetworkOptions) {
+    this.options = options;
+    this.connections = new Set();
+    this.listeners = [];
+    this.cuts = new Set();
+    this.nextPort = FIRST_EPHEMERAL_PORT;
+  }
+
+  /** The network as one process on the host with this address sees it. */
+  host(address: string, process: SimProcess): Network {
+    return {
+      listen: (options, accept) => this.listen(address, process, options, accept),
+      dial: (options, handler) => this.dial(address, process, options, handler),
+    };
+  }
+
+  /** Nothing passes between the two hosts until `heal`; nobody is told. */
+  cut(a: string, b: string): void {
+    this.cuts.add(`${a}>${b}`);
+    this.cuts.add(`${b}>${a}`);
+  }
+
+  /** What one host sends does not reach the other; the other way stays open. */
+  cutOneWay(from: string, to: string): void {
+    this.cuts.add(`${from}>${to}`);
+  }
+
+  heal(): void {
+    this.cuts.clear();
+    for (const connection of this.connections) connection.pipe.arm();
+  }
+
+  isCut(from: string, to: string): boolean {
+    return this.cuts.size > 0 && this.cuts.has(`${from}>${to}`);
+  }
+
+  /** Both ends get a reset; what was under way is lost. */
+  reset(connection: SimConnection): void {
+    connection.reset();
+    connection.peer?.reset();
+  }
+
+  /** The process is gone: its ends vanish without a word to it, the others get a reset. */
+  crash(process: SimProcess): void {
+    for (const listener of this.listeners.filter((one) => one.process === process)) {
+      this.unbind(listener);
+    }
+    for (const connection of [...this.connections]) {
+      if (connection.process !== process) continue;
+      connection.vanish();
+      connection.peer?.reset();
+    }
+  }
+
+  latency(): number {
+    const [min, max] = this.options.latencyMs ?? [0.05, 0.5];
+    return this.options.prng.between(min, max);
+  }
+
+  unbind(listener: SimListener): void {
+    const at = this.listeners.indexOf(listener);
+    if (at >= 0) this.listeners.splice(at, 1);
+  }
+
+  listenerAt(address: string, port: number): SimListener | undefined {
+    return this.listeners.find((one) => one.host === address && one.port === port);
+  }
+
+  private listen(
+    address: string,
+    process: SimProcess,
+    options: ListenOptions,
+    accept: Acceptor,
+  ): Promise<Listener> {
+    const port = options.port === 0 ? this.nextPort++ : options.port;
+    if (this.listenerAt(address, port) !== undefined) {
+      return Promise.reject(new TransportError('ADDRESS_IN_USE', { address, port }));
+    }
+    const listener = new SimListener(this, process, address, port, accept);
+    this.listeners.push(listener);
+    return Promise.resolve(listener);
+  }
+
+  private dial(
+    address: string,
+    process: SimProcess,
+    options: DialOptions,
+    handler: DialHandler,
+  ): Connection {
+    const connection = new SimConnection(this, process, {
+      localAddress: address,
+      localPort: this.nextPort++,
+      remoteAddress: options.host,
+      remotePort: options.port,
+      handler,
+    });
+    connection.connect(options.connectTimeoutMs ?? 0);
+    return connection;
+  }
+}
+
+export class SimListener implements Listener {
+  readonly port: number;
+  readonly host: string;
+  readonly process: SimProcess;
+  readonly accept: Acceptor;
+  readonly open: Set<SimConnection>;
+  private readonly network: SimNetwork;
+  private emptied: (() => void) | undefined;
+  private allClosed: Promise<void> | undefined;
+
+  constructor(
+    network: SimNetwork,
+    process: SimProcess,
+    host: string,
+    port: number,
+    accept: Acceptor,
+  ) {
+    this.network = network;
+    this.process = process;
+    this.host = host;
+    this.port = port;
+    this.accept = accept;
+    this.open = new Set();
+    this.emptied = undefined;
+    this.allClosed = undefined;
+  }
+
+  get address(): string {
+    return this.host;
+  }
+
+  stopAccepting(): void {
+    this.network.unbind(this);
+  }
+
+  close(): Promise<void> {
+    this.network.unbind(this);
+    this.allClosed ??= new Promise((resolve) => {
+      if (this.open.size === 0) resolve();
+      else this.emptied = resolve;
+      for (const connection of this.open) connection.destroy();
+    });
+    return this.allClosed;
+  }
+
+  wasClosed(connection: SimConnection): void {
+    this.open.delete(connection);
+    if (this.open.size === 0) this.emptied?.();
+  }
+}
+
+/** What travels from one end to the other: in order, each step with its latency. */
+class Pipe {
+  private readonly queue: { readonly atMs: number; readonly arrive: () => void }[];
+  private readonly from: SimConnection;
+  private isArmed: boolean;
+  private lastMs: number;
+
+  constructor(from: SimConnection) {
+    this.from = from;
+    this.queue = [];
+    this.isArmed = false;
+    this.lastMs = 0;
+  }
+
+  send(arrive: () => void): void {
+    const { network, process } = this.from;
+    const atMs = Math.max(this.lastMs, process.scheduler.nowMs + network.latency());
+    this.lastMs = atMs;
+    this.queue.push({ atMs, arrive });
+    this.arm();
+  }
+
+  drop(): void {
+    this.queue.length = 0;
+  }
+
+  arm(): void {
+    const { network, process, localAddress, remoteAddress } = this.from;
+    const next = this.queue[0];
+    if (this.isArmed || next === undefined || network.isCut(localAddress, remoteAddress)) return;
+    this.isArmed = true;
+    // The network lives on when the process that sent dies.
+    process.scheduler.schedule(next.atMs - process.scheduler.nowMs, () => {
+      this.isArmed = false;
+      if (!network.isCut(localAddress, remoteAddress)) this.queue.shift()?.arrive();
+      this.arm();
+    });
+  }
+}
+
+type Phase = 'connecting' | 'open' | 'ending' | 'closed';
+
+/** One end of a connection. */
+export class SimConnection implements Connection {
+  readonly network: SimNetwork;
+  readonly process: SimProcess;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly secure = false;
+  readonly peerCertificate = undefined;
+  readonly pipe: Pipe;
+  handler: ConnectionHandler;
+  queuedBytes: number;
+  peer: SimConnection | undefined;
+  private listener: SimListener | undefined;
+  private phase: Phase;
+  private isPaused: boolean;
+  private outgoing: Buffer[];
+  /** Bytes sent and not known to be read: what the window holds. */
+  private unreadBytes: number;
+  private incoming: Buffer[];
+  private incomingBytes: number;
+  /** The peer's end lies behind `incoming`. */
+  private isHalfClosed: boolean;
+  private isDelivering: boolean;
+  private finSent: boolean;
+
+  constructor(
+    network: SimNetwork,
+    process: SimProcess,
+    about: {
+      localAddress: string;
+      localPort: number;
+      remoteAddress: string;
+      remotePort: number;
+      handler: ConnectionHandler;
+    },
+  ) {
+    this.network = network;
+    this.process = process;
+    this.localAddress = about.localAddress;
+    this.localPort = about.localPort;
+    this.remoteAddress = about.remoteAddress;
+    this.remotePort = about.remotePort;
+    this.handler = about.handler;
+    this.pipe = new Pipe(this);
+    this.queuedBytes = 0;
+    this.peer = undefined;
+    this.listener = undefined;
+    this.phase = 'connecting';
+    this.isPaused = false;
+    this.outgoing = [];
+    this.unreadBytes = 0;
+    this.incoming = [];
+    this.incomingBytes = 0;
+    this.isHalfClosed = false;
+    this.isDelivering = false;
+    this.finSent = false;
+    network.connections.add(this);
+  }
+
+  get isOpen(): boolean {
+    return this.phase === 'open';
+  }
+
+  /** An accepted connection, not one that was dialled. */
+  get isServerEnd(): boolean {
+    return this.listener !== undefined;
+  }
+
+  connect(timeoutMs: number): void {
+    if (timeoutMs > 0) {
+      this.process.schedule(timeoutMs, () => {
+        if (this.phase === 'connecting') this.destroy(this.failure('CONNECT_TIMEOUT'));
+      });
+    }
+    this.pipe.send(() => {
+      const listener = this.network.listenerAt(this.remoteAddress, this.remotePort);
+      if (this.phase !== 'connecting') return;
+      if (listener === undefined) {
+        // Refused: the answer takes its time, too.
+        this.process.schedule(this.network.latency(), () => {
+          if (this.phase === 'connecting') this.destroy(this.failure('CONNECT_FAILED'));
+        });
+        return;
+      }
+      listener.process.schedule(0, () => this.meet(listener));
+    });
+  }
+
+  write(bytes: Buffer, start: number, end: number): boolean {
+    if ((this.phase !== 'open' && this.phase !== 'connecting') || start === end) return true;
+    let part = bytes.subarray(start, end);
+    const { onServerWrite } = this.network.options;
+    if (this.isServerEnd && onServerWrite !== undefined) part = onServerWrite(this, part);
+    if (part.length === 0) return true;
+    this.outgoing.push(part);
+    this.queuedBytes += part.length;
+    this.fill();
+    return this.queuedBytes === 0;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    this.deliverLater();
+  }
+
+  end(): void {
+    if (this.phase === 'connecting') {
+      this.destroy();
+    } else if (this.phase === 'open') {
+      this.phase = 'ending';
+      this.fill();
+      this.deliverLater();
+      this.process.schedule(LINGER_MS, () => {
+        if (this.queuedBytes === 0) this.destroy();
+      });
+    }
+  }
+
+  destroy(reason?: Error): void {
+    if (this.phase === 'closed') return;
+    this.sendFin();
+    this.close(reason);
+  }
+
+  /** The connection is gone under our feet. */
+  reset(): void {
+    if (this.phase === 'closed') return;
+    this.pipe.drop();
+    this.close(this.failure('CONNECTION_RESET'));
+  }
+
+  /** The process that owned this end does not exist any more. */
+  vanish(): void {
+    if (this.phase === 'closed') return;
+    this.pipe.drop();
+    this.forget();
+  }
+
+  private meet(listener: SimListener): void {
+    const { network } = this;
+    if (this.phase !== 'connecting') return;
+    const accepted = new SimConnection(network, listener.process, {
+      localAddress: this.remoteAddress,
+      localPort: this.remotePort,
+      remoteAddress: this.localAddress,
+      remotePort: this.localPort,
+      handler: NO_HANDLER,
+    });
+    accepted.listener = listener;
+    accepted.phase = 'open';
+    accepted.peer = this;
+    listener.open.add(accepted);
+    this.peer = accepted;
+    accepted.pipe.send(() => {
+      if (this.phase !== 'connecting') return;
+      this.process.schedule(0, () => {
+        if (this.phase !== 'connecting') return;
+        this.phase = 'open';
+        (this.handler as DialHandler).connected();
+        this.fill();
+        this.deliverLater();
+      });
+    });
+    accepted.handler = listener.accept(accepted);
+  }
+
+  /** Moves queued bytes into the window as far as it goes; a partly taken write stays whole. */
+  private fill(): void {
+    const { peer } = this;
+    if (peer === undefined || this.phase === 'connecting') return;
+    const windowBytes = this.network.options.windowBytes ?? 65_536;
+    for (;;) {
+      const next = this.outgoing[0];
+      const room = windowBytes - this.unreadBytes;
+      if (next === undefined || room <= 0) break;
+      const taken = Buffer.from(next.subarray(0, room));
+      this.unreadBytes += taken.length;
+      this.queuedBytes -= taken.length;
+      this.pipe.send(() => peer.receive(taken));
+      if (taken.length === next.length) this.outgoing.shift();
+      else this.outgoing[0] = next.subarray(taken.length);
+    }
+    if (this.phase === 'ending' && this.queuedBytes === 0) this.sendFin();
+  }
+
+  private sendFin(): void {
+    const { peer } = this;
+    if (this.finSent || peer === undefined) return;
+    this.finSent = true;
+    this.pipe.send(() => {
+      peer.isHalfClosed = true;
+      peer.deliverLater();
+    });
+  }
+
+  private receive(bytes: Buffer): void {
+    if (this.phase === 'closed') {
+      // Nobody is here to read it.
+      this.peer?.drained(bytes.length);
+      return;
+    }
+    this.incoming.push(bytes);
+    this.incomingBytes += bytes.length;
+    this.deliverLater();
+  }
+
+  private deliverLater(): void {
+    if (this.isDelivering || this.phase === 'closed' || this.phase === 'connecting') return;
+    // Ending: what still comes is read and dropped.
+    if (this.isPaused && this.phase === 'open') return;
+    if (this.incomingBytes === 0 && !this.isHalfClosed) return;
+    this.isDelivering = true;
+    this.process.schedule(0, () => this.deliver());
+  }
+
+  private deliver(): void {
+    this.isDelivering = false;
+    if (this.phase === 'closed' || (this.isPaused && this.phase === 'open')) return;
+    if (this.incomingBytes > 0) {
+      const bytes = this.takeIncoming();
+      if (this.phase === 'open') {
+        if (this.isServerEnd) this.network.options.onServerData?.(this, bytes);
+        this.handler.data(bytes, 0, bytes.length);
+      }
+      const { length } = bytes;
+      // The bytes are valid only during the call: whoever kept them will notice.
+      bytes.fill(0xdb);
+      const { peer } = this;
+      if (peer !== undefined) this.pipe.send(() => peer.drained(length));
+    } else if (this.isHalfClosed) {
+      if (this.queuedBytes === 0) this.destroy();
+      else this.end();
+      return;
+    }
+    this.deliverLater();
+  }
+
+  private takeIncoming(): Buffer {
+    const { prng, cutChance = 0.2 } = this.network.options;
+    const all =
+      this.incoming.length === 1 ? (this.incoming[0] as Buffer) : Buffer.concat(this.incoming);
+    const length = prng.chance(cutChance) ? 1 + prng.below(all.length) : all.length;
+    const rest = all.subarray(length);
+    this.incoming = rest.length === 0 ? [] : [rest];
+    this.incomingBytes -= length;
+    return Buffer.from(all.subarray(0, length));
+  }
+
+  /** The peer has read so many of the bytes sent. */
+  private drained(length: number): void {
+    this.unreadBytes -= length;
+    if (this.queuedBytes === 0 || this.phase === 'closed') return;
+    this.fill();
+    if (this.queuedBytes > 0) return;
+    if (this.phase === 'ending' && this.isHalfClosed) this.deliverLater();
+    if (this.phase !== 'open') return;
+    this.process.schedule(0, () => {
+      if (this.phase === 'open' && this.queuedBytes === 0) this.handler.drained();
+    });
+  }
+
+  private close(reason: Error | undefined): void {
+    this.forget();
+    this.process.schedule(0, () => {
+      this.listener?.wasClosed(this);
+      this.handler.closed(reason);
+    });
+  }
+
+  private forget(): void {
+    this.phase = 'closed';
+    this.outgoing = [];
+    this.queuedBytes = 0;
+    this.incoming = [];
+    this.incomingBytes = 0;
+    this.network.connections.delete(this);
+  }
+
+  private failure(
+    code: 'CONNECT_TIMEOUT' | 'CONNECT_FAILED' | 'CONNECTION_RESET',
+  ): TransportError {
+    return new TransportError(code, { address: this.remoteAddress, port: this.remotePort });
+  }
+}
+
+const NO_HANDLER: ConnectionHandler = Object.freeze({ data() {}, drained() {}, closed() {} });
