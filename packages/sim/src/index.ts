@@ -6,6 +6,6 @@ export {
   SimDisk,
   type SimDiskEvent,
   type SimDiskOptions,
-  SimulatedCrash,
   type SimOperation,
+  SimulatedCrash,
 } from './sim-disk.ts';
