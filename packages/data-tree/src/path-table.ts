@@ -3,7 +3,10 @@
 // A path is looked up as bytes, straight from the socket, and everything else in the server names
 // it by its id: the znode's record has the same number, watches and pending changes hold it.
 //
-//   record: hash, chain, parent, bytes, length, uses, crc, pending
+//   record: hash, chain, parent, bytes, length, uses, crc, pending | up to 32 bytes of path
+//
+// Most paths fit into their record: finding one then touches a bucket and one cache line or two.
+// Longer ones have their bytes in an arena.
 //
 // The root is known as "" inside and "/" outside; both find ROOT_ID. A path need not be a znode,
 // nor even valid: `exists` leaves a watch on whatever bytes the client sent. Only a path with a
@@ -14,7 +17,7 @@ import type { Buffer } from 'node:buffer';
 import { copyBytes, crc32, decodeJavaUtf8 } from '@zebu/protocol';
 import { ByteArena } from './byte-arena.ts';
 import { HashIndex } from './hash-index.ts';
-import { RecordSlab } from './record-slab.ts';
+import { CHUNK_BITS, CHUNK_MASK, RecordSlab } from './record-slab.ts';
 
 /** Interned path; 0 is none. Stable while a znode, a watch or a pending change uses it. */
 export type PathId = number;
@@ -29,7 +32,9 @@ const LENGTH = 4;
 const USES = 5;
 const CRC = 6;
 const PENDING = 7;
-const WORDS = 8;
+const INLINE = 8;
+const WORDS = 16;
+const INLINE_BYTES = (WORDS - INLINE) * 4;
 
 const SLASH = 0x2f;
 
@@ -185,11 +190,15 @@ export class PathTable {
 
   /** Where the path's bytes are, valid until the path is released. Not for the root. */
   bufferOf(id: PathId): Buffer {
-    return this.arena.bufferOf(this.slab.get(id, BYTES));
+    const reference = this.slab.get(id, BYTES);
+    if (reference !== 0) return this.arena.bufferOf(reference);
+    return this.slab.bytes[id >>> CHUNK_BITS] as Buffer;
   }
 
   offsetOf(id: PathId): number {
-    return this.arena.offsetOf(this.slab.get(id, BYTES));
+    const reference = this.slab.get(id, BYTES);
+    if (reference !== 0) return this.arena.offsetOf(reference);
+    return ((id & CHUNK_MASK) * WORDS + INLINE) * 4;
   }
 
   /** CRC-32 of the path's bytes, the seed of its node digest. Computed once per interned path. */
@@ -229,17 +238,19 @@ export class PathTable {
     const length = end - start;
     for (let id = this.index.first(hash); id !== 0; id = slab.get(id, CHAIN)) {
       if (slab.get(id, HASH) !== hash || slab.get(id, LENGTH) !== length) continue;
-      const reference = slab.get(id, BYTES);
-      const at = this.arena.offsetOf(reference);
-      if (equal(this.arena.bufferOf(reference), at, bytes, start, length)) return id;
+      if (equal(this.bufferOf(id), this.offsetOf(id), bytes, start, length)) return id;
     }
     return 0;
   }
 
   private insert(bytes: Uint8Array, start: number, end: number, hash: number): PathId {
     const id = this.slab.allocate();
-    this.slab.set(id, BYTES, this.arena.store(bytes, start, end));
     this.slab.set(id, LENGTH, end - start);
+    if (end - start <= INLINE_BYTES) {
+      copyBytes(bytes, start, end, this.bufferOf(id), this.offsetOf(id));
+    } else {
+      this.slab.set(id, BYTES, this.arena.store(bytes, start, end));
+    }
     this.index.insert(id, hash);
     return id;
   }
