@@ -421,7 +421,8 @@ export class SimConnection implements Connection {
     for (;;) {
       const next = this.outgoing[0];
       const room = windowBytes - this.unreadBytes;
-      if (next === undefined || room <= 0) break;
+      // Not in crumbs: what was once cut into them would never be whole again (RFC 1122, 4.2.3.4).
+      if (next === undefined || room < Math.min(next.length, windowBytes >> 2)) break;
       const taken = Buffer.from(next.subarray(0, room));
       this.unreadBytes += taken.length;
       this.queuedBytes -= taken.length;
