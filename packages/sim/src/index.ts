@@ -2,7 +2,6 @@
 
 export {
   type Fault,
-  mulberry32,
   SimDisk,
   type SimDiskEvent,
   type SimDiskOptions,

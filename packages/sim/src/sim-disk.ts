@@ -29,6 +29,7 @@ import type {
   ReadableFile,
   WritableFile,
 } from '@zebu/storage';
+import { Prng } from './prng.ts';
 
 const SECTOR_BYTES = 512;
 const ZEROS = Buffer.alloc(SECTOR_BYTES);
@@ -130,17 +131,17 @@ export class SimDisk implements Disk {
     this.#life += 1;
     this.down = false;
     this.#crashAt = 0;
-    const random = mulberry32(options.seed);
+    const prng = new Prng(options.seed);
     // Inodes are visited in the order of their names, so that one seed means one outcome.
     const seen = new Set<Inode>();
     for (const path of [...this.#directories.keys()].sort()) {
       const directory = this.#directories.get(path) as Directory;
-      settleNames(directory, random);
+      settleNames(directory, prng);
       for (const name of [...directory.names.keys()].sort()) {
         const inode = directory.names.get(name) as Inode;
         if (seen.has(inode)) continue;
         seen.add(inode);
-        inode.settle(random);
+        inode.settle(prng);
       }
     }
   }
@@ -149,9 +150,9 @@ export class SimDisk implements Disk {
   rot(path: string, options: { seed: number }): number | undefined {
     const inode = this.#inode(path, 'open');
     if (inode.size === 0) return undefined;
-    const random = mulberry32(options.seed);
-    const at = Math.floor(random() * inode.size);
-    inode.flip(at, 1 << Math.floor(random() * 8));
+    const prng = new Prng(options.seed);
+    const at = prng.below(inode.size);
+    inode.flip(at, 1 << prng.below(8));
     return at;
   }
 
@@ -577,8 +578,8 @@ function apply(names: Map<string, Inode>, changes: NameChanges): void {
   }
 }
 
-function settleNames(directory: Directory, random: () => number): void {
-  const survivors = Math.floor(random() * (directory.pending.length + 1));
+function settleNames(directory: Directory, prng: Prng): void {
+  const survivors = prng.below(directory.pending.length + 1);
   for (const changes of directory.pending.slice(0, survivors)) apply(directory.durable, changes);
   directory.pending.length = 0;
   directory.names = new Map(directory.durable);
@@ -697,13 +698,13 @@ class Inode {
   }
 
   /** Draws what survives of the unsynced writes, and makes that the content. */
-  settle(random: () => number): void {
+  settle(prng: Prng): void {
     const sequences = new Set<number>(this.#sizes.map((entry) => entry.seq));
     for (const sector of this.#sectors.values()) {
       for (const version of sector.versions) sequences.add(version.seq);
     }
     const ordered = [...sequences].sort((a, b) => a - b);
-    const mode = Math.floor(random() * 5);
+    const mode = prng.below(5);
     switch (mode) {
       case 0: // All is lost.
         this.#settleTo(0);
@@ -712,13 +713,13 @@ class Inode {
         this.#settleTo(Number.POSITIVE_INFINITY);
         break;
       case 2: // Each sector for itself.
-        this.#settleEach(random);
+        this.#settleEach(prng);
         break;
       default: {
         // A prefix of the writes; the last of them by sectors, or cut at a byte.
-        const kept = Math.floor(random() * (ordered.length + 1));
+        const kept = prng.below(ordered.length + 1);
         const torn = ordered[kept];
-        if (torn !== undefined) this.#tear(torn, mode === 3, random);
+        if (torn !== undefined) this.#tear(torn, mode === 3, prng);
         this.#settleTo(kept === 0 ? 0 : (ordered[kept - 1] as number), torn);
       }
     }
@@ -750,27 +751,27 @@ class Inode {
     this.#durableSize = sizes.at(-1)?.size ?? this.#durableSize;
   }
 
-  #settleEach(random: () => number): void {
+  #settleEach(prng: Prng): void {
     for (const index of [...this.#sectors.keys()].sort((a, b) => a - b)) {
       const sector = this.#sectors.get(index) as Sector;
-      const choice = Math.floor(random() * (sector.versions.length + 1));
+      const choice = prng.below(sector.versions.length + 1);
       sector.durable = sector.versions[choice - 1]?.bytes ?? sector.durable;
     }
-    const choice = Math.floor(random() * (this.#sizes.length + 1));
+    const choice = prng.below(this.#sizes.length + 1);
     this.#durableSize = this.#sizes[choice - 1]?.size ?? this.#durableSize;
   }
 
   /** Takes a part of the write `seq` back: any of its sectors, or all behind one of its bytes. */
-  #tear(seq: number, bySector: boolean, random: () => number): void {
+  #tear(seq: number, bySector: boolean, prng: Prng): void {
     const touched = [...this.#sectors.entries()]
       .filter(([, sector]) => sector.versions.some((version) => version.seq === seq))
       .sort(([a], [b]) => a - b);
-    const cut = Math.floor(random() * touched.length * SECTOR_BYTES);
+    const cut = prng.below(touched.length * SECTOR_BYTES);
     touched.forEach(([, sector], i) => {
       const at = sector.versions.findIndex((version) => version.seq === seq);
       const version = sector.versions[at] as Version;
       if (bySector) {
-        if (random() < 0.5) sector.versions.splice(at, 1);
+        if (prng.chance(0.5)) sector.versions.splice(at, 1);
         return;
       }
       const keep = cut - i * SECTOR_BYTES;
@@ -779,7 +780,7 @@ class Inode {
       if (keep > 0) version.bytes.copy(bytes, 0, 0, keep);
       sector.versions[at] = { seq, bytes };
     });
-    if (random() < 0.5) this.#sizes = this.#sizes.filter((entry) => entry.seq !== seq);
+    if (prng.chance(0.5)) this.#sizes = this.#sizes.filter((entry) => entry.seq !== seq);
   }
 
   #resizeTo(seq: number, size: number): void {
@@ -817,17 +818,6 @@ class Inode {
     }
     return sector;
   }
-}
-
-/** A small generator with a 32-bit seed (Tommy Ettinger's mulberry32). */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function normal(path: string): string {

@@ -1,12 +1,17 @@
 import type { Done } from '@zebu/storage';
 import { type DiskHarness, diskCases } from '@zebu/storage/compliance';
 import { describe, expect, test } from 'vitest';
-import { mulberry32, SimDisk, SimulatedCrash } from '../src/sim-disk.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { Prng } from '../src/prng.ts';
+import { SimScheduler } from '../src/scheduler.ts';
+import { SimDisk, SimulatedCrash } from '../src/sim-disk.ts';
 
-function makeDisk(seed = 1): { disk: SimDisk; time: VirtualTime } {
-  const time = new VirtualTime();
-  const disk = new SimDisk({ schedule: time.schedule, random: mulberry32(seed) });
+function makeDisk(seed = 1): { disk: SimDisk; time: SimScheduler } {
+  const time = new SimScheduler();
+  const prng = new Prng(seed);
+  const disk = new SimDisk({
+    schedule: (delayMs, fn) => time.schedule(delayMs, fn),
+    random: () => prng.next(),
+  });
   disk.makeDirectory('/data');
   return { disk, time };
 }
@@ -17,7 +22,7 @@ function harness(): DiskHarness {
     disk,
     directory: '/data',
     until: async (condition) => {
-      time.run(condition);
+      while (!condition() && time.step());
       if (!condition()) throw new Error('The condition does not come to hold');
     },
   };
@@ -27,12 +32,12 @@ describe('as a disk', () => {
   for (const diskCase of diskCases) test(diskCase.name, () => diskCase.run(harness()));
 });
 
-function finish(time: VirtualTime, start: (done: Done) => void): string | undefined {
+function finish(time: SimScheduler, start: (done: Done) => void): string | undefined {
   let result: string | undefined | null = null;
   start((error) => {
     result = error?.code;
   });
-  time.run(() => result !== null);
+  while (result === null && time.step());
   if (result === null) throw new Error('Never done');
   return result;
 }
@@ -137,7 +142,7 @@ test('a write under way may survive in part', () => {
     });
     time.step();
     disk.crash({ seed });
-    time.run();
+    while (time.step());
     expect(told).toBe(false);
     lengths.add(disk.readFile('/data/file').filter((byte) => byte === 1).length);
   }
@@ -181,7 +186,7 @@ test('at the event asked for the disk goes down, and nothing completes after it'
       told += 1;
     });
   disk.crashAtEvent(7);
-  time.run();
+  while (time.step());
   // open: events 1 and 2; three events of the writes followed, of which the last started.
   expect(disk.down).toBe(true);
   expect(told).toBe(2);
@@ -208,5 +213,5 @@ test('a buffer that changes while it is written is noticed', () => {
   const buffer = Buffer.alloc(10);
   file.write(buffer, 10, 0, () => {});
   buffer[3] = 1;
-  expect(() => time.run()).toThrow(/changed while/);
+  expect(() => time.run(10)).toThrow(/changed while/);
 });

@@ -1,31 +1,19 @@
 import type { Disk } from '@zebu/storage';
 import { describe, expect, test } from 'vitest';
-import { mulberry32, SimDisk } from '../src/sim-disk.ts';
-import { check, type Life, live, type Promises } from './storage-workload.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { Prng } from '../src/prng.ts';
+import type { SimDisk } from '../src/sim-disk.ts';
+import { check, crash, type Life, live, newLife } from './storage-workload.ts';
 
 /** Makes storage see another disk than the simulated one: a defect planted in it. */
 type Plant = (sim: SimDisk) => Disk;
 const honest: Plant = (sim) => sim;
 
-function newLife(seed: number, plant: Plant, entries: number): Life {
-  const time = new VirtualTime();
-  const sim = new SimDisk({ schedule: time.schedule, random: mulberry32(seed) });
-  const promises: Promises = {
-    durableZxid: 0,
-    appendedZxid: 0,
-    durableEpoch: 0,
-    attemptedEpoch: 0,
-  };
-  return { disk: plant(sim), sim, time, random: mulberry32(seed + 1), promises, entries };
-}
-
 /** Runs one life, crashes it at `event`, and checks what the next life finds. */
 function crashAt(event: number, seed: number, plant: Plant, entries = 60): Life {
-  const life = newLife(seed, plant, entries);
+  const life = newLife(seed, entries, plant);
   life.sim.crashAtEvent(event);
   live(life);
-  life.sim.crash({ seed: seed * 7919 + event });
+  crash(life, seed * 7919 + event);
   check(life);
   // A second start finds the same.
   const { zxid } = check(life);
@@ -34,7 +22,7 @@ function crashAt(event: number, seed: number, plant: Plant, entries = 60): Life 
 }
 
 function countEvents(seed: number): number {
-  const life = newLife(seed, honest, 60);
+  const life = newLife(seed, 60);
   live(life);
   expect(life.promises.durableZxid).toBe(60);
   return life.sim.events;
@@ -58,12 +46,10 @@ describe('a crash at every event', () => {
 
 test('a member that crashes twenty times in a row, in recovery too, keeps what it promised', () => {
   for (let seed = 0; seed < 25; seed += 1) {
-    const life = newLife(seed, honest, 40);
-    const random = mulberry32(seed + 99);
+    const life = newLife(seed, 40);
+    const prng = new Prng(seed + 99);
     for (let round = 0; round < 20; round += 1) {
-      life.sim.crashAtEvent(
-        life.sim.events + 1 + Math.floor(random() * (round % 3 === 0 ? 12 : 200)),
-      );
+      life.sim.crashAtEvent(life.sim.events + 1 + prng.below(round % 3 === 0 ? 12 : 200));
       try {
         live(life);
       } catch (error) {
@@ -71,9 +57,7 @@ test('a member that crashes twenty times in a row, in recovery too, keeps what i
           cause: error,
         });
       }
-      life.sim.crash({ seed: seed * 1000 + round });
-      // Callbacks of the life before are dead; those of this member's timers must be too.
-      life.time.clear();
+      crash(life, seed * 1000 + round);
     }
     check(life);
   }
@@ -85,7 +69,7 @@ describe('a disk that fails', () => {
     (operation) => {
       let failures = 0;
       for (let seed = 0; seed < 40; seed += 1) {
-        const life = newLife(seed, honest, 60);
+        const life = newLife(seed, 60);
         life.time.schedule(3 + (seed % 10), () => {
           life.sim.injectFault({
             operation,
@@ -95,7 +79,7 @@ describe('a disk that fails', () => {
         live(life);
         if (life.promises.durableZxid < 60) failures += 1;
         life.sim.clearFaults();
-        life.sim.crash({ seed });
+        crash(life, seed);
         check(life);
       }
       expect(failures).toBeGreaterThan(2);
@@ -104,16 +88,15 @@ describe('a disk that fails', () => {
 
   test('by being full stops the writer, and what was acknowledged is kept', () => {
     for (let seed = 0; seed < 40; seed += 1) {
-      const life = newLife(seed, honest, 60);
+      const life = newLife(seed, 60);
       life.time.schedule(2 + seed / 10, () => {
         life.sim.freeBytes = 1024 * (seed % 5);
       });
       live(life);
       life.sim.freeBytes = Number.POSITIVE_INFINITY;
-      life.sim.crash({ seed });
+      crash(life, seed);
       const { zxid } = check(life);
       // With room again it goes on from there.
-      life.time.clear();
       live(life);
       expect(life.promises.durableZxid).toBe(zxid + 60);
     }
@@ -188,12 +171,12 @@ test.each(Object.keys(plants))('the checker notices a defect: %s', (name) => {
 });
 
 function crashAfterFault(event: number, seed: number, plant: Plant): void {
-  const life = newLife(seed, plant, 60);
+  const life = newLife(seed, 60, plant);
   life.sim.crashAtEvent(event + 40);
   life.time.schedule(event / 20, () => {
     life.sim.injectFault({ operation: 'writeDurable', path: 'log.' });
   });
   live(life);
-  life.sim.crash({ seed: seed * 7919 + event });
+  crash(life, seed * 7919 + event);
   check(life);
 }

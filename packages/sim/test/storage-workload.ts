@@ -17,17 +17,18 @@ import {
   TxnLogWriter,
   writeEpochAsync,
 } from '@zebu/storage';
-import { mulberry32, type SimDisk, SimulatedCrash } from '../src/sim-disk.ts';
-import type { VirtualTime } from './virtual-time.ts';
+import { Prng } from '../src/prng.ts';
+import { SimScheduler } from '../src/scheduler.ts';
+import { SimDisk, SimulatedCrash } from '../src/sim-disk.ts';
 
 const HEADER_BYTES = 32;
 
 /** Entry of a zxid: the same bytes at every run, of a size that depends on the zxid. */
 export function entryOf(zxid: Zxid): Buffer {
-  const random = mulberry32(zxid);
-  const size = zxid % 17 === 0 ? 3000 : zxid % 5 === 0 ? 700 : 40 + Math.floor(random() * 200);
+  const prng = new Prng(zxid);
+  const size = zxid % 17 === 0 ? 3000 : zxid % 5 === 0 ? 700 : 40 + prng.below(200);
   const bytes = Buffer.alloc(HEADER_BYTES + size);
-  for (let i = 0; i < bytes.length; i += 1) bytes[i] = 1 + Math.floor(random() * 255);
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = 1 + prng.below(255);
   // Some data is all zeros, as users have it.
   if (zxid % 7 === 0) bytes.fill(0, HEADER_BYTES);
   bytes.writeUInt32BE(Math.floor(zxid / 2 ** 32), 12);
@@ -104,18 +105,47 @@ export interface Life {
   /** What storage sees: the simulated disk, or a plant around it. */
   disk: Disk;
   sim: SimDisk;
-  time: VirtualTime;
-  random: () => number;
+  time: SimScheduler;
+  prng: Prng;
   promises: Promises;
   /** Entries to append in this life. */
   entries: number;
+}
+
+export function newLife(
+  seed: number,
+  entries: number,
+  disguise: (sim: SimDisk) => Disk = (sim) => sim,
+): Life {
+  const prng = new Prng(seed);
+  const time = new SimScheduler();
+  const sim = new SimDisk({
+    schedule: (delayMs, fn) => life.time.schedule(delayMs, fn),
+    random: () => prng.next(),
+  });
+  const promises = { durableZxid: 0, appendedZxid: 0, durableEpoch: 0, attemptedEpoch: 0 };
+  const life: Life = {
+    disk: disguise(sim),
+    sim,
+    time,
+    prng: new Prng(seed + 1),
+    promises,
+    entries,
+  };
+  return life;
+}
+
+/** Power fails and comes back: what the process had asked the scheduler for is gone with it. */
+export function crash(life: Life, seed: number): void {
+  life.sim.crash({ seed });
+  life.time = new SimScheduler();
 }
 
 /** Recovers, checks what was promised, works until all is done or the disk goes down. */
 export function live(life: Life): void {
   try {
     work(life);
-    life.time.run(() => life.sim.down);
+    while (!life.sim.down && life.time.step());
   } catch (error) {
     if (!(error instanceof SimulatedCrash)) throw error;
   }
@@ -145,7 +175,7 @@ export function check(life: Life): RecoveryResult<ChainTarget> {
 }
 
 function work(life: Life): void {
-  const { disk, random, promises, time } = life;
+  const { disk, prng, promises, time } = life;
   const result = check(life);
   const directory = openDataDirectory({ disk, dataDir: '/data' });
   let state = result.target.state;
@@ -192,7 +222,7 @@ function work(life: Life): void {
 
   const turn = (left: number): void => {
     if (left === 0 || writer.failure !== undefined) return;
-    const count = Math.min(left, 1 + Math.floor(random() * 8));
+    const count = Math.min(left, 1 + prng.below(8));
     for (let i = 0; i < count; i += 1) {
       const bytes = entryOf(zxid + 1);
       zxid += 1;
@@ -201,7 +231,7 @@ function work(life: Life): void {
       state = chain(state, bytes, 0, bytes.length);
     }
     writer.flush();
-    const what = random();
+    const what = prng.next();
     if (what < 0.12) writer.roll();
     if (what < 0.09 && !snapshotting) snapshot();
     if (what > 0.85 && !raising) {
@@ -223,7 +253,7 @@ function work(life: Life): void {
         },
       );
     }
-    time.schedule(random() * 0.6, () => turn(left - count));
+    time.schedule(prng.between(0, 0.6), () => turn(left - count));
   };
 
   if (result.needsSnapshot) snapshot();

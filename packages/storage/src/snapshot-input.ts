@@ -198,8 +198,9 @@ export class SnapshotInput {
     while (this.end - this.offset < count && !this.#atEnd) {
       this.#sumTo(this.offset);
       const left = this.end - this.offset;
-      // Twice what is there at most: a garbage length must not make us allocate gigabytes.
-      const capacity = Math.max(WINDOW_BYTES, Math.min(count, 2 * left));
+      // A field larger than the window doubles it, step by step: a garbage length must not make us
+      // allocate gigabytes, nor a caller that asks for one byte more each time make us copy for ever.
+      const capacity = count <= WINDOW_BYTES ? WINDOW_BYTES : Math.max(WINDOW_BYTES, 2 * left);
       const target = this.bytes.length === capacity ? this.bytes : Buffer.allocUnsafeSlow(capacity);
       this.bytes.copy(target, 0, this.offset, this.end);
       this.#base += this.offset;
