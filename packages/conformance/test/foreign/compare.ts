@@ -1,9 +1,9 @@
 // One test for each foreign client: its script against Apache's server and against ours, the same output.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { startApache } from '../../src/apache.ts';
 import type { ServerOptions } from '../../src/server-process.ts';
-import { hasTool, type Tool } from '../../src/tools.ts';
+import type { Tool } from '../../src/tools.ts';
 import {
   type Script,
   type StartServer,
@@ -11,31 +11,7 @@ import {
   transcriptOf,
 } from '../../src/transcript.ts';
 import { hasZebu, startZebu } from '../../src/zebu.ts';
-
-/** True in `npm run interop`: everything runs, and what is missing is a failure. */
-const isInterop = process.env.ZEBU_INTEROP === '1';
-
-/** `ZEBU_INTEROP_SUBJECT=apache` compares Apache with itself: that a script is deterministic. */
-const isSelfTest = process.env.ZEBU_INTEROP_SUBJECT === 'apache';
-
-/** Runs `body` in interop runs; otherwise, or when a tool is missing, says what was left out. */
-export function interopTest(
-  name: string,
-  tools: readonly Tool[],
-  timeoutMs: number,
-  body: () => Promise<void>,
-): void {
-  const missing = tools.filter((tool) => !hasTool(tool));
-  if (!isInterop) {
-    console.log(`left out: ${name} (npm run interop)`);
-    test.skip(name, () => {});
-    return;
-  }
-  test(name, { timeout: timeoutMs }, async () => {
-    expect(missing, 'run node packages/conformance/setup.mjs for these').toEqual([]);
-    await body();
-  });
-}
+import { interopTest, isSelfTest, SUPER } from '../support.ts';
 
 export interface Comparison {
   tool: Tool;
@@ -79,6 +55,3 @@ export function compareServers(client: string, comparison: Comparison): void {
     );
   });
 }
-
-// DigestAuthenticationProvider.generateDigest("super:admin").
-const SUPER = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs=';

@@ -1,0 +1,32 @@
+// What the interop tests share: when they run, and what they say when they do not.
+
+import { expect, test } from 'vitest';
+import { hasTool, type Tool } from '../src/tools.ts';
+
+/** True in `npm run interop`: everything runs, and a missing tool is a failure. */
+const isInterop = process.env.ZEBU_INTEROP === '1';
+
+/** `ZEBU_INTEROP_SUBJECT=apache` puts Apache in zebu's place: shows that a test is deterministic. */
+export const isSelfTest = process.env.ZEBU_INTEROP_SUBJECT === 'apache';
+
+/** DigestAuthenticationProvider.generateDigest("super:admin"). */
+export const SUPER = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs=';
+
+/** Runs `body` in interop runs; otherwise says what was left out. */
+export function interopTest(
+  name: string,
+  tools: readonly Tool[],
+  timeoutMs: number,
+  body: () => Promise<void>,
+): void {
+  if (!isInterop) {
+    console.log(`left out: ${name} (npm run interop)`);
+    test.skip(name, () => {});
+    return;
+  }
+  test(name, { timeout: timeoutMs }, async () => {
+    const missing = tools.filter((tool) => !hasTool(tool));
+    expect(missing, 'run node packages/conformance/setup.mjs for these').toEqual([]);
+    await body();
+  });
+}
