@@ -1,0 +1,29 @@
+// What the client takes from the machine it runs on, so that tests and the simulator can be one.
+
+import { type Network, nodeNetwork } from '@zebu/transport';
+
+export interface ClientEnvironment {
+  readonly network: Network;
+  /** Milliseconds of a clock that never jumps. */
+  now(): number;
+  /** Runs `callback` once, `ms` from now. */
+  setTimer(callback: () => void, ms: number): unknown;
+  clearTimer(timer: unknown): void;
+  /** 0 <= random < 1. */
+  random(): number;
+  /** Runs `callback` when the code that now runs, and what it has settled, is through. */
+  gather(callback: () => void): void;
+}
+
+export function nodeEnvironment(): ClientEnvironment {
+  return {
+    network: nodeNetwork(),
+    now: () => performance.now(),
+    setTimer: (callback, ms) => setTimeout(callback, ms),
+    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+    random: Math.random,
+    // A tick asked for by a microtask comes after all microtasks: what a chunk of replies sets off
+    // is gathered into one write.
+    gather: (callback) => process.nextTick(callback),
+  };
+}

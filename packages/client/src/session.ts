@@ -1,0 +1,66 @@
+// The session as its owner sees it.
+
+import type { ZkError } from './errors.ts';
+
+/** What another client needs to take a session over. */
+export interface SessionTicket {
+  readonly id: bigint;
+  readonly password: Uint8Array;
+}
+
+export interface Session extends SessionTicket {
+  /** As negotiated with the server. */
+  readonly timeoutMs: number;
+  /** 1 for the first session of a client, then counting. */
+  readonly generation: number;
+  /** Aborts with SessionExpiredError, or with CLOSED, when the session is over. */
+  readonly signal: AbortSignal;
+  /**
+   * Until when (performance.now()) the server keeps the session if it hears nothing more: the time
+   * of the last request that was answered, plus the timeout. On Apache's ensembles an estimate.
+   */
+  readonly safeUntil: number;
+}
+
+/** The client's own side of a Session. */
+export class ClientSession implements Session {
+  readonly id: bigint;
+  readonly password: Uint8Array;
+  readonly generation: number;
+  timeoutMs: number;
+  safeUntil: number;
+  private readonly controller: AbortController;
+
+  constructor(ticket: SessionTicket, generation: number) {
+    this.id = ticket.id;
+    this.password = ticket.password;
+    this.generation = generation;
+    this.timeoutMs = 0;
+    this.safeUntil = 0;
+    this.controller = new AbortController();
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  get isOver(): boolean {
+    return this.controller.signal.aborted;
+  }
+
+  end(error: ZkError): void {
+    this.controller.abort(error);
+  }
+}
+
+export type State =
+  /** No connection: on the way to a first or a new session. */
+  | { readonly status: 'connecting' }
+  | { readonly status: 'connected'; readonly server: string; readonly readOnly: boolean }
+  /** The connection is lost; the session may live on. */
+  | { readonly status: 'suspended' }
+  /** The session is over. With onExpire 'renew' a new one follows, else this is the end. */
+  | { readonly status: 'expired' }
+  /** A server refused credentials that it took before: the end. */
+  | { readonly status: 'auth-failed' }
+  | { readonly status: 'closed' };
