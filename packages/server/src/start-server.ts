@@ -98,9 +98,9 @@ export async function startServer(options: StartServerOptions = {}): Promise<Zeb
   return server;
 }
 
-class RunningServer implements ZebuServer {
+export class RunningServer implements ZebuServer {
   readonly failed: Promise<Error>;
-  private readonly node: ServerNode;
+  readonly node: ServerNode;
   private readonly plain: Listener | undefined;
   private readonly secure: Listener | undefined;
   private closing: Promise<void> | undefined;
