@@ -13,8 +13,9 @@ import { type DataDirectory, type SnapshotCompression, SnapshotWriter } from '@z
 import type { ServerConfig } from './config/server-config.ts';
 import type { Environment } from './environment.ts';
 
-/** Bytes walked in one turn: well under a millisecond. */
-const SLICE_BYTES = 128 * 1024;
+/** Bytes walked between two looks at the clock, and how long a turn may take. */
+const SLICE_BYTES = 64 * 1024;
+const SLICE_MS = 1.5;
 
 export interface SnapshotterOptions {
   readonly environment: Environment;
@@ -93,16 +94,24 @@ export class Snapshotter {
       done?.(error);
     };
 
+    let isWalked = false;
     const step = (): void => {
+      // The writer says that it is ready once more after the last bytes were given to it.
+      if (isWalked) return;
       if (this.stopped || writer.failure !== undefined) {
+        isWalked = true;
         const reason = writer.failure ?? new Error(`Snapshot ${formatZxid(zxid)} was given up`);
         writer.abort(() => finish(reason));
         return;
       }
       const { slice } = this;
-      const isLast = walk.fill(slice.reset(), SLICE_BYTES);
-      const mayGoOn = writer.write(slice.bytes, 0, slice.offset);
-      if (isLast) {
+      const untilMs = environment.clock.monotonicMs() + SLICE_MS;
+      let mayGoOn = true;
+      while (!isWalked && mayGoOn && environment.clock.monotonicMs() <= untilMs) {
+        isWalked = walk.fill(slice.reset(), SLICE_BYTES);
+        mayGoOn = writer.write(slice.bytes, 0, slice.offset);
+      }
+      if (isWalked) {
         this.writeTrailer(writer);
         writer.finish(finish);
       } else if (mayGoOn) {
