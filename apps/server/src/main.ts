@@ -1,3 +1,151 @@
-// Placeholder until the command is written.
-process.stderr.write('zebu-server: not written yet\n');
-process.exitCode = 1;
+/**
+ * The command zebu-server: reads the configuration, runs one server in this process, and ends with it.
+ * It holds no server logic; what it adds is the log, the signals and the exit codes.
+ */
+
+import { readFileSync } from 'node:fs';
+import {
+  ConfigError,
+  FULL_VERSION,
+  helpText,
+  type ParsedConfig,
+  parseConfig,
+  printConfig,
+  startServer,
+  type ZebuServer,
+} from '@zebu/server';
+import { type CommandLog, openLog } from './pino-logger.ts';
+
+/** Those of Apache's ExitCode that can happen here. */
+const ExitCode = {
+  stopped: 0,
+  failed: 1,
+  wrongConfiguration: 2,
+  wrongData: 3,
+} as const;
+
+/** A stop that takes longer has gone wrong. */
+const STOP_LIMIT_MS = 12_000;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let parsed: ParsedConfig;
+  try {
+    parsed = parseConfig({
+      argv: process.argv.slice(2),
+      env: process.env,
+      cwd: process.cwd(),
+      readFile: (path) => readFileSync(path, 'utf8'),
+    });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`zebu-server: ${error.message}\n`);
+    return ExitCode.wrongConfiguration;
+  }
+  switch (parsed.action) {
+    case 'help':
+      process.stdout.write(helpText());
+      return ExitCode.stopped;
+    case 'version':
+      process.stdout.write(`${FULL_VERSION}\n`);
+      return ExitCode.stopped;
+    case 'print-config':
+      process.stdout.write(printConfig(parsed));
+      return ExitCode.stopped;
+    case 'run':
+      return await run(parsed);
+  }
+}
+
+async function run({ config, log: { level, format }, notes }: ParsedConfig): Promise<number> {
+  const log = await openLog({ level, format });
+  const { logger } = log;
+  endOnBrokenInvariants(log);
+  for (const note of notes) logger[note.level](note.message);
+  const stop = whenAskedToStop(logger);
+  const starting = startServer({ ...config, logger });
+  // Nothing is lost when a start is cut short: what it reads stays as it is.
+  const started = await Promise.race([starting.catch((error: unknown) => ({ error })), stop]);
+  if (typeof started === 'string') {
+    logger.info('Stopped before it served', { reason: started });
+    return exit(log, ExitCode.stopped);
+  }
+  if ('error' in started) {
+    logger.error(describe(started.error));
+    return exit(log, isWrongData(started.error) ? ExitCode.wrongData : ExitCode.failed);
+  }
+  return exit(log, await runUntilStopped(started, stop, log));
+}
+
+async function runUntilStopped(
+  server: ZebuServer,
+  stop: Promise<string>,
+  { logger }: CommandLog,
+): Promise<number> {
+  const ended = await Promise.race([server.failed, stop]);
+  if (ended instanceof Error) {
+    // The library said what happened; there is nothing to wait for, since nothing can be written.
+    return ExitCode.failed;
+  }
+  const limit = setTimeout(() => {
+    logger.error('The stop takes too long and is given up', { limitMs: STOP_LIMIT_MS });
+    process.exit(ExitCode.failed);
+  }, STOP_LIMIT_MS);
+  try {
+    await server.close(ended);
+    return ExitCode.stopped;
+  } catch (error) {
+    logger.error(describe(error));
+    return ExitCode.failed;
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+// process.exit, so that neither a timer nor a socket of a half-started server keeps the process.
+function exit({ flush }: CommandLog, code: number): never {
+  flush();
+  process.exit(code);
+}
+
+/** Resolves with the reason. A second signal does not wait. */
+function whenAskedToStop(logger: CommandLog['logger']): Promise<string> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const ask = (signal: NodeJS.Signals): void => {
+      if (isStopping) process.exit(ExitCode.failed);
+      isStopping = true;
+      resolve(signal);
+    };
+    process.on('SIGTERM', ask);
+    process.on('SIGINT', ask);
+    process.on('SIGHUP', (signal) => {
+      // Node undoes what nohup did. A server that does not write to a terminal outlives it.
+      if (process.stdout.isTTY === true) ask(signal);
+      else logger.info('SIGHUP is not for a server without a terminal');
+    });
+  });
+}
+
+// A broken invariant stops the process: what is acknowledged is on disk, and nothing after it can be
+// trusted.
+function endOnBrokenInvariants(log: CommandLog): void {
+  const end = (error: unknown): void => {
+    log.logger.error('Stopped by an error in the server itself', { error: describe(error, true) });
+    exit(log, ExitCode.failed);
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+}
+
+// Errors of storage and transport say all in their message; of others the stack is the best part.
+function describe(error: unknown, withStack = false): string {
+  if (!(error instanceof Error)) return String(error);
+  const isKnown = error.name === 'StorageError' || error.name === 'TransportError';
+  return isKnown && !withStack ? error.message : (error.stack ?? error.message);
+}
+
+function isWrongData(error: unknown): boolean {
+  return error instanceof Error && error.name === 'StorageError';
+}

@@ -1,0 +1,239 @@
+// The command as a process of its own: what it prints, how it ends.
+
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { prettyLine } from '../src/pino-logger.ts';
+
+const main = join(import.meta.dirname, '..', 'src', 'main.ts');
+
+let folder: string;
+let children: Command[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'zebu-server-test-'));
+  children = [];
+});
+
+afterEach(async () => {
+  for (const child of children) {
+    child.process.kill('SIGKILL');
+    await child.ended;
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface LogLine {
+  level: string;
+  msg: string;
+  [field: string]: unknown;
+}
+
+class Command {
+  readonly process: ChildProcessByStdio<null, Readable, Readable>;
+  readonly ended: Promise<number | null>;
+  readonly lines: LogLine[] = [];
+  out = '';
+  err = '';
+
+  constructor(args: readonly string[], env: Record<string, string> = {}) {
+    this.process = spawn(process.execPath, ['--conditions=@zebu/source', main, ...args], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process.stderr.on('data', (chunk: Buffer) => {
+      this.err += chunk;
+    });
+    createInterface(this.process.stdout).on('line', (line) => {
+      this.out += `${line}\n`;
+      if (line.startsWith('{')) this.lines.push(JSON.parse(line) as LogLine);
+    });
+    this.ended = once(this.process, 'close').then(([code]) => code as number | null);
+    children.push(this);
+  }
+
+  /** The first line with this message. */
+  async said(message: string): Promise<LogLine> {
+    for (;;) {
+      const line = this.lines.find(({ msg }) => msg === message);
+      if (line !== undefined) return line;
+      const event = await Promise.race([once(this.process.stdout, 'data'), this.ended]);
+      if (!Array.isArray(event)) {
+        const last = this.lines.find(({ msg }) => msg === message);
+        if (last !== undefined) return last;
+        throw new Error(`Ended with ${event} before it said ${message}: ${this.out}${this.err}`);
+      }
+    }
+  }
+
+  async port(): Promise<number> {
+    return (await this.said('Serving')).port as number;
+  }
+
+  stop(signal: NodeJS.Signals): Promise<number | null> {
+    this.process.kill(signal);
+    return this.ended;
+  }
+}
+
+const server = (...args: string[]) =>
+  new Command(['--client-port=0', '--client-port-address=127.0.0.1', ...args]);
+
+async function ask(port: number, word: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(word);
+  let answer = '';
+  for await (const chunk of socket) answer += chunk;
+  return answer;
+}
+
+describe('what needs no server', () => {
+  test.each<[string[], RegExp]>([
+    [['--version'], /^3\.9\.5-zebu\S+, built on /],
+    [['--help'], /^zebu-server: a ZooKeeper server\n\nUsage:/],
+    [['--print-config', '--tick-time=500'], /# flag --tick-time\ntickTime=500\n/],
+  ])('%j', async (args, expected) => {
+    const command = new Command(args);
+    expect(await command.ended).toBe(0);
+    expect(command.out).toMatch(expected);
+    expect(command.err).toBe('');
+  });
+
+  test.each<[string[], string]>([
+    [
+      ['--tick-time=0'],
+      'zebu-server: tickTime: "0" (flag --tick-time) is not allowed: a whole number from 1 up (ms)\n',
+    ],
+    [
+      ['nowhere.cfg'],
+      "zebu-server: Cannot read nowhere.cfg: ENOENT: no such file or directory, open 'nowhere.cfg'\n",
+    ],
+  ])('%j is wrong: exit code 2', async (args, message) => {
+    const command = new Command(args);
+    expect(await command.ended).toBe(2);
+    expect(command.err).toBe(message);
+  });
+});
+
+describe('a server', () => {
+  test('says in one line where it is, serves, and ends on SIGTERM with the reason in the log', async () => {
+    const command = server();
+    expect(await command.said('Serving')).toMatchObject({
+      level: 'info',
+      dataDir: join(folder, 'data'),
+      zxid: '0x0',
+      znodes: 4,
+      ms: expect.any(Number),
+    });
+    expect(await ask(await command.port(), 'srvr')).toContain('Mode: standalone');
+    expect(await command.stop('SIGTERM')).toBe(0);
+    expect(command.lines.map(({ msg, reason }) => [msg, reason])).toContainEqual([
+      'Stopping',
+      'SIGTERM',
+    ]);
+    expect(command.err).toBe('');
+  });
+
+  test('reads a file, variables and Java flags', async () => {
+    writeFileSync(
+      join(folder, 'zoo.cfg'),
+      'dataDir=there\nclientPort=0\nclientPortAddress=127.0.0.1\ninitLimit=5\nwings=2\n',
+    );
+    const command = new Command(['zoo.cfg'], {
+      ZEBU_4LW_COMMANDS_WHITELIST: 'conf',
+      SERVER_JVMFLAGS: '-Xmx1g -Dzookeeper.maxCnxns=7',
+    });
+    const port = await command.port();
+    expect(await ask(port, 'conf')).toContain(`dataDir=${join(folder, 'there')}/version-2`);
+    expect(command.lines.find(({ level }) => level === 'warn')?.msg).toContain(
+      'zoo.cfg:5: wings is not known',
+    );
+    expect(command.lines.map(({ msg }) => msg)).toContain(
+      'Without effect: initLimit: only a member of an ensemble uses it, and this version runs one server',
+    );
+    expect(await command.stop('SIGINT')).toBe(0);
+  });
+
+  test('comes back at once on the same port and data after SIGKILL', async () => {
+    const first = server();
+    const port = await first.port();
+    await first.stop('SIGKILL');
+    const second = new Command([`--client-port=${port}`, '--client-port-address=127.0.0.1']);
+    expect(await second.port()).toBe(port);
+    expect(await second.stop('SIGTERM')).toBe(0);
+  });
+
+  test('outlives SIGHUP when it has no terminal', async () => {
+    const command = server();
+    const port = await command.port();
+    command.process.kill('SIGHUP');
+    await command.said('SIGHUP is not for a server without a terminal');
+    expect(await ask(port, 'srvr')).toContain('Mode: standalone');
+  });
+
+  test('a port that is taken is an error of one line: exit code 1', async () => {
+    const first = server();
+    const port = await first.port();
+    const second = new Command([
+      `--client-port=${port}`,
+      '--client-port-address=127.0.0.1',
+      '--data-dir=other',
+    ]);
+    expect(await second.ended).toBe(1);
+    expect(second.lines.at(-1)).toMatchObject({
+      level: 'error',
+      msg: expect.stringContaining(`${port}`),
+    });
+  });
+
+  test('data that must not be served is an error that names the file: exit code 3', async () => {
+    mkdirSync(join(folder, 'data', 'version-2'), { recursive: true });
+    writeFileSync(join(folder, 'data', 'version-2', 'log.1'), 'this is no log of any kind');
+    const command = server();
+    expect(await command.ended).toBe(3);
+    expect(command.lines.at(-1)).toMatchObject({
+      level: 'error',
+      msg: expect.stringContaining(join('data', 'version-2')),
+    });
+  });
+
+  test('keeps silent when told to', async () => {
+    const port = await freePort();
+    const command = new Command([`--client-port=${port}`, '--log-level=warn']);
+    // Nothing is said when it serves: ask until it does.
+    while (!(await ask(port, 'srvr').catch(() => '')).includes('Mode:')) await setTimeout(20);
+    expect(await command.stop('SIGTERM')).toBe(0);
+    expect(command.out).toBe('');
+  });
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+test('a line for readers holds its fields behind the message', () => {
+  const line = {
+    level: 30,
+    time: 1,
+    pid: 2,
+    msg: 'Serving',
+    port: 2181,
+    dataDir: '/a b',
+    zxid: '0x0',
+    nothing: '',
+  };
+  expect(prettyLine(line, 'msg')).toBe('Serving port=2181 dataDir="/a b" zxid=0x0 nothing=""');
+  expect(prettyLine({ msg: 'Stopping' }, 'msg')).toBe('Stopping');
+});
