@@ -78,6 +78,9 @@ export class ClientConnection implements ConnectionHandler {
   private queuedForFlush: boolean;
   /** No frame is taken while set; see resume(). */
   private stopped: boolean;
+  /** When it was stopped; while frames of that time are taken, how long they waited. */
+  private stoppedMs: number;
+  private waitedMs: number;
   private parked: ParkedRead[];
   private writesSubmitted: number;
   private writesApplied: number;
@@ -116,6 +119,8 @@ export class ClientConnection implements ConnectionHandler {
     this.output = undefined;
     this.queuedForFlush = false;
     this.stopped = false;
+    this.stoppedMs = 0;
+    this.waitedMs = 0;
     this.parked = NOTHING_PARKED;
     this.writesSubmitted = 0;
     this.writesApplied = 0;
@@ -166,6 +171,7 @@ export class ClientConnection implements ConnectionHandler {
   data(bytes: Buffer, start: number, end: number): void {
     if (this.state === State.ending || this.state === State.asking) return;
     this.node.beginTurn();
+    this.node.metrics.bytesReceived += end - start;
     if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.nowMs);
     this.feed(bytes, start, end);
     this.node.flush();
@@ -177,7 +183,9 @@ export class ClientConnection implements ConnectionHandler {
     // Whatever stopped it, a client that does not read must be waited for; drained() comes here again.
     if (this.transport.queuedBytes > MAX_QUEUED_BYTES || this.parked.length >= MAX_PARKED) return;
     this.stopped = false;
+    this.waitedMs = this.node.nowMs - this.stoppedMs;
     this.feed(NO_BYTES, 0, 0);
+    this.waitedMs = 0;
     // feed() may have stopped again.
     if (!this.stopped && !this.isClosed) this.transport.resume();
   }
@@ -198,7 +206,10 @@ export class ClientConnection implements ConnectionHandler {
       // answered, the stream is unusable.
       this.end(error as Error);
     }
-    if (this.stopped && !this.isClosed) this.transport.pause();
+    if (this.stopped && !this.isClosed) {
+      this.stoppedMs = this.node.nowMs;
+      this.transport.pause();
+    }
   }
 
   /**
@@ -259,11 +270,28 @@ export class ClientConnection implements ConnectionHandler {
       return false;
     }
     // A session whose end is decided takes nothing more, and nothing is answered.
-    if ((this.session as Session).closing) return true;
+    const session = this.session as Session;
+    if (session.closing) return true;
+    if (this.waitedMs > 0 && this.waitedTooLong(bytes, start, session)) return !this.isClosed;
     if (operation.read === undefined) this.submit(operation, bytes, start, end);
     else if (this.writesSubmitted !== this.writesApplied) this.park(bytes, start, end);
     else this.serveRead(operation, bytes, start, end, this.node.nowMs);
     return !this.stopped && !this.isClosed;
+  }
+
+  /** Deals with a request that waited for the throttle beyond what the configuration allows. */
+  private waitedTooLong(bytes: Buffer, start: number, session: Session): boolean {
+    const { throttle, metrics } = this.node;
+    if (throttle.isStale(this.waitedMs, session.timeoutMs)) {
+      metrics.staleRequestsDropped++;
+      this.end(new Error(`A request waited ${Math.round(this.waitedMs)} ms and is stale`));
+      return true;
+    }
+    if (!throttle.isThrottled(this.waitedMs, getInt32(bytes, start + 4))) return false;
+    metrics.throttledOps++;
+    const { lastProcessedZxid } = this.node.tree;
+    this.replyError(getInt32(bytes, start), lastProcessedZxid, ErrorCode.THROTTLEDOP);
+    return true;
   }
 
   private body(bytes: Buffer, start: number, end: number): ByteReader {
@@ -303,6 +331,7 @@ export class ClientConnection implements ConnectionHandler {
     if (error !== 0) output.offset = mark + REPLY_PREFIX_BYTES;
     this.completeReply(output, mark, xid, this.node.tree.lastProcessedZxid, error);
     this.note(operation.label, xid, receivedMs);
+    this.node.metrics.readLatency.add(this.lastLatencyMs);
     if (output.offset >= FLUSH_BYTES) this.flushAndLook();
   }
 
@@ -345,6 +374,7 @@ export class ClientConnection implements ConnectionHandler {
     const { node } = this;
     const largeBytes = node.throttle.largeSize(end - start);
     if (!node.throttle.admitLarge(largeBytes)) {
+      node.metrics.largeRequestsRejected++;
       this.end(
         new Error(`Large requests would take more than ${node.config.largeRequestMaxBytes} bytes`),
       );
@@ -370,6 +400,7 @@ export class ClientConnection implements ConnectionHandler {
     if (error === 0) output.raw(body.bytes, 0, body.offset);
     this.completeReply(output, mark, proposal.xid, zxid, error);
     this.note(labelOf(proposal.requestType), proposal.xid, proposal.receivedMs);
+    this.node.metrics.updateLatency.add(this.lastLatencyMs);
     if (output.offset >= FLUSH_BYTES) this.flushAndLook();
     if (this.parked.length > 0) {
       this.runParkedReads();
@@ -385,7 +416,9 @@ export class ClientConnection implements ConnectionHandler {
     node.metrics.packetsReceived++;
     const request = readConnectRequest(new ByteReader(bytes, start, end));
     this.sendsReadOnly = request.readOnly !== undefined;
+    node.metrics.connectionRequests++;
     if (!node.throttle.admitConnect(request.sessionId)) {
+      node.metrics.connectionsRejected++;
       this.end(new Error('Connection requests come faster than the throttle allows'));
       return;
     }
@@ -427,6 +460,7 @@ export class ClientConnection implements ConnectionHandler {
     }
     session.timeoutMs = timeoutMs;
     node.sessions.touch(session, node.nowMs);
+    node.metrics.connectionRevalidations++;
     this.establish(session);
   }
 
@@ -506,7 +540,9 @@ export class ClientConnection implements ConnectionHandler {
     at = putInt32(bytes, at, zxid);
     putInt32(bytes, at, error);
     this.sent++;
-    this.node.metrics.responded(output.offset - mark);
+    const { metrics } = this.node;
+    metrics.responded(output.offset - mark - 4);
+    metrics.responseBytes += output.offset - mark - 4;
   }
 
   /** A watch event, already framed; the same bytes may go to many connections. */
@@ -522,6 +558,7 @@ export class ClientConnection implements ConnectionHandler {
     output.offset += length;
     this.sent++;
     this.node.metrics.packetsSent++;
+    this.node.metrics.watchBytes += length;
     if (output.offset >= FLUSH_BYTES) this.flush();
   }
 

@@ -47,6 +47,8 @@ export class Preparation {
   timeMs: number;
   requester: Requester;
   identities: readonly Identity[];
+  /** Told of every change that passes a limit of a quota, at or below this path. */
+  readonly onOverQuota: (path: string, isHard: boolean) => void;
   private readonly window: ProposalWindow;
 
   constructor(options: {
@@ -54,12 +56,14 @@ export class Preparation {
     access: AccessControl;
     config: ServerConfig;
     window: ProposalWindow;
+    onOverQuota: (path: string, isHard: boolean) => void;
   }) {
     this.tree = options.tree;
     this.pending = new PendingChanges(options.tree);
     this.access = options.access;
     this.config = options.config;
     this.window = options.window;
+    this.onOverQuota = options.onOverQuota;
     this.writer = options.window.writer;
     this.znode = new ZnodeView();
     this.parent = new ZnodeView();

@@ -43,6 +43,8 @@ const APPLY_SLICE_TXNS = 64;
 const EXPIRIES_PER_TURN = 200;
 const WATCHES_PER_TURN = 20_000;
 const MIN_SWEEP_MS = 50;
+/** Warnings about soft quotas are this far apart. */
+const QUOTA_WARNING_MS = 60_000;
 
 export interface ServerNodeOptions {
   readonly environment: Environment;
@@ -101,6 +103,7 @@ export class ServerNode {
   private durableZxid: Zxid;
   private flushPending: boolean;
   private applyPending: boolean;
+  private quotaWarnedMs: number;
   private sweepPending: boolean;
   private snapshotAfterTxns: number;
   private snapshotAfterBytes: number;
@@ -145,6 +148,7 @@ export class ServerNode {
       access: this.access,
       config,
       window: this.window,
+      onOverQuota: (path, isHard) => this.noteOverQuota(path, isHard),
     });
     this.reply = new ByteWriter(4096);
     this.toResume = [];
@@ -155,6 +159,7 @@ export class ServerNode {
     this.durableZxid = this.tree.lastProcessedZxid;
     this.flushPending = false;
     this.applyPending = false;
+    this.quotaWarnedMs = Number.NEGATIVE_INFINITY;
     this.sweepPending = false;
     this.state = 'serving';
     this.onFatal = options.onFatal;
@@ -382,6 +387,7 @@ export class ServerNode {
   }
 
   private closeExpired(session: Session): void {
+    this.metrics.staleSessionsExpired++;
     this.environment.logger.info('Session expired', {
       session: formatSessionId(session.id),
       timeoutMs: session.timeoutMs,
@@ -429,6 +435,7 @@ export class ServerNode {
       this.environment.clock.wallMs(),
     );
     proposal.requestType = type;
+    this.metrics.proposals++;
     this.log.append(proposal.zxid, proposal.bytes, proposal.start, proposal.end);
     if (!this.flushPending) {
       this.flushPending = true;
@@ -442,6 +449,17 @@ export class ServerNode {
     this.flushPending = false;
     if (this.state !== 'failed') this.log.flush();
   };
+
+  /** Hard limits are counted, soft ones are written to the log: at most once in a while. */
+  private noteOverQuota(path: string, isHard: boolean): void {
+    if (isHard) {
+      this.metrics.addQuotaExceeded(path.split('/')[1] ?? '');
+      return;
+    }
+    if (this.nowMs - this.quotaWarnedMs < QUOTA_WARNING_MS) return;
+    this.quotaWarnedMs = this.nowMs;
+    this.environment.logger.warn('Over a soft quota', { path });
+  }
 
   // ---- Applying -----------------------------------------------------------------------------
 
@@ -464,7 +482,7 @@ export class ServerNode {
   /** Replies go out, then those go on who waited for the batch. */
   private afterBatch(): void {
     this.flush();
-    if (this.window.size <= this.config.globalOutstandingLimit) this.throttle.release();
+    if (!this.throttle.isFull(this.window.size)) this.throttle.release();
     while (this.toResume.length > 0) (this.toResume.pop() as ClientConnection).resume();
     this.flush();
   }
@@ -499,6 +517,7 @@ export class ServerNode {
       wantsReply ? reply : undefined,
     );
     this.preparation.pending.applied(zxid);
+    this.metrics.commits++;
     if (this.digestLog.wants(zxid)) this.digestLog.add(zxid, tree.digest);
     if (proposal.largeBytes > 0) this.throttle.finishLarge(proposal.largeBytes);
     switch (proposal.requestType) {
@@ -543,7 +562,9 @@ export class ServerNode {
     if (this.removeWatches()) more = true;
     const deadline = this.nowMs - this.config.sessionlessCnxnTimeoutMs;
     for (const connection of this.withoutSession) {
-      if (connection.acceptedMs < deadline) connection.finish();
+      if (connection.acceptedMs >= deadline) continue;
+      this.metrics.sessionlessConnectionsExpired++;
+      connection.finish();
     }
     this.flush();
     if (more) this.scheduleSweep();

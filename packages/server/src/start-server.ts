@@ -192,7 +192,7 @@ async function recoverState(environment: Environment, config: ServerConfig): Pro
   let turnedMs = saidMs;
   for (;;) {
     const step = steps.next();
-    if (step.done) return { ...finishRecovery(step.value, logger), directory };
+    if (step.done) return { ...finishRecovery(step.value, config, logger), directory };
     const nowMs = clock.monotonicMs();
     if (nowMs - saidMs >= PROGRESS_MS) {
       saidMs = nowMs;
@@ -213,6 +213,7 @@ async function recoverState(environment: Environment, config: ServerConfig): Pro
 
 function finishRecovery(
   result: RecoveryResult<ServerState>,
+  config: ServerConfig,
   logger: Logger,
 ): { state: ServerState; needsSnapshot: boolean } {
   for (const warning of result.warnings) logger.warn(warning);
@@ -223,7 +224,9 @@ function finishRecovery(
       count: state.tree.digestMismatches,
     });
   }
-  return { state, needsSnapshot: result.needsSnapshot || result.trustedEmptySnapshot };
+  // A long log is not replayed twice, however often the server restarts before its next snapshot.
+  const isLong = result.entries > config.snapCount / 2;
+  return { state, needsSnapshot: result.needsSnapshot || result.trustedEmptySnapshot || isLong };
 }
 
 function openLog(

@@ -2,11 +2,14 @@
 //
 //   globalOutstandingLimit   txns in the works; beyond it a connection that wrote is not read until
 //                            the next batch is applied
+//   request_throttle_*       the same with its own limit; a request that waited longer than its session
+//                            lives can be dropped with its connection, or answered THROTTLEDOP
 //   largeRequest*            bytes of large requests in the works; beyond it the connection is closed
 //   connection_throttle_*    a bucket of tokens for connect requests, with probabilistic dropping
 //
-// Source: ZooKeeperServer.shouldThrottle, .checkRequestSize and BlueThrottle (3.9.5).
+// Source: ZooKeeperServer.shouldThrottle, .checkRequestSize, RequestThrottler, BlueThrottle (3.9.5).
 
+import { OpCode } from '@zebu/protocol';
 import type { ServerConfig } from './config/server-config.ts';
 
 /** What waits here goes on through this. */
@@ -24,6 +27,7 @@ export interface ThrottleOptions {
 
 export class Throttle {
   private readonly config: ServerConfig;
+  private readonly limit: number;
   private readonly random: () => number;
   private readonly nowMs: () => number;
   private waiting: Waiting[];
@@ -38,6 +42,11 @@ export class Throttle {
 
   constructor(options: ThrottleOptions) {
     this.config = options.config;
+    const { maxRequests } = options.config.requestThrottle;
+    this.limit = Math.min(
+      options.config.globalOutstandingLimit,
+      maxRequests > 0 ? maxRequests : Number.POSITIVE_INFINITY,
+    );
     this.random = options.random;
     this.nowMs = options.nowMs;
     this.waiting = [];
@@ -55,9 +64,9 @@ export class Throttle {
     return this.dropChance;
   }
 
-  /** Whether `outstanding` txns in the works are more than the limit. */
+  /** Whether `outstanding` txns in the works are more than a limit allows. */
   isFull(outstanding: number): boolean {
-    return outstanding > this.config.globalOutstandingLimit;
+    return outstanding > this.limit;
   }
 
   /** Lets `one` go on once the txns in the works are fewer. */
@@ -71,6 +80,24 @@ export class Throttle {
     const { waiting } = this;
     this.waiting = [];
     for (const one of waiting) one.resume();
+  }
+
+  /** Whether a request that waited this long must be answered THROTTLEDOP. */
+  isThrottled(waitedMs: number, type: number): boolean {
+    const limitMs = this.config.throttledOpWaitTimeMs;
+    return (
+      limitMs > 0 &&
+      waitedMs > limitMs &&
+      type !== OpCode.ping &&
+      type !== OpCode.closeSession &&
+      type !== OpCode.createSession
+    );
+  }
+
+  /** Whether a request that waited this long is stale, and its connection to be closed. */
+  isStale(waitedMs: number, sessionTimeoutMs: number): boolean {
+    const { dropStale, staleLatencyCheck } = this.config.requestThrottle;
+    return dropStale && staleLatencyCheck && waitedMs > sessionTimeoutMs;
   }
 
   /** Bytes that a request of this size counts as large; 0 for others. */

@@ -15,6 +15,7 @@ export function auth(connection: ClientConnection, xid: number, request: ByteRea
     connection.replyError(xid, 0, ErrorCode.OK);
     return;
   }
+  connection.node.metrics.authFailed++;
   environment.logger.warn('Authentication failed', {
     scheme,
     client: connection.authContext.remoteAddress,

@@ -15,5 +15,8 @@ export function overQuota(
 ): boolean {
   const { config, tree } = preparation;
   if (!config.enforceQuota || tree.quotas.size === 0) return false;
-  return tree.quotas.check(id, bytesDelta, countDelta) === QuotaVerdict.overHard;
+  const verdict = tree.quotas.check(id, bytesDelta, countDelta);
+  if (verdict === QuotaVerdict.within) return false;
+  preparation.onOverQuota(tree.paths.pathString(id), verdict === QuotaVerdict.overHard);
+  return verdict === QuotaVerdict.overHard;
 }
