@@ -316,23 +316,40 @@ export class ClientConnection implements ConnectionHandler {
     end: number,
     receivedMs: number,
   ): void {
-    const output = this.writer();
-    const mark = output.offset;
-    output.ensure(REPLY_PREFIX_BYTES);
-    output.offset += REPLY_PREFIX_BYTES;
     const xid = operation.type === OpCode.ping ? Xid.ping : getInt32(bytes, start);
-    let error: number;
-    try {
-      error = operation.read?.(this, this.body(bytes, start, end), output) ?? 0;
-    } catch (thrown) {
-      if (!(thrown instanceof MarshallingError)) throw thrown;
-      error = ErrorCode.MARSHALLINGERROR;
+    const { lastProcessedZxid } = this.node.tree;
+    let output = this.writer();
+    if (operation.sendsEvents) {
+      // Its events go before its reply, which has no body.
+      const error = this.read(operation, bytes, start, end, output);
+      this.reply(xid, lastProcessedZxid, NO_BYTES, error);
+      output = this.writer();
+    } else {
+      const mark = output.offset;
+      output.ensure(REPLY_PREFIX_BYTES);
+      output.offset += REPLY_PREFIX_BYTES;
+      const error = this.read(operation, bytes, start, end, output);
+      if (error !== 0) output.offset = mark + REPLY_PREFIX_BYTES;
+      this.completeReply(output, mark, xid, lastProcessedZxid, error);
     }
-    if (error !== 0) output.offset = mark + REPLY_PREFIX_BYTES;
-    this.completeReply(output, mark, xid, this.node.tree.lastProcessedZxid, error);
     this.note(operation.label, xid, receivedMs);
     this.node.metrics.readLatency.add(this.lastLatencyMs);
     if (output.offset >= FLUSH_BYTES) this.flushAndLook();
+  }
+
+  private read(
+    operation: Operation,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    output: ByteWriter,
+  ): number {
+    try {
+      return operation.read?.(this, this.body(bytes, start, end), output) ?? 0;
+    } catch (error) {
+      if (error instanceof MarshallingError) return ErrorCode.MARSHALLINGERROR;
+      throw error;
+    }
   }
 
   private park(bytes: Buffer, start: number, end: number): void {

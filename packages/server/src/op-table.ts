@@ -49,6 +49,8 @@ export interface Operation {
   readonly read: Read | undefined;
   readonly prepare: Prepare | undefined;
   readonly run: Run | undefined;
+  /** A read that sends events of its own before its reply, which has no body. */
+  readonly sendsEvents: boolean;
 }
 
 const LOWEST = OpCode.closeSession;
@@ -68,7 +70,7 @@ export function labelOf(type: number): string {
 function define(
   type: number,
   label: string,
-  does: { read?: Read; prepare?: Prepare; run?: Run },
+  does: { read?: Read; prepare?: Prepare; run?: Run; sendsEvents?: boolean },
 ): void {
   TABLE[type - LOWEST] = {
     type,
@@ -76,6 +78,7 @@ function define(
     read: does.read,
     prepare: does.prepare,
     run: does.run,
+    sendsEvents: does.sendsEvents ?? false,
   };
 }
 
@@ -93,8 +96,8 @@ define(OpCode.whoAmI, 'HOMI', { read: whoAmI });
 define(OpCode.addWatch, 'ADDW', { read: addWatch });
 define(OpCode.checkWatches, 'CHKW', { read: checkWatches });
 define(OpCode.removeWatches, 'REMW', { read: removeWatches });
-define(OpCode.setWatches, 'SETW', { read: setWatches });
-define(OpCode.setWatches2, 'STW2', { read: setWatches2 });
+define(OpCode.setWatches, 'SETW', { read: setWatches, sendsEvents: true });
+define(OpCode.setWatches2, 'STW2', { read: setWatches2, sendsEvents: true });
 
 define(OpCode.create, 'CREA', { prepare: prepareCreate });
 define(OpCode.create2, 'CREA', { prepare: prepareCreate });
