@@ -13,7 +13,6 @@ import {
   ByteReader,
   ByteWriter,
   getInt32,
-  MarshallingError,
   OPEN_ACL_UNSAFE,
   readAclVector,
   writeAclVector,
@@ -238,8 +237,7 @@ export function skipAclVector(reader: ByteReader): number {
 
 function skipString(reader: ByteReader): void {
   const length = reader.bufferLength();
-  if (length < 0) throw new MarshallingError('Null string in an ACL');
-  reader.skip(length);
+  if (length > 0) reader.skip(length);
 }
 
 const OPEN_BYTES = encode(OPEN_ACL_UNSAFE);

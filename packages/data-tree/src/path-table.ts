@@ -230,7 +230,8 @@ export class PathTable {
     if (parent !== 0) return this.length(parent) + 1;
     if (id === ROOT_ID) return 0;
     const start = this.offsetOf(id);
-    return lastSlash(this.bufferOf(id), start, start + this.length(id)) + 1 - start;
+    const slash = lastSlash(this.bufferOf(id), start, start + this.length(id));
+    return slash < 0 ? 0 : slash + 1 - start;
   }
 
   private lookUp(bytes: Uint8Array, start: number, end: number, hash: number): PathId {

@@ -220,6 +220,7 @@ export class TreeRestore {
     if (count === -1) throw new MarshallingError(`Null ACL list ${id} in a snapshot`);
     let at = vector + 4;
     for (let i = 0; i < count; i++) {
+      // int perms, ustring scheme, ustring id
       at = skipField(bytes, at + 4, end);
       if (at >= 0) at = skipField(bytes, at, end);
       if (at < 0) return -1;
@@ -241,7 +242,7 @@ export class TreeRestore {
     if (end - pathEnd < 4) return -1;
     const isNull = getInt32(bytes, pathEnd) === -1;
     const dataStart = pathEnd + 4;
-    const dataEnd = isNull ? dataStart : skipField(bytes, pathEnd, end);
+    const dataEnd = skipField(bytes, pathEnd, end);
     if (dataEnd < 0 || end - dataEnd < 8 + STAT_PERSISTED_BYTES) return -1;
 
     const { tree } = this;
@@ -326,10 +327,11 @@ export class TreeRestore {
   }
 }
 
-/** End of the length-prefixed field at `at`, or -1 if it is not all there. */
+/** End of the buffer or ustring at `at`, null ones included, or -1 if it is not all there. */
 function skipField(bytes: Uint8Array, at: number, end: number): number {
-  if (at < 0 || end - at < 4) return -1;
+  if (end - at < 4) return -1;
   const length = getInt32(bytes, at);
+  if (length === -1) return at + 4;
   if (length < 0 || length > RESTORE_FIELD_LIMIT) {
     throw new MarshallingError(`Unreasonable length ${length} in a snapshot`);
   }

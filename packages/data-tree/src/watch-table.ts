@@ -76,8 +76,8 @@ export class WatchTable {
   }
 
   /**
-   * Fires an event on a path: calls `tell` once for each watcher to be told, in no order, and uses up
-   * one-shot watches. Returns how many were told. `tell` may add and remove watches.
+   * Fires an event on a znode's path: calls `tell` once for each watcher to be told, in no order, and
+   * uses up one-shot watches. Returns how many were told. `tell` may add and remove watches.
    */
   trigger(id: PathId, eventType: number, tell: (watcher: number) => void): number {
     this.event = (this.event + 1) | 0;
