@@ -125,7 +125,8 @@ export class ServerNode {
     });
     for (const [id, timeoutMs] of state.sessions) this.sessions.add(id, timeoutMs, this.nowMs);
     this.watches = new WatchTable(this.tree.paths);
-    this.access = new AccessControl(config);
+    this.metrics = new ServerMetrics();
+    this.access = new AccessControl(config, this.metrics);
     this.connections = new ConnectionTable();
     this.events = new WatchEvents(this.tree, this.watches, this.connections);
     this.throttle = new Throttle({
@@ -134,7 +135,6 @@ export class ServerNode {
       nowMs: () => this.nowMs,
     });
     this.window = new ProposalWindow();
-    this.metrics = new ServerMetrics();
     this.digestLog = new DigestLog();
     this.fourLetterSource = new NodeFourLetterSource(this);
     this.plainPort = -1;

@@ -6,6 +6,7 @@
 
 import { type Acl, ErrorCode } from '@zebu/protocol';
 import type { ServerConfig } from '../config/server-config.ts';
+import { ServerMetrics } from '../metrics.ts';
 import {
   AUTH_FAILED,
   type AuthContext,
@@ -13,8 +14,9 @@ import {
   type AuthResult,
 } from './auth-provider.ts';
 import { DigestProvider } from './digest-provider.ts';
-import { EnsembleProvider } from './ensemble-provider.ts';
+import { type EnsembleAuthCounts, EnsembleProvider } from './ensemble-provider.ts';
 import { addIdentities, type Identity, NOBODY } from './identity.ts';
+import { javaHostAddress } from './ip-address.ts';
 import { IpProvider } from './ip-provider.ts';
 import { SaslProvider } from './sasl-provider.ts';
 import { X509Provider } from './x509-provider.ts';
@@ -39,19 +41,16 @@ export interface ClientInfo {
 }
 
 export class AccessControl {
-  /** Present when scheme ensemble is on: holds what its metrics count. */
-  readonly ensemble: EnsembleProvider | undefined;
   readonly #providers = new Map<string, AuthProvider>();
   readonly #skipAcl: boolean;
   readonly #enforcedSchemes: readonly string[];
 
-  constructor(config: AccessConfig) {
+  /** `counts`: where scheme ensemble counts, normally the server's metrics. */
+  constructor(config: AccessConfig, counts: EnsembleAuthCounts = new ServerMetrics()) {
     for (const name of config.authProviders) {
-      const provider = makeProvider(name, config);
+      const provider = makeProvider(name, config, counts);
       this.#providers.set(provider.scheme, provider);
     }
-    const ensemble = this.#providers.get('ensemble');
-    this.ensemble = ensemble instanceof EnsembleProvider ? ensemble : undefined;
     this.#skipAcl = config.skipAcl;
     this.#enforcedSchemes = config.enforceAuth.enabled ? config.enforceAuth.schemes : [];
   }
@@ -66,7 +65,8 @@ export class AccessControl {
    * certificate. undefined: the certificate names nobody, and the connection is to be closed.
    */
   initialIdentities(context: AuthContext): readonly Identity[] | undefined {
-    const address = addIdentities(NOBODY, [{ scheme: 'ip', id: context.remoteAddress }]);
+    const id = javaHostAddress(context.remoteAddress);
+    const address = addIdentities(NOBODY, [{ scheme: 'ip', id }]);
     const x509 = this.#providers.get('x509');
     if (context.peerCertificate === undefined || x509 === undefined) return address;
     const result = x509.authenticate(context, null);
@@ -164,6 +164,7 @@ export function redactAcl(acls: readonly Acl[]): Acl[] {
 function makeProvider(
   name: ServerConfig['authProviders'][number],
   config: AccessConfig,
+  counts: EnsembleAuthCounts,
 ): AuthProvider {
   switch (name) {
     case 'digest':
@@ -175,7 +176,7 @@ function makeProvider(
     case 'sasl':
       return new SaslProvider({ letAnySaslUserDoX: config.letAnySaslUserDoX });
     case 'ensemble':
-      return new EnsembleProvider({ names: config.ensembleAuthNames });
+      return new EnsembleProvider({ names: config.ensembleAuthNames, counts });
   }
 }
 

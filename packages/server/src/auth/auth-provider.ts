@@ -8,7 +8,7 @@ import type { Identity } from './identity.ts';
 
 /** What a provider may know about a connection. */
 export interface AuthContext {
-  /** As Java prints an address: `127.0.0.1`, `0:0:0:0:0:0:0:1`. */
+  /** As the socket says, IPv4 plainly and not mapped into IPv6. */
   readonly remoteAddress: string;
   /** DER of the certificate that the client proved to own; undefined without one. */
   readonly peerCertificate?: Uint8Array | undefined;

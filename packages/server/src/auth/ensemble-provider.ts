@@ -3,6 +3,7 @@
  * it is the wrong one. Nobody becomes somebody by it, and no ACL can hold it.
  */
 
+import type { ServerMetrics } from '../metrics.ts';
 import {
   AUTH_CLOSE,
   type AuthContext,
@@ -10,35 +11,35 @@ import {
   type AuthResult,
 } from './auth-provider.ts';
 
-/** Counted by the metrics ensemble_auth_success, _fail and _skip. */
-export interface EnsembleAuthCounts {
-  success: number;
-  fail: number;
-  skip: number;
-}
+/** What is counted: names that were right, wrong, and not judged. */
+export type EnsembleAuthCounts = Pick<
+  ServerMetrics,
+  'ensembleAuthSuccess' | 'ensembleAuthFail' | 'ensembleAuthSkip'
+>;
 
 export class EnsembleProvider implements AuthProvider {
   readonly scheme = 'ensemble';
   readonly isAuthenticated = false;
-  readonly counts: EnsembleAuthCounts = { success: 0, fail: 0, skip: 0 };
   readonly #names: ReadonlySet<string>;
+  readonly #counts: EnsembleAuthCounts;
 
   /** `names`: those that are right; with none every name is. */
-  constructor({ names }: { names: readonly string[] }) {
+  constructor({ names, counts }: { names: readonly string[]; counts: EnsembleAuthCounts }) {
     this.#names = new Set(names);
+    this.#counts = counts;
   }
 
   authenticate(_context: AuthContext, data: Uint8Array | null): AuthResult {
     if (data === null || data.length === 0 || this.#names.size === 0) {
-      this.counts.skip++;
+      this.#counts.ensembleAuthSkip++;
       return { kind: 'ok', identities: [] };
     }
     const name = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8');
     if (this.#names.has(name)) {
-      this.counts.success++;
+      this.#counts.ensembleAuthSuccess++;
       return { kind: 'ok', identities: [] };
     }
-    this.counts.fail++;
+    this.#counts.ensembleAuthFail++;
     return AUTH_CLOSE;
   }
 

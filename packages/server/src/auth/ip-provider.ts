@@ -1,15 +1,19 @@
 /** Scheme `ip`: every connection is its address; an ACL entry is an address or `address/bits`. */
 
 import type { AuthContext, AuthProvider, AuthResult } from './auth-provider.ts';
-import { parseAddress, parseInt32 } from './ip-address.ts';
+import { javaHostAddress, parseAddress, parseInt32 } from './ip-address.ts';
 
 export class IpProvider implements AuthProvider {
   readonly scheme = 'ip';
   readonly isAuthenticated = false;
 
-  // What the client sent is ignored: it has this identity since it connected.
+  // What the client sent is ignored: it has this identity since it connected. The id is spelt as Java
+  // does, since whoAmI shows it.
   authenticate({ remoteAddress }: AuthContext): AuthResult {
-    return { kind: 'ok', identities: [{ scheme: this.scheme, id: remoteAddress }] };
+    return {
+      kind: 'ok',
+      identities: [{ scheme: this.scheme, id: javaHostAddress(remoteAddress) }],
+    };
   }
 
   matches(id: string, aclId: string): boolean {

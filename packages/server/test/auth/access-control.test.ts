@@ -141,6 +141,12 @@ describe('identities', () => {
     ]);
   });
 
+  test('an IPv6 address is spelt as Java does', () => {
+    expect(access().initialIdentities({ remoteAddress: '::1' })).toEqual([
+      { scheme: 'ip', id: '0:0:0:0:0:0:0:1' },
+    ]);
+  });
+
   test('a certificate that names nobody is not let in', () => {
     const control = access({ authProviders: ['ip', 'x509'] });
     const context = { remoteAddress: '10.0.0.1', peerCertificate: Buffer.from('bad') };

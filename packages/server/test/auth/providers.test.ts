@@ -17,6 +17,7 @@ import { javaHostAddress, javaSocketAddress } from '../../src/auth/ip-address.ts
 import { IpProvider } from '../../src/auth/ip-provider.ts';
 import { SaslProvider } from '../../src/auth/sasl-provider.ts';
 import { X509Provider } from '../../src/auth/x509-provider.ts';
+import { ServerMetrics } from '../../src/metrics.ts';
 
 const here = { remoteAddress: '127.0.0.1' };
 const bytes = (text: string) => Buffer.from(text, 'utf8');
@@ -327,17 +328,22 @@ describe('scheme sasl', () => {
 
 describe('scheme ensemble', () => {
   test('a wrong name closes, a right one and none pass, and each is counted', () => {
-    const ensemble = new EnsembleProvider({ names: ['east', 'west'] });
+    const counts = new ServerMetrics();
+    const ensemble = new EnsembleProvider({ names: ['east', 'west'], counts });
     expect(ensemble.authenticate(here, bytes('east'))).toEqual({ kind: 'ok', identities: [] });
     expect(ensemble.authenticate(here, bytes('north'))).toEqual({ kind: 'close' });
     expect(ensemble.authenticate(here, bytes(''))).toEqual({ kind: 'ok', identities: [] });
     expect(ensemble.authenticate(here, null)).toEqual({ kind: 'ok', identities: [] });
-    expect(ensemble.counts).toEqual({ success: 1, fail: 1, skip: 2 });
+    expect(counts).toMatchObject({
+      ensembleAuthSuccess: 1,
+      ensembleAuthFail: 1,
+      ensembleAuthSkip: 2,
+    });
     expect(ensemble.isValid()).toBe(false);
   });
 
   test('without names every name passes', () => {
-    const ensemble = new EnsembleProvider({ names: [] });
+    const ensemble = new EnsembleProvider({ names: [], counts: new ServerMetrics() });
     expect(ensemble.authenticate(here, bytes('any')).kind).toBe('ok');
   });
 });
