@@ -31,22 +31,22 @@ export class PlainSession {
   #broken: Error | undefined;
   #xid = 0;
 
-  private constructor(address: Address) {
-    this.#socket = connect({ ...address, noDelay: true });
+  private constructor(address: Address, signal: AbortSignal | undefined) {
+    this.#socket = connect({ ...address, noDelay: true, ...(signal && { signal }) });
     this.#socket.on('data', (bytes: Buffer) => this.#data(bytes));
     this.#socket.on('error', (error) => this.#break(error));
     this.#socket.on('close', () => this.#break(new Error('The server closed the connection')));
   }
 
-  /** Rejects when the server cannot be reached or grants no session. */
-  static async open(address: Address, timeoutMs = 60_000): Promise<PlainSession> {
-    const session = new PlainSession(address);
+  /** Rejects when the server cannot be reached or answers nothing, or when `signal` aborts. */
+  static async open(address: Address, signal?: AbortSignal): Promise<PlainSession> {
+    const session = new PlainSession(address, signal);
     const writer = new ByteWriter(64);
     const mark = beginFrame(writer);
     writeConnectRequest(writer, {
       protocolVersion: 0,
       lastZxidSeen: 0n,
-      timeoutMs,
+      timeoutMs: 60_000,
       sessionId: 0n,
       password: new Uint8Array(PASSWORD_BYTES),
       readOnly: false,
