@@ -22,6 +22,7 @@ import {
   MarshallingError,
   OpCode,
   PASSWORD_BYTES,
+  ProtocolError,
   putInt32,
   readConnectRequest,
   sessionPassword,
@@ -202,8 +203,12 @@ export class ClientConnection implements ConnectionHandler {
       if (this.preamble === NO_BYTES) this.decoder.push(bytes, start, end, this.takeFrame);
       else this.takeWord(bytes, start, end);
     } catch (error) {
-      // FrameDecoder's ProtocolError and a connect request that does not decode: nothing can be
-      // answered, the stream is unusable.
+      // A frame of an impossible length, or a handshake or authentication that does not decode: there
+      // is no answer to it, and the stream is of no use any more. Anything else is a defect of ours,
+      // which must not stop the others' server.
+      if (!(error instanceof ProtocolError || error instanceof MarshallingError)) {
+        this.node.noteDefect(error as Error);
+      }
       this.end(error as Error);
     }
     if (this.stopped && !this.isClosed) {
@@ -248,6 +253,10 @@ export class ClientConnection implements ConnectionHandler {
       if (this.state === State.ending) return false;
       this.connect(bytes, start, end);
       return !this.stopped;
+    }
+    if (!this.node.isServing) {
+      this.stopped = true;
+      return false;
     }
     if (end - start < 8) {
       this.end(new MarshallingError(`Request of ${end - start} bytes is shorter than its header`));
@@ -347,8 +356,9 @@ export class ClientConnection implements ConnectionHandler {
     try {
       return operation.read?.(this, this.body(bytes, start, end), output) ?? 0;
     } catch (error) {
-      if (error instanceof MarshallingError) return ErrorCode.MARSHALLINGERROR;
-      throw error;
+      // A read changes nothing, so whatever went wrong in it concerns its own reply alone.
+      if (!(error instanceof MarshallingError)) this.node.noteDefect(error as Error);
+      return ErrorCode.MARSHALLINGERROR;
     }
   }
 

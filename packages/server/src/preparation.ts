@@ -49,6 +49,8 @@ export class Preparation {
   identities: readonly Identity[];
   /** Told of every change that passes a limit of a quota, at or below this path. */
   readonly onOverQuota: (path: string, isHard: boolean) => void;
+  /** Told of an exception that no request should bring about. */
+  readonly onDefect: (error: Error) => void;
   private readonly window: ProposalWindow;
 
   constructor(options: {
@@ -57,6 +59,7 @@ export class Preparation {
     config: ServerConfig;
     window: ProposalWindow;
     onOverQuota: (path: string, isHard: boolean) => void;
+    onDefect: (error: Error) => void;
   }) {
     this.tree = options.tree;
     this.pending = new PendingChanges(options.tree);
@@ -64,6 +67,7 @@ export class Preparation {
     this.config = options.config;
     this.window = options.window;
     this.onOverQuota = options.onOverQuota;
+    this.onDefect = options.onDefect;
     this.writer = options.window.writer;
     this.znode = new ZnodeView();
     this.parent = new ZnodeView();
@@ -74,8 +78,7 @@ export class Preparation {
   }
 
   /**
-   * Prepares one request with the next zxid. The request's bytes are read now and not kept. Throws
-   * only what is a defect of this server.
+   * Prepares one request with the next zxid. The request's bytes are read now and not kept.
    */
   prepare(
     type: number,
@@ -99,7 +102,8 @@ export class Preparation {
     try {
       error = prepare(this, request);
     } catch (thrown) {
-      if (!(thrown instanceof MarshallingError)) throw thrown;
+      // Nothing but pending changes was touched, and those are rolled back below.
+      if (!(thrown instanceof MarshallingError)) this.onDefect(thrown as Error);
       // Apache logs this txn with the zxid of the one before it, which then is there twice; ours
       // has a zxid of its own like any other (docs/decisions/030-client-operations.md).
       error = ErrorCode.MARSHALLINGERROR;

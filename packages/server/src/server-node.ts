@@ -149,6 +149,7 @@ export class ServerNode {
       config,
       window: this.window,
       onOverQuota: (path, isHard) => this.noteOverQuota(path, isHard),
+      onDefect: (error) => this.noteDefect(error),
     });
     this.reply = new ByteWriter(4096);
     this.toResume = [];
@@ -449,6 +450,15 @@ export class ServerNode {
     this.flushPending = false;
     if (this.state !== 'failed') this.log.flush();
   };
+
+  /** An exception that no request should bring about: it is answered as one that does not decode. */
+  noteDefect(error: Error): void {
+    this.metrics.unrecoverableErrors++;
+    this.environment.logger.error('A request met a defect of this server', {
+      reason: error.message,
+      stack: error.stack,
+    });
+  }
 
   /** Hard limits are counted, soft ones are written to the log: at most once in a while. */
   private noteOverQuota(path: string, isHard: boolean): void {
