@@ -112,7 +112,7 @@ async function startOnce({
   const logFd = openSync(logFile, 'w');
   const child = spawn(command, args, {
     stdio: ['ignore', logFd, logFd],
-    env: { ...process.env, ...env },
+    env: { ...serverEnvironment(), ...env },
   });
   closeSync(logFd);
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
@@ -157,6 +157,13 @@ async function startOnce({
       if (madeDir !== undefined) rmSync(madeDir, { recursive: true, force: true });
     },
   };
+}
+
+// Our tests' own variables look like settings of our server.
+function serverEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('ZEBU_')),
+  );
 }
 
 interface Wait {
