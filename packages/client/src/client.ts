@@ -161,8 +161,11 @@ export interface Client extends AsyncDisposable {
   setServers(servers: string): void;
   /** Leaves the session alive for whoever resumes it, and closes this client. */
   detach(): SessionTicket;
-  /** Ends the session, behind all calls made before. */
-  close(): Promise<void>;
+  /**
+   * Ends the session, behind all calls made before. Without a connection it waits for one, at most
+   * `timeoutMs` (default 5,000); then the session is left to expire.
+   */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
 export type ReconfigChange =
@@ -487,8 +490,8 @@ export class ClientView implements Client {
     return this.loop.detach() as SessionTicket;
   }
 
-  close(): Promise<void> {
-    return this.loop.close();
+  close(options?: { readonly timeoutMs?: number }): Promise<void> {
+    return this.loop.close(options?.timeoutMs);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

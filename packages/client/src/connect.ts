@@ -102,5 +102,6 @@ function settingsFrom(given: ConnectOptions, where: ConnectString): LoopSettings
     maxPacketBytes: given.maxPacketBytes ?? DEFAULT_MAX_PACKET_BYTES,
     maxReplyBytes: given.maxReplyBytes ?? DEFAULT_BOUND_BYTES,
     maxQueuedBytes: given.maxQueuedBytes ?? DEFAULT_BOUND_BYTES,
+    firstXid: 1,
   };
 }

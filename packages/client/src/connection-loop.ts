@@ -56,6 +56,8 @@ export interface LoopSettings {
   readonly maxPacketBytes: number;
   readonly maxReplyBytes: number;
   readonly maxQueuedBytes: number;
+  /** Requests are numbered from here, and from 1 again after 2147483647. */
+  readonly firstXid: number;
 }
 
 /** What the loop tells the outside; called from its own turns, so listeners must be run later. */
@@ -141,7 +143,7 @@ export class ConnectionLoop implements WireOwner {
     this.establishedAt = 0;
     this.pingSentAt = undefined;
     this.lastZxid = 0;
-    this.nextXid = 1;
+    this.nextXid = settings.firstXid;
     this.generation = 0;
     this.ticket = settings.resume;
     this.attemptErrors = new Map();
@@ -228,27 +230,37 @@ export class ConnectionLoop implements WireOwner {
     }
   }
 
-  /** Ends the session behind all that was called before; resolves when the server has heard it. */
-  close(): Promise<void> {
+  /**
+   * Ends the session behind all that was called before; resolves when the server has heard it, or
+   * after `timeoutMs`, when the session is left to expire.
+   */
+  close(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
     if (this.closing !== undefined) return this.closing.promise;
     const { promise } = this.beginClosing();
-    const wire = this.wire;
-    if (this.isOver || wire === undefined || !this.isConnected) {
+    if (this.isOver || this.session === undefined || this.session.isOver) {
       this.finish({ status: 'closed' }, closedError);
       return promise;
     }
     const timer = this.environment.setTimer(
       () => this.finish({ status: 'closed' }, closedError),
-      CLOSE_TIMEOUT_MS,
+      timeoutMs,
     );
     const done = (): void => {
       this.environment.clearTimer(timer);
       this.finish({ status: 'closed' }, closedError);
     };
-    this.write(
-      wire,
-      new Request(closeSpec, this.takeXid(), { isResendable: false, resolve: done, reject: done }),
-    );
+    const request = new Request(closeSpec, this.takeXid(), {
+      // Lost on the way, or only its reply? The next connection tells: it is refused, or says it again.
+      isResendable: true,
+      resolve: done,
+      reject: done,
+    });
+    // Suspended: ephemeral znodes should not have to wait for the expiry, so come back to say it.
+    const refusal =
+      this.wire !== undefined && this.isConnected
+        ? this.write(this.wire, request)
+        : this.hold(request);
+    if (refusal !== undefined) done();
     return promise;
   }
 
@@ -560,10 +572,7 @@ export class ConnectionLoop implements WireOwner {
       return;
     }
     this.recoverRequests(wire, reason);
-    if (this.closing !== undefined) {
-      this.finish({ status: 'closed' }, closedError);
-      return;
-    }
+    if (this.isOver) return;
     const session = this.session as ClientSession;
     this.attemptErrors = new Map([[server, reason ?? new Error('Closed by the server')]]);
     if (this.environment.now() - this.establishedAt >= SERVED_MS) this.hosts.served();
@@ -586,9 +595,8 @@ export class ConnectionLoop implements WireOwner {
     for (let i = 0; i < count; i++) {
       const request = pending.shift() as Request;
       const isUnsent = i >= firstUnflushed;
-      if (request.isSettled || request.spec.type === OpCode.closeSession) {
+      if (request.isSettled) {
         request.spec.finished?.();
-        request.succeed(undefined);
       } else if (isUnsent && request.xid !== Xid.setWatches) {
         request.frame = Buffer.from(wire.out.bytes.subarray(request.frameStart, request.frameEnd));
         again.push(request);
@@ -684,7 +692,11 @@ export class ConnectionLoop implements WireOwner {
       return;
     }
     this.failWaiting(error);
-    if (this.settings.onExpire === 'close' || this.closing !== undefined) {
+    if (this.closing !== undefined) {
+      this.finish({ status: 'closed' }, closedError);
+      return;
+    }
+    if (this.settings.onExpire === 'close') {
       this.finish({ status: 'expired' }, () => error);
       return;
     }
@@ -743,6 +755,7 @@ export class ConnectionLoop implements WireOwner {
     // something to go on without.
     if (this.starting !== undefined) this.startFailed(error);
     else if (credential.isConfirmed) this.finish({ status: 'auth-failed' }, () => error);
+    else this.drop(error);
   }
 
   private rearm(wire: Wire, isNewSession: boolean): void {

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { HostList } from '../src/host-list.ts';
+
+const hosts = ['a', 'b', 'c'].map((host) => ({ host, port: 2181 }));
+
+test('each server once in a round, in shuffled order, without a pause', () => {
+  const list = new HostList(hosts, () => 0);
+  const round = [list.next(), list.next(), list.next()].map(({ host }) => host);
+  expect([...round].sort()).toEqual(['a', 'b', 'c']);
+  expect(round).not.toEqual(['a', 'b', 'c']);
+});
+
+test('pauses come between rounds, double, are jittered and bounded', () => {
+  const pauses = (random: number): number[] => {
+    const list = new HostList(hosts.slice(0, 1), () => random);
+    return Array.from({ length: 8 }, () => {
+      list.next();
+      return list.pauseMs();
+    });
+  };
+  expect(pauses(0)).toEqual([50, 100, 200, 400, 800, 1500, 1500, 1500]);
+  expect(pauses(1)).toEqual([100, 200, 400, 800, 1600, 3000, 3000, 3000]);
+});
+
+test('after a time of service the next round starts at once', () => {
+  const list = new HostList(hosts.slice(0, 1), () => 0);
+  list.next();
+  list.pauseMs();
+  list.next();
+  list.served();
+  expect(list.pauseMs()).toBe(0);
+  list.next();
+  expect(list.pauseMs()).toBe(50);
+});
