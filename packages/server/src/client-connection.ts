@@ -226,7 +226,7 @@ export class ClientConnection implements ConnectionHandler {
       this.preamble === undefined
         ? bytes.subarray(start, end)
         : Buffer.concat([this.preamble, bytes.subarray(start, end)]);
-    const first = firstBytes(all, 0, all.length);
+    const first = firstBytes(all, 0, all.length, this.node.config);
     if (first === 'more') {
       this.preamble = Buffer.from(all);
       return;
@@ -426,7 +426,9 @@ export class ClientConnection implements ConnectionHandler {
     output.offset += REPLY_PREFIX_BYTES;
     if (error === 0) output.raw(body.bytes, 0, body.offset);
     this.completeReply(output, mark, proposal.xid, zxid, error);
-    this.note(labelOf(proposal.requestType), proposal.xid, proposal.receivedMs);
+    // FinalRequestProcessor throws for an error txn before it knows the operation.
+    const label = error === 0 ? labelOf(proposal.requestType) : 'NA';
+    this.note(label, proposal.xid, proposal.receivedMs);
     this.node.metrics.updateLatency.add(this.lastLatencyMs);
     if (output.offset >= FLUSH_BYTES) this.flushAndLook();
     if (this.parked.length > 0) {
@@ -440,6 +442,7 @@ export class ClientConnection implements ConnectionHandler {
   private connect(bytes: Buffer, start: number, end: number): void {
     if (this.state !== State.preamble) return;
     const { node } = this;
+    this.received++;
     node.metrics.packetsReceived++;
     const request = readConnectRequest(new ByteReader(bytes, start, end));
     this.sendsReadOnly = request.readOnly !== undefined;
@@ -594,7 +597,7 @@ export class ClientConnection implements ConnectionHandler {
     const latencyMs = Math.trunc(node.nowMs - receivedMs);
     node.metrics.answered(latencyMs);
     this.lastOp = label;
-    this.lastCxid = xid;
+    if (xid >= 0) this.lastCxid = xid;
     this.lastZxid = node.tree.lastProcessedZxid;
     this.lastResponseMs = node.nowMs;
     this.lastLatencyMs = latencyMs;

@@ -106,6 +106,13 @@ export class NodeFourLetterSource implements FourLetterSource {
         yield { remoteAddress, remotePort, sessionHigh: idHigh, sessionLow: idLow, expiresWallMs };
       }
     }
+    const { connections, config } = this.node;
+    for (const { session, transport, acceptedMs } of connections) {
+      if (session !== undefined) continue;
+      const { remoteAddress, remotePort } = transport;
+      const expiresWallMs = this.wallMsOf(acceptedMs + config.sessionlessCnxnTimeoutMs);
+      yield { remoteAddress, remotePort, sessionHigh: 0, sessionLow: 0, expiresWallMs };
+    }
   }
 
   *ephemerals(): IterableIterator<SessionPaths> {
