@@ -146,6 +146,16 @@ export class SimDisk implements Disk {
     }
   }
 
+  /**
+   * The process is killed, the machine lives on: what was written stays, synced or not. Operations
+   * that wait in this process never start; the one under way in each file has happened.
+   */
+  kill(): void {
+    this.#life += 1;
+    this.down = false;
+    this.#crashAt = 0;
+  }
+
   /** Flips one bit of a durable byte, as rotten media do. Returns where, or undefined when there is none. */
   rot(path: string, options: { seed: number }): number | undefined {
     const inode = this.#inode(path, 'open');

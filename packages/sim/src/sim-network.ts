@@ -526,9 +526,7 @@ export class SimConnection implements Connection {
     this.network.connections.delete(this);
   }
 
-  private failure(
-    code: 'CONNECT_TIMEOUT' | 'CONNECT_FAILED' | 'CONNECTION_RESET',
-  ): TransportError {
+  private failure(code: 'CONNECT_TIMEOUT' | 'CONNECT_FAILED' | 'CONNECTION_RESET'): TransportError {
     return new TransportError(code, { address: this.remoteAddress, port: this.remotePort });
   }
 }

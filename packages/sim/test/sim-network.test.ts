@@ -1,4 +1,4 @@
-import { networkCases, type NetworkHarness } from '@zebu/transport/compliance';
+import { type NetworkHarness, networkCases } from '@zebu/transport/compliance';
 import { describe, expect, test } from 'vitest';
 import { Prng } from '../src/prng.ts';
 import { SimScheduler } from '../src/scheduler.ts';

@@ -1,0 +1,19 @@
+// The state after recovery is the state after some prefix of the txns in the order in which they were
+// issued: nothing half done (a multi is there whole or not at all), nothing of what comes behind.
+
+import { compareTree } from '../tree-dump.ts';
+import type { MakeChecker } from './checker.ts';
+
+const NAME = 'recovered-state';
+
+export const recoveredState: MakeChecker = ({ oracle }) => ({
+  name: NAME,
+
+  serving({ node, zxid }) {
+    compareTree(NAME, node.tree, oracle.tree, zxid);
+  },
+
+  look(node) {
+    compareTree(NAME, node.tree, oracle.tree, node.tree.lastProcessedZxid);
+  },
+});

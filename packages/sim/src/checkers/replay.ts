@@ -1,0 +1,70 @@
+// Every snapshot on the disk, with the log behind it, leads to the same state as the log alone.
+//
+// The snapshots are fuzzy: this is where a rule of replay that does not converge shows.
+
+import { formatZxid } from '@zebu/protocol';
+import { defaultServerConfig } from '@zebu/server';
+import { ServerState } from '@zebu/server/internal';
+import { type Disk, openDataDirectory, recover, snapshotFiles } from '@zebu/storage';
+import { compareTree } from '../tree-dump.ts';
+import { withDisk } from '../txn-log-tap.ts';
+import { demand } from '../violation.ts';
+import type { MakeChecker } from './checker.ts';
+
+const NAME = 'replay';
+
+export const replay: MakeChecker = ({ oracle }) => {
+  const config = defaultServerConfig({ extendedTypesEnabled: true });
+  return {
+    name: NAME,
+
+    serving({ disk, dataDir, zxid }) {
+      const directory = openDataDirectory({ disk, dataDir });
+      const snapshots = snapshotFiles(disk.list(directory.snapshotDirectory));
+      for (const snapshot of snapshots) {
+        const steps = recover({
+          disk: onlySnapshot(disk, snapshot.name),
+          directory,
+          createTarget: () => new ServerState(config, 0),
+          repair: false,
+        });
+        let step = steps.next();
+        while (!step.done) step = steps.next();
+        const { target, zxid: reached } = step.value;
+        demand(
+          reached === zxid,
+          NAME,
+          () => `${snapshot.name} and the log lead to ${formatZxid(reached)}`,
+        );
+        compareTree(`${NAME} of ${snapshot.name}`, target.tree, oracle.tree, zxid);
+        demand(
+          target.tree.digestMismatches === 0 && !target.tree.isFuzzy,
+          NAME,
+          () => `${snapshot.name} and the log: txns lead elsewhere than they say`,
+        );
+        for (const [id, timeoutMs] of target.sessions) {
+          demand(
+            oracle.tree.session(id, zxid) === timeoutMs,
+            NAME,
+            () =>
+              `${snapshot.name} and the log give session 0x${id.toString(16)} ${timeoutMs} ms, ` +
+              `the log alone ${oracle.tree.session(id, zxid)}`,
+          );
+        }
+        demand(
+          target.sessions.size === oracle.tree.sessionIds(zxid).length,
+          NAME,
+          () => `${snapshot.name} and the log lack sessions`,
+        );
+      }
+    },
+  };
+};
+
+/** The disk as if there were no other snapshot. */
+function onlySnapshot(disk: Disk, name: string): Disk {
+  return withDisk(disk, {
+    list: (path) =>
+      disk.list(path).filter((other) => !other.startsWith('snapshot.') || other === name),
+  });
+}

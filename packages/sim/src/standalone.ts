@@ -1,0 +1,455 @@
+// One production server, its disk, its clients and the checkers, in virtual time.
+//
+//   clients ─ SimNetwork ─ startServer() ─ tap ─ SimDisk
+//      │                        │           │
+//      └──── what was said ─────┴─ checkers ┴─ what was logged ─► Oracle
+//
+// The server is started anew after each crash, from what the disk kept. A step is one callback of the
+// scheduler; after each, the first broken promise ends the run. Promises exist only where a server is
+// started and stopped: there, and nowhere else, microtasks are drained.
+
+import { errorName } from '@zebu/protocol';
+import {
+  type Logger,
+  type ServerConfigOverrides,
+  startServer,
+  type ZebuServer,
+} from '@zebu/server';
+import { nodeOf, type ServerNode } from '@zebu/server/internal';
+import type { Disk } from '@zebu/storage';
+import { ALL_CHECKERS } from './checkers/all.ts';
+import type { Checker, CheckerContext, MakeChecker } from './checkers/checker.ts';
+import { Oracle } from './oracle.ts';
+import { Prng } from './prng.ts';
+import { SimScheduler } from './scheduler.ts';
+import { type ClientObserver, SimClient } from './sim-client.ts';
+import { SimClock } from './sim-clock.ts';
+import { SimDisk } from './sim-disk.ts';
+import { simEnvironment } from './sim-environment.ts';
+import { type SimConnection, SimNetwork } from './sim-network.ts';
+import { SimProcess } from './sim-process.ts';
+import { Transcript } from './transcript.ts';
+import { tapTxnLog } from './txn-log-tap.ts';
+import { Violation } from './violation.ts';
+import { describeAsk } from './wire.ts';
+import { Workload } from './workload.ts';
+
+export const DATA_DIR = '/data';
+const SERVER = { host: '10.0.0.1', port: 2181 };
+const BEAT_MS = 40;
+const LOOK_MS = 100;
+/** Microtasks between two callbacks while a server starts or stops. */
+const DRAINED_MICROTASKS = 16;
+
+/** Faults put into the server or its surroundings, to see that the checkers find them. */
+export interface Plant {
+  /** Below the tap: what the disk really does. */
+  readonly disk?: (disk: Disk) => Disk;
+  /** Above the tap: what the server believes. */
+  readonly log?: (disk: Disk) => Disk;
+  readonly node?: (node: ServerNode) => void;
+  readonly serverWrites?: (end: SimConnection, bytes: Buffer) => Buffer;
+}
+
+export interface StandaloneOptions {
+  readonly seed: number;
+  readonly requests?: number;
+  readonly clients?: number;
+  readonly reads?: number;
+  readonly closes?: number;
+  readonly dataBytes?: number;
+  readonly config?: ServerConfigOverrides;
+  /** Ms of a disk operation; default SimDisk's. */
+  readonly diskMs?: (prng: Prng) => number;
+  readonly windowBytes?: number;
+  readonly checkers?: readonly MakeChecker[];
+  readonly plant?: Plant;
+}
+
+export type Outcome = 'serving' | 'down' | 'refused';
+
+export class Standalone {
+  readonly scheduler: SimScheduler;
+  readonly prng: Prng;
+  readonly disk: SimDisk;
+  readonly network: SimNetwork;
+  readonly clock: SimClock;
+  readonly oracle: Oracle;
+  readonly transcript: Transcript;
+  readonly workload: Workload;
+  readonly clients: SimClient[];
+  server: ZebuServer | undefined;
+  /** Why the last start was refused. */
+  refusal: Error | undefined;
+  starts: number;
+  private readonly options: StandaloneOptions;
+  private readonly checkers: Checker[];
+  private process: SimProcess;
+  private violation: Error | undefined;
+  private stalledMs: number;
+  private readonly serverPrng: Prng;
+  private failedWith: Error | undefined;
+
+  constructor(options: StandaloneOptions) {
+    this.options = options;
+    this.scheduler = new SimScheduler();
+    this.prng = new Prng(options.seed);
+    const diskPrng = this.prng.fork('disk');
+    const { diskMs } = options;
+    this.disk = new SimDisk({
+      schedule: (delayMs, task) => void this.scheduler.schedule(delayMs, task),
+      random: () => diskPrng.next(),
+      ...(diskMs === undefined ? {} : { latencyMs: () => diskMs(diskPrng) }),
+    });
+    this.disk.makeDirectory(DATA_DIR);
+    this.network = new SimNetwork({
+      prng: this.prng.fork('network'),
+      ...(options.windowBytes === undefined ? {} : { windowBytes: options.windowBytes }),
+      onServerWrite: (end, bytes) => this.serverWrites(end, bytes),
+      onServerData: (end) => this.tell('serverHears', end),
+    });
+    this.clock = new SimClock(this.scheduler, this.prng.fork('clock'));
+    this.oracle = new Oracle();
+    this.transcript = new Transcript(() => this.scheduler.nowMs);
+    this.workload = new Workload({
+      prng: this.prng.fork('workload'),
+      requests: options.requests ?? 150,
+      reads: options.reads ?? 0.4,
+      dataBytes: options.dataBytes ?? 120,
+      closes: options.closes ?? 0.015,
+    });
+    this.serverPrng = this.prng.fork('server');
+    this.process = new SimProcess(this.scheduler, 'server 0');
+    this.server = undefined;
+    this.refusal = undefined;
+    this.failedWith = undefined;
+    this.starts = 0;
+    this.violation = undefined;
+    this.stalledMs = 0;
+    const context: CheckerContext = {
+      oracle: this.oracle,
+      nowMs: () => this.scheduler.nowMs,
+      tickMs: this.config.tickTimeMs ?? 0,
+      stalledMs: () => this.stalledMs,
+    };
+    this.checkers = (options.checkers ?? ALL_CHECKERS).map((make) => make(context));
+    this.clients = Array.from({ length: options.clients ?? 4 }, (_, i) => this.newClient(i));
+  }
+
+  get config(): ServerConfigOverrides {
+    return {
+      dataDir: DATA_DIR,
+      clientPort: SERVER.port,
+      clientPortAddress: SERVER.host,
+      tickTimeMs: 100,
+      snapCount: 24,
+      preAllocSizeBytes: 8192,
+      autopurgePurgeIntervalMs: 10,
+      autopurgeSnapRetainCount: 3,
+      extendedTypesEnabled: true,
+      containers: { checkIntervalMs: 15 },
+      ...this.options.config,
+    };
+  }
+
+  get node(): ServerNode | undefined {
+    return this.server === undefined ? undefined : nodeOf(this.server);
+  }
+
+  /** All requests were made, and answered or given up. */
+  get isDone(): boolean {
+    return this.workload.left === 0 && this.clients.every((client) => client.inFlight === 0);
+  }
+
+  /** Why the server stopped by itself, if it did. */
+  get failure(): Error | undefined {
+    return this.failedWith;
+  }
+
+  // ---- the server's life ----
+
+  /** Starts the server on what the disk holds, and checks what it came up with. */
+  async start(): Promise<Outcome> {
+    const { plant } = this.options;
+    this.starts++;
+    this.process = new SimProcess(this.scheduler, `server ${this.starts}`);
+    this.server = undefined;
+    this.failedWith = undefined;
+    this.refusal = undefined;
+    const below = plant?.disk?.(this.disk) ?? this.disk;
+    const tapped = tapTxnLog(below, {
+      issued: (bytes) => this.guard(() => this.issued(bytes)),
+      durable: (zxid) => this.oracle.durable(zxid),
+    });
+    const environment = simEnvironment({
+      process: this.process,
+      clock: this.clock,
+      disk: plant?.log?.(tapped) ?? tapped,
+      network: this.network.host(SERVER.host, this.process),
+      prng: this.serverPrng.fork(this.process.name),
+      logger: this.logger(),
+    });
+    this.transcript.add('server', `start ${this.starts}`);
+    let server: ZebuServer | undefined;
+    let refusal: Error | undefined;
+    startServer({ ...this.config, environment }).then(
+      (started) => {
+        server = started;
+      },
+      (error: Error) => {
+        refusal = error;
+      },
+    );
+    await this.drive(() => server !== undefined || refusal !== undefined);
+    if (this.disk.down) return 'down';
+    if (server === undefined) {
+      this.refusal = refusal;
+      this.transcript.add('server', `refuses to start: ${refusal?.message}`);
+      return 'refused';
+    }
+    const process = this.process;
+    void server.failed.then((error) => {
+      if (process === this.process) this.failedWith = error;
+    });
+    const node = nodeOf(server);
+    plant?.node?.(node);
+    this.server = server;
+    const zxid = server.lastZxid;
+    this.transcript.add('server', `recovered ${zxid} of ${this.oracle.lastZxid}`);
+    const state = { node, disk: this.disk, dataDir: DATA_DIR, zxid };
+    this.tell('recovered', state);
+    this.throwViolation();
+    this.oracle.recovered(zxid);
+    this.tell('serving', state);
+    this.throwViolation();
+    this.process.every(LOOK_MS, () => {
+      if (node.isServing) this.tell('look', node);
+    });
+    return 'serving';
+  }
+
+  /** Stops the server in order. Nothing that was taken is lost. */
+  async stop(): Promise<void> {
+    let error: Error | undefined;
+    let done = false;
+    this.server?.close().then(
+      () => {
+        done = true;
+      },
+      (reason: Error) => {
+        done = true;
+        error = reason;
+      },
+    );
+    await this.drive(() => done);
+    this.process.kill();
+    this.network.crash(this.process);
+    this.server = undefined;
+    if (error !== undefined) throw error;
+  }
+
+  /** Power fails and comes back: what was not synced is kept in part, as `seed` says. */
+  powerCut(seed: number): void {
+    this.transcript.add('power', `cut, seed ${seed}`);
+    this.bury();
+    this.disk.crash({ seed });
+  }
+
+  /** The process is killed; the machine, and with it all that was written, stays. */
+  kill(): void {
+    this.transcript.add('server', 'killed');
+    this.bury();
+    this.disk.kill();
+  }
+
+  /** Nothing of the server runs for a while. */
+  stall(forMs: number): void {
+    this.transcript.add('server', `stalls for ${forMs.toFixed(0)} ms`);
+    this.stalledMs += forMs;
+    this.process.stall(forMs);
+  }
+
+  private bury(): void {
+    this.process.kill();
+    this.network.crash(this.process);
+    this.server = undefined;
+  }
+
+  // ---- running ----
+
+  /**
+   * Runs until the condition holds, the disk is down, or the time is up. Returns false if it did not
+   * come to hold. Throws the first Violation.
+   */
+  run(untilMs: number, condition: () => boolean = () => false): boolean {
+    const { scheduler, disk } = this;
+    while (!condition()) {
+      if (disk.down) return false;
+      let ran = false;
+      try {
+        ran = scheduler.step(untilMs);
+      } catch (error) {
+        // A call into a disk that went down ends whatever the server was doing.
+        if (!disk.down) this.violation ??= error as Error;
+      }
+      this.throwViolation();
+      if (!ran && !disk.down) {
+        if (untilMs > scheduler.nowMs && Number.isFinite(untilMs)) scheduler.run(untilMs);
+        return condition();
+      }
+    }
+    return true;
+  }
+
+  /** As `run`, for so many ms. */
+  runFor(ms: number, condition?: () => boolean): boolean {
+    return this.run(this.scheduler.nowMs + ms, condition);
+  }
+
+  /** Lets what resolved promises have to say be said. */
+  async settlePromises(): Promise<void> {
+    for (let i = 0; i < DRAINED_MICROTASKS; i++) await undefined;
+  }
+
+  /** Lets clients connect and ask. */
+  startClients(): void {
+    for (const client of this.clients) client.connect();
+  }
+
+  /** Everything that the checkers say about the server as it stands. */
+  look(): void {
+    const { node } = this;
+    if (node?.isServing) this.tell('look', node);
+    this.throwViolation();
+  }
+
+  private async drive(settled: () => boolean): Promise<void> {
+    for (let idle = 0; ; ) {
+      await this.settlePromises();
+      if (settled() || this.disk.down) return;
+      let ran = false;
+      try {
+        ran = this.scheduler.step();
+      } catch (error) {
+        if (!this.disk.down) this.violation ??= error as Error;
+      }
+      this.throwViolation();
+      idle = ran ? 0 : idle + 1;
+      if (idle > 100) throw new Violation('liveness', 'the server neither starts nor stops');
+    }
+  }
+
+  // ---- what is seen ----
+
+  private issued(bytes: Buffer): void {
+    const entry = this.oracle.issued(bytes, this.scheduler.nowMs);
+    const { zxid, txn } = entry;
+    this.transcript.add('log', `${zxid} type ${txn.header.type} #${txn.header.cxid}`);
+    for (const checker of this.checkers) checker.issued?.(entry);
+  }
+
+  private serverWrites(end: SimConnection, bytes: Buffer): Buffer {
+    const said = this.options.plant?.serverWrites?.(end, bytes) ?? bytes;
+    if (said.length > 0) this.tell('serverWrites', end, said);
+    return said;
+  }
+
+  private tell<K extends Exclude<keyof Checker, 'name'>>(
+    what: K,
+    ...about: Parameters<NonNullable<Checker[K]>>
+  ): void {
+    this.guard(() => {
+      for (const checker of this.checkers) {
+        const method = checker[what] as ((...args: typeof about) => void) | undefined;
+        method?.call(checker, ...about);
+      }
+    });
+  }
+
+  /** A checker may be called from inside the server, which must not get to see what it throws. */
+  private guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.violation ??= error as Error;
+    }
+  }
+
+  private throwViolation(): void {
+    if (this.violation !== undefined) throw this.violation;
+  }
+
+  private logger(): Logger {
+    const line =
+      (level: string) =>
+      (message: string, fields?: Record<string, unknown>): void => {
+        this.transcript.add('server', `${level} ${message} ${JSON.stringify(fields ?? {})}`);
+        if (message === 'Session expired') {
+          this.tell('expired', BigInt(fields?.['session'] as string));
+        }
+      };
+    return {
+      debugEnabled: false,
+      debug: line('debug'),
+      info: line('info'),
+      warn: line('warn'),
+      error: line('error'),
+    };
+  }
+
+  private newClient(index: number): SimClient {
+    const name = `c${index}`;
+    const process = new SimProcess(this.scheduler, name);
+    const client = new SimClient({
+      name,
+      process,
+      network: this.network.host(`10.0.1.${index + 1}`, process),
+      server: SERVER,
+      timeoutMs: 400 + 200 * (index % 4),
+      observer: this.observer(),
+      next: () => this.workload.next(),
+    });
+    client.depth = 1 + (index % 4) * 3;
+    process.every(BEAT_MS, () => {
+      client.beat();
+      client.pump();
+    });
+    return client;
+  }
+
+  private observer(): ClientObserver {
+    const { transcript } = this;
+    return {
+      established: (conversation) => {
+        const { client, sessionId, isReattached } = conversation;
+        const how = isReattached ? 'again' : 'new';
+        transcript.add(client.name, `session 0x${sessionId.toString(16)} ${how}`);
+        this.tell('established', conversation);
+      },
+      refused: (client, sessionId) => {
+        transcript.add(client.name, `session 0x${sessionId.toString(16)} refused`);
+        this.tell('refused', client, sessionId);
+      },
+      sent: (conversation, ask) => {
+        transcript.add(conversation.client.name, `> ${describeAsk(ask)}`);
+        this.tell('sent', conversation, ask);
+      },
+      answered: (conversation, ask, answer) => {
+        const { xid, zxid, error, path } = answer;
+        transcript.add(
+          conversation.client.name,
+          `< #${xid} ${zxid} ${errorName(error)} ${path ?? ''}`,
+        );
+        this.tell('answered', conversation, ask, answer);
+      },
+      event: (conversation, event, zxid) => {
+        transcript.add(conversation.client.name, `! ${event.type} ${event.path} ${zxid}`);
+        this.tell('event', conversation, event, zxid);
+      },
+      ended: (conversation, unanswered) => {
+        transcript.add(conversation.client.name, `closed, ${unanswered.length} unknown`);
+        this.tell('ended', conversation, unanswered);
+      },
+    };
+  }
+}
