@@ -102,6 +102,9 @@ export class ServerNode {
   private readonly leavingSlots: number[];
   private durableZxid: Zxid;
   private flushPending: boolean;
+  private unflushedTxns: number;
+  /** Stops the timer of flushDelay. */
+  private stopFlushTimer: (() => void) | undefined;
   private applyPending: boolean;
   private quotaWarnedMs: number;
   private sweepPending: boolean;
@@ -159,6 +162,8 @@ export class ServerNode {
     this.leavingSlots = [];
     this.durableZxid = this.tree.lastProcessedZxid;
     this.flushPending = false;
+    this.unflushedTxns = 0;
+    this.stopFlushTimer = undefined;
     this.applyPending = false;
     this.quotaWarnedMs = Number.NEGATIVE_INFINITY;
     this.sweepPending = false;
@@ -249,6 +254,7 @@ export class ServerNode {
     this.timers.length = 0;
     this.sweeper.stop();
     this.snapshotter?.stop();
+    this.stopFlushTimer?.();
     for (const listener of this.listeners) listener.stopAccepting();
     await new Promise<void>((resolve, reject) => {
       this.log.close((error) => (error === undefined ? resolve() : reject(error)));
@@ -438,16 +444,34 @@ export class ServerNode {
     proposal.requestType = type;
     this.metrics.proposals++;
     this.log.append(proposal.zxid, proposal.bytes, proposal.start, proposal.end);
-    if (!this.flushPending) {
-      this.flushPending = true;
-      this.environment.scheduler.afterTurn(this.flushLog);
-    }
+    this.scheduleFlush();
     this.snapshotIfDue();
     return proposal;
   }
 
+  /**
+   * The log is flushed at the end of the turn, with all that arrived in it; sooner at maxBatchSize
+   * txns, later only where flushDelay asks for it.
+   */
+  private scheduleFlush(): void {
+    const { maxBatchSize, flushDelayMs } = this.config;
+    const { scheduler } = this.environment;
+    this.unflushedTxns++;
+    if (this.unflushedTxns >= maxBatchSize) {
+      this.unflushedTxns = 0;
+      this.log.flush();
+    } else if (!this.flushPending) {
+      this.flushPending = true;
+      if (flushDelayMs <= 0) scheduler.afterTurn(this.flushLog);
+      else this.stopFlushTimer = scheduler.every(flushDelayMs, this.flushLog);
+    }
+  }
+
   private readonly flushLog = (): void => {
+    this.stopFlushTimer?.();
+    this.stopFlushTimer = undefined;
     this.flushPending = false;
+    this.unflushedTxns = 0;
     if (this.state !== 'failed') this.log.flush();
   };
 
