@@ -177,11 +177,12 @@ export class TxnApplier {
     tree.addDigest(parent);
     tree.addDigest(id);
 
+    // Before the quotas: a new zookeeper_stats is answered as the client made it, then counted.
+    this.replyCreated(type, pathStart, pathLength, id);
     const { quotas } = tree;
     quotas.created(id);
     if (quotas.size > 0) quotas.count(id, store.dataLength(id), 1);
     this.listener?.created(id, parent);
-    this.replyCreated(type, pathStart, pathLength, id);
     return ErrorCode.OK;
   }
 

@@ -1,7 +1,7 @@
 // A hash table over records that hold their own hash and chain link.
 //
 // Linear hashing: the table has `count` buckets, not a power of two of them. Each insert beyond
-// the load factor splits two buckets and no more, so growing from nothing to millions of entries never
+// a load of 1 splits exactly one bucket, so growing from nothing to millions of entries never
 // costs more than a short chain walk in any one insert: a Map of that size stops for 100 ms.
 //
 //   bucket(hash) = hash & highMask, or, where that bucket does not exist yet, hash & lowMask
@@ -11,8 +11,6 @@
 import { CHUNK_BITS, CHUNK_MASK, CHUNK_RECORDS, type RecordSlab } from './record-slab.ts';
 
 const FIRST_BUCKETS = 64;
-/** Buckets per entry: two, so that a look-up rarely touches a record it does not look for. */
-const BUCKETS_PER_ENTRY = 2;
 
 /**
  * Index of the records of one slab. Records are found by hash only: the caller walks
@@ -48,11 +46,14 @@ export class HashIndex {
 
   insert(id: number, hash: number): void {
     this.size++;
-    for (let i = 0; i < BUCKETS_PER_ENTRY && this.size * BUCKETS_PER_ENTRY > this.count; i++) {
-      this.split();
-    }
+    if (this.size > this.count) this.split();
     this.slab.set(id, this.hashField, hash);
     this.push(this.bucketOf(hash), id);
+  }
+
+  /** Makes the buckets for this many entries at once: before a bulk load, while there are few. */
+  reserve(entries: number): void {
+    while (this.count < entries) this.split();
   }
 
   /** The record must be in the index. */

@@ -2,6 +2,6 @@
 // ZEBU_FC_SEED and ZEBU_FC_RUNS search elsewhere, and longer.
 
 export const RUNS = {
-  numRuns: Number(process.env.ZEBU_FC_RUNS ?? 300),
+  numRuns: Number(process.env.ZEBU_FC_RUNS ?? 100),
   seed: Number(process.env.ZEBU_FC_SEED ?? 20261124),
 };
