@@ -325,6 +325,8 @@ export class DataTree {
   expectDigest(zxid: number, digestHigh: number, digestLow: number): void {
     this.fuzzyUntilZxid = zxid;
     this.fuzzyDigest.set(digestHigh, digestLow);
+    // No txn was applied while the snapshot was written: it is not fuzzy, and nothing is to come.
+    if (zxid > 0 && zxid <= this.lastProcessedZxid) this.endFuzziness(zxid);
   }
 
   /** Whether replay has not reached the end of the snapshot it started from. */

@@ -480,6 +480,15 @@ describe('the digest of a txn', () => {
     expect(tree.digestMismatches).toBe(1);
   });
 
+  test('of a snapshot during which nothing was applied is compared at once', () => {
+    tree.lastProcessedZxid = 2;
+    tree.expectDigest(2, 0, 1371985504);
+    expect(tree.isFuzzy).toBe(false);
+    expect(tree.digestMismatches).toBe(0);
+    tree.expectDigest(2, 0, 1);
+    expect(tree.digestMismatches).toBe(1);
+  });
+
   test('costs nothing where digests are off', () => {
     tree = new DataTree({ digest: false });
     const entry = entryWith(2, 1n);
