@@ -103,6 +103,27 @@ export const networkCases: readonly NetworkCase[] = [
       }),
   },
   {
+    name: 'a writer that reuses its buffer whenever it may sends every byte right',
+    run: (harness) =>
+      withPair(harness, async ({ dialled, accepted }) => {
+        const size = 100_000;
+        const count = 200;
+        let buffer = Buffer.alloc(size);
+        for (let i = 0; i < count; i++) {
+          buffer.fill(i);
+          if (!dialled.connection.write(buffer, 0, size)) buffer = Buffer.alloc(size);
+          // Now and then the reader gets ahead, so that taken and queued writes alternate.
+          if (i % 20 === 0) await harness.settle();
+        }
+        await harness.until(() => accepted.received === count * size);
+        const { bytes } = accepted;
+        for (let i = 0; i < count; i++) {
+          const part = bytes.subarray(i * size, (i + 1) * size);
+          assert.ok(part.equals(Buffer.alloc(size, i)), `write ${i} was overwritten`);
+        }
+      }),
+  },
+  {
     name: 'end flushes what is queued, and both ends close without a reason',
     run: (harness) =>
       withPair(harness, async ({ dialled, accepted }) => {

@@ -2,11 +2,10 @@
 //
 // This is the one file that uses what Node does not document: the accept callback of a server's
 // handle, the handle's own methods and process.binding('stream_wrap'). It is here because it pays
-// (bench/README in docs/PERFORMANCE.md; Node 24.21, 64 connections, one request in flight): 1.9 KB
-// of resident memory per idle connection where net.Socket takes 5.5 KB, about a third less CPU per
-// request than 'data' events, and no tick queued per write. Where a Node lacks any of it
-// `streamInternals()` says so, and listener.ts takes SocketConnection instead; both pass the same
-// compliance suite.
+// (bench/accepted.ts, Node 24.21, medians of 5): 7.4 us of CPU per request and 0.5 KB per idle
+// connection, where net.Socket takes 10.1 us and 1.5 KB with 'data' events, 8.7 us and 2.4 KB with
+// `onread`. Where a Node lacks any of it `streamInternals()` says so, and listener.ts takes
+// SocketConnection instead; both pass the same compliance suite.
 //
 // Reads go into one buffer shared by all connections. That is safe because libuv allocates, reads
 // and calls back in one go, and JavaScript never runs the loop from within a callback: no other

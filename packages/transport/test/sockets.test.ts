@@ -47,6 +47,34 @@ describe.each([
   ['on stream handles', false],
   ['by the public API only', true],
 ])('sockets %s', (_, publicApiOnly) => {
+  test('while a handler runs nobody else reads into its buffer', async () => {
+    const network = nodeNetwork({ publicApiOnly });
+    const changed: string[] = [];
+    let calls = 0;
+    const listener = await network.listen({ host: '127.0.0.1', port: 0 }, () => ({
+      data(bytes, start, end) {
+        calls++;
+        const before = bytes.toString('latin1', start, end);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+        const after = bytes.toString('latin1', start, end);
+        if (before !== after) changed.push(after);
+      },
+      drained() {},
+      closed() {},
+    }));
+    cleanups.push(() => listener.close());
+    const peers = Array.from({ length: 10 }, (_, i) => {
+      const peer = connect(listener.port, '127.0.0.1', () => peer.write(String(i).repeat(1000)));
+      peer.on('error', () => {});
+      return peer;
+    });
+    cleanups.push(() => {
+      for (const peer of peers) peer.destroy();
+    });
+    await socketHarness(network).until(() => calls >= 10);
+    expect(changed).toEqual([]);
+  });
+
   test('a reset is a reason with the address in it', async () => {
     const { peer, until, seen } = await acceptOne(publicApiOnly);
     peer.resetAndDestroy();
