@@ -27,7 +27,8 @@ export interface StartOptions {
 /** What loop-monitor.mjs answers; it starts anew with every question. */
 export interface LoopReport {
   readonly longestPauseMs: number;
-  readonly p999Ms: number;
+  /** CPU time of the longest stretch without a look at the timers. */
+  readonly longestBusyMs: number;
   readonly longestGcMs: number;
   readonly memory: NodeJS.MemoryUsage;
 }

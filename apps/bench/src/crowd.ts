@@ -1,6 +1,6 @@
 // Many connections that all wait for the same thing: each for its next reply, or each for a watch event.
 
-import { type ByteWriter, beginFrame, endFrame, writeRequestHeader, Xid } from '@zebu/protocol';
+import { Xid } from '@zebu/protocol';
 import type { RawConnection, ReplySink } from './raw-connection.ts';
 
 export type Awaited = 'reply' | 'event';
@@ -76,6 +76,7 @@ class Member implements ReplySink {
   }
 
   reply(xid: number, error: number): void {
+    if (xid === Xid.ping) return;
     const isEvent = xid === Xid.notification;
     if (!isEvent && error !== 0) this.#crowd.fail(new Error(`A client got error ${error}`));
     if (this.isServed || isEvent !== (this.#crowd.awaited === 'event')) return;
@@ -88,18 +89,4 @@ class Member implements ReplySink {
   closed(reason: Error): void {
     this.#crowd.fail(reason);
   }
-}
-
-/** Sends one request with the connection's next xid, outside of any loop. */
-export function sendRequest(
-  connection: RawConnection,
-  writer: ByteWriter,
-  type: number,
-  writeBody: () => void,
-): void {
-  const mark = beginFrame(writer);
-  writeRequestHeader(writer, { xid: ++connection.xid, type });
-  writeBody();
-  endFrame(writer, mark);
-  connection.send(writer);
 }

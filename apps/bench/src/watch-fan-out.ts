@@ -1,21 +1,14 @@
 // One change, many watchers: N sessions watch one znode, one more sets its data, and the clock runs from
 // that send until each watcher has its event.
 
-import {
-  AddWatchMode,
-  ByteWriter,
-  OpCode,
-  writePathNumberRequest,
-  writePathWatchRequest,
-  writeSetDataRequest,
-} from '@zebu/protocol';
 import { askAll, type Target } from './ask-all.ts';
-import { Crowd, sendRequest } from './crowd.ts';
+import { Crowd } from './crowd.ts';
 import { type OnProgress, writeCreate } from './data-set.ts';
 import { deleteTree } from './delete-tree.ts';
 import { Histogram } from './histogram.ts';
 import { type Figures, Meter } from './meter.ts';
 import { openConnections, type RawConnection } from './raw-connection.ts';
+import { Requests } from './requests.ts';
 import type { MeasuredTarget, Scenario } from './scenario.ts';
 
 export interface FanOutSettings {
@@ -35,7 +28,7 @@ export class FanOutScenario implements Scenario {
   readonly unit = 'events';
   readonly #settings: FanOutSettings;
   readonly #znode: string;
-  readonly #writer = new ByteWriter(1024);
+  readonly #requests = new Requests();
 
   constructor(settings: FanOutSettings) {
     const kind = settings.isPersistent ? 'persistent' : 'one-shot';
@@ -94,23 +87,11 @@ export class FanOutScenario implements Scenario {
   }
 
   #arm(connection: RawConnection): void {
-    const path = this.#znode;
-    const writer = this.#writer;
-    if (this.#settings.isPersistent) {
-      sendRequest(connection, writer, OpCode.addWatch, () =>
-        writePathNumberRequest(writer, { path, value: AddWatchMode.persistent }),
-      );
-    } else {
-      sendRequest(connection, writer, OpCode.getData, () =>
-        writePathWatchRequest(writer, { path, watch: true }),
-      );
-    }
+    if (this.#settings.isPersistent) this.#requests.watchPersistently(connection, this.#znode);
+    else this.#requests.get(connection, this.#znode, true);
   }
 
   #change(setter: RawConnection): void {
-    const data = new Uint8Array(this.#settings.size);
-    sendRequest(setter, this.#writer, OpCode.setData, () =>
-      writeSetDataRequest(this.#writer, { path: this.#znode, data, version: -1 }),
-    );
+    this.#requests.set(setter, this.#znode, new Uint8Array(this.#settings.size));
   }
 }
