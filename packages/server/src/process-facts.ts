@@ -62,8 +62,8 @@ function maxFileDescriptors(): number {
   }
 }
 
-// A container may run as a user without a name.
-function userName(): string {
+/** On whose account the process runs; `<NA>` for a user without a name, as in a container. */
+export function userName(): string {
   try {
     return os.userInfo().username;
   } catch {

@@ -4,6 +4,7 @@
 // all entries in them are applied. Nothing is allocated per txn in the steady state.
 
 import { ByteWriter, type Zxid } from '@zebu/protocol';
+import type { AuditedRequest } from './audit.ts';
 import type { ClientConnection } from './client-connection.ts';
 
 /** One txn on its way: the bytes that are logged and applied, and who waits for it. */
@@ -24,6 +25,8 @@ export class Proposal {
   receivedMs = 0;
   /** Bytes of a large request, to be given back to the budget; 0 for others. */
   largeBytes = 0;
+  /** What the audit log is to tell of it; undefined while there is none. */
+  audited: AuditedRequest | undefined = undefined;
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -90,6 +93,7 @@ export class ProposalWindow {
     const proposal = this.ring[this.head & this.mask] as Proposal;
     this.head++;
     proposal.connection = undefined;
+    proposal.audited = undefined;
     const { bytes } = proposal;
     proposal.bytes = NO_BYTES;
     if (bytes === this.writer.bytes) {

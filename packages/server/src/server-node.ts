@@ -14,6 +14,7 @@ import { ByteReader, ByteWriter, OpCode, putInt32, type Zxid } from '@zebu/proto
 import { formatSessionId, type Session, SessionTable } from '@zebu/session';
 import { type DataDirectory, purge } from '@zebu/storage';
 import type { Connection, ConnectionHandler, Listener } from '@zebu/transport';
+import { AuditLog, type Requester as AuditRequester } from './audit.ts';
 import { AccessControl } from './auth/access-control.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { ServerConfig } from './config/server-config.ts';
@@ -22,12 +23,14 @@ import { ContainerSweeper } from './container-sweeper.ts';
 import { DigestLog } from './digest-log.ts';
 import type { Environment } from './environment.ts';
 import { NodeFourLetterSource } from './four-letter-source.ts';
+import type { Logger } from './logger.ts';
 import { ServerMetrics } from './metrics.ts';
 import { type Operation, operationOf, type Prepare } from './op-table.ts';
 import { prepareCreateSession } from './ops/create-session.ts';
 import { prepareDeleteContainer } from './ops/delete.ts';
 import { OutputPool } from './output-pool.ts';
 import { NOBODY_ASKS, Preparation, type Requester } from './preparation.ts';
+import { userName } from './process-facts.ts';
 import { type Proposal, ProposalWindow } from './proposal-window.ts';
 import type { ServerState } from './recovery-target.ts';
 import { Snapshotter } from './snapshotter.ts';
@@ -70,6 +73,7 @@ export class ServerNode {
   readonly sessions: SessionTable;
   readonly watches: WatchTable;
   readonly access: AccessControl;
+  private readonly audit: AuditLog | undefined;
   readonly connections: ConnectionTable;
   readonly events: WatchEvents;
   readonly throttle: Throttle;
@@ -130,6 +134,7 @@ export class ServerNode {
     this.watches = new WatchTable(this.tree.paths);
     this.metrics = new ServerMetrics();
     this.access = new AccessControl(config, this.metrics);
+    this.audit = config.auditEnabled ? auditTo(environment.logger) : undefined;
     this.connections = new ConnectionTable();
     this.events = new WatchEvents(this.tree, this.watches, this.connections);
     this.throttle = new Throttle({
@@ -234,6 +239,7 @@ export class ServerNode {
     this.sweeper.start();
     this.schedulePurge();
     this.dropOrphans();
+    this.audit?.serverStarted();
   }
 
   async listen(options: Parameters<Environment['network']['listen']>[0]): Promise<Listener> {
@@ -250,6 +256,7 @@ export class ServerNode {
   async stop(): Promise<void> {
     if (this.state !== 'serving') return;
     this.state = 'stopping';
+    this.audit?.serverStopped();
     for (const stopTimer of this.timers) stopTimer();
     this.timers.length = 0;
     this.sweeper.stop();
@@ -362,6 +369,7 @@ export class ServerNode {
     largeBytes: number,
   ): void {
     const session = connection.session as Session;
+    const audited = this.audit?.requested(operation.type, request, requesterOf(connection));
     const proposal = this.propose(
       operation.type,
       operation.prepare as Prepare,
@@ -371,6 +379,7 @@ export class ServerNode {
       request,
     );
     proposal.connection = connection;
+    proposal.audited = audited;
     proposal.xid = xid;
     proposal.receivedMs = receivedMs;
     proposal.largeBytes = largeBytes;
@@ -554,6 +563,7 @@ export class ServerNode {
     this.metrics.commits++;
     if (this.digestLog.wants(zxid)) this.digestLog.add(zxid, tree.digest);
     if (proposal.largeBytes > 0) this.throttle.finishLarge(proposal.largeBytes);
+    if (this.audit !== undefined) this.tellAudit(this.audit, proposal, proposal.error || error);
     switch (proposal.requestType) {
       case OpCode.createSession:
         this.applyCreateSession(proposal);
@@ -564,6 +574,12 @@ export class ServerNode {
       default:
         connection?.writeApplied(proposal, zxid, proposal.error || error, reply);
     }
+  }
+
+  private tellAudit(audit: AuditLog, proposal: Proposal, error: number): void {
+    const { audited, bytes, start, end } = proposal;
+    if (audited !== undefined) audit.applied(audited, error, bytes, start, end);
+    else if (proposal.requestType === OpCode.closeSession) audit.sessionClosed(bytes, start, end);
   }
 
   private applyCreateSession(proposal: Proposal): void {
@@ -699,3 +715,18 @@ const EMPTY = Buffer.alloc(0);
 
 /** Whom nothing is said to: the connection is being destroyed. */
 const REFUSED: ConnectionHandler = Object.freeze({ data() {}, drained() {}, closed() {} });
+
+function auditTo(logger: Logger): AuditLog {
+  return new AuditLog({
+    sink: (line, isFailure) => (isFailure ? logger.error(line) : logger.info(line)),
+    serverUser: userName(),
+  });
+}
+
+function requesterOf({ node, session, identities, authContext }: ClientConnection): AuditRequester {
+  return {
+    sessionId: session?.id ?? 0n,
+    users: node.access.auditUsers(identities),
+    address: authContext.remoteAddress,
+  };
+}
