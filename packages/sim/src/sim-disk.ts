@@ -289,6 +289,7 @@ export class SimDisk implements Disk {
     const inode = this.#inode(path, 'open');
     return {
       size: inode.size,
+      allocatedBytes: inode.size,
       read: (target, offset, length, position) => {
         this.#checkUp();
         return inode.read(target, offset, length, position);

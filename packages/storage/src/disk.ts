@@ -63,6 +63,8 @@ export interface OpenWriteOptions {
 export interface ReadableFile {
   /** Bytes, when it was opened. */
   readonly size: number;
+  /** Bytes that take room on the disk; less than `size` when parts were never written. */
+  readonly allocatedBytes: number;
   /** Fills `target[offset, offset + length)` from `position`. Returns less only at the end of the file. */
   read(target: Buffer, offset: number, length: number, position: number): number;
   close(): void;

@@ -400,10 +400,14 @@ export class SegmentReader {
 
   /** Offset of the last byte that is not zero, from `from` on; -1 if there is none. */
   #lastNonZero(from: number): number {
+    // The usual end of a preallocated log: nothing was ever written far behind it. To find that out by
+    // reading 64 MiB of holes takes up to 150 ms on a cold start.
+    const isSparse = this.#file.allocatedBytes <= from + CHUNK_BYTES;
+    const end = isSparse ? Math.min(this.size, from + 2 * CHUNK_BYTES) : this.size;
     const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
     let last = -1;
-    for (let position = from; position < this.size; position += CHUNK_BYTES) {
-      const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, this.size - position), position);
+    for (let position = from; position < end; position += CHUNK_BYTES) {
+      const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, end - position), position);
       if (got === 0) break;
       if (isZero(chunk, 0, got)) continue;
       for (let i = got - 1; i >= 0; i -= 1) {

@@ -117,6 +117,7 @@ export class MemoryDisk implements Disk {
     const size = file.size;
     return {
       size,
+      allocatedBytes: size,
       read: (target, offset, length, position) => {
         const end = Math.min(position + length, file.size);
         if (end <= position) return 0;

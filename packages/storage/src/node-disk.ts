@@ -128,11 +128,15 @@ export class NodeDisk implements Disk {
 
 class NodeReadableFile implements ReadableFile {
   readonly size: number;
+  readonly allocatedBytes: number;
   readonly #fd: number;
 
   constructor(path: string) {
     this.#fd = fs.openSync(path, 'r');
-    this.size = fs.fstatSync(this.#fd).size;
+    const stat = fs.fstatSync(this.#fd);
+    this.size = stat.size;
+    // Counted in units of 512 bytes wherever the system counts them at all (not on Windows).
+    this.allocatedBytes = process.platform === 'win32' ? stat.size : stat.blocks * 512;
   }
 
   read(target: Buffer, offset: number, length: number, position: number): number {
