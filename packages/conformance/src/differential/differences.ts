@@ -30,7 +30,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     handling: 'never sent',
   },
   {
-    what: 'a write other than a multi whose body cannot be decoded',
+    what: 'a write other than a multi whose body cannot be decoded, and a multi with a create whose ACL is null',
     apache: 'MarshallingError under the zxid of the txn before: two txns of one zxid in the log',
     ours: 'MarshallingError under a zxid of its own',
     decision: 'spec/client-wire.md section 12, READ hazard',
@@ -44,12 +44,63 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     handling: 'only texts that parse are written there',
   },
   {
+    what: 'a quota limits znode whose text is null or no list of counts',
+    apache:
+      'MarshallingError to every create and setData below, by an exception in its first stage',
+    ours: 'a limit that cannot be read is no limit',
+    decision: 'data-tree/src/quota-text.ts',
+    handling: 'only texts that parse are written there',
+  },
+  {
+    what: 'a null path in addWatch, checkWatches, removeWatches and the lists of setWatches',
+    apache:
+      'null is a key of its watch tables, found by who asks for null; in setWatches an exception',
+    ours: 'MarshallingError, the empty path in setWatches',
+    decision: 'an accident of Java maps; no client sends it',
+    handling: 'not sent',
+  },
+  {
+    what: 'a watch on the empty path, which reads as the root',
+    apache: 'is kept under the empty path, where no event ever looks',
+    ours: 'is a watch on the root',
+    decision: 'an alias of one table only (DataTree.nodes); no client sends it',
+    handling: 'not sent',
+  },
+  {
     what: 'getData of a quota stats znode when the response cache is on',
     apache:
       'old counts of the same length: the cache looks at the stat, which counting leaves alone',
     ours: 'the counts of now',
     decision: 'a defect of the cache (ResponseCache.get), which we do not have',
     handling: 'maxResponseCacheSize=0 for Apache',
+  },
+  {
+    what: 'a string that Java writes again, in the answer to sync: supplementary characters and ill-formed UTF-8',
+    apache: 'two encoded surrogates for such a character (CESU-8), U+FFFD for what is ill-formed',
+    ours: 'the bytes that the client sent',
+    decision: 'spec/client-wire.md section 1: "prefer forwarding received bytes unmodified"',
+    handling: 'both are read as the same text',
+  },
+  {
+    what: 'the body of a failed multiRead that holds writes',
+    apache: 'an empty list of results behind MarshallingError',
+    ours: 'nothing behind MarshallingError',
+    decision: 'spec/client-wire.md section 4: clients ignore a body when err is not 0',
+    handling: 'such a body is not compared',
+  },
+  {
+    what: 'zk_approximate_data_size with paths that are not ASCII',
+    apache: 'counts the UTF-16 units of paths',
+    ours: 'counts the bytes of paths',
+    decision: 'an approximate size of memory; bytes are nearer to it',
+    handling: 'not compared when such a path is left at the end',
+  },
+  {
+    what: 'a null id or scheme in an ACL list with other entries',
+    apache: 'MarshallingError where looking for repetitions meets the null, InvalidACL elsewhere',
+    ours: 'judged by itself',
+    decision: 'an accident of List.contains; no client sends it',
+    handling: 'nulls are sent in lists of one entry only',
   },
   {
     what: 'order of children, ephemerals, of the deletes of a closing session, of identities',

@@ -2,23 +2,29 @@
 //
 //   node src/differential/main.ts --seeds 20 --requests 5000            Apache 3.9.5 against zebu
 //   node src/differential/main.ts --subject apache                      Apache against itself
+//   node src/differential/main.ts --subject embedded                    zebu in this process
 //   node src/differential/main.ts --seed 7                              one seed again
 //   node src/differential/main.ts --script failing.json                 a saved script again
+//   node src/differential/main.ts --record                              Apache's answers to cases.ts again
 //   node src/differential/main.ts --reference host:port --against host:port
 //                                  servers that run already: both fresh, configured as profile.ts says
+//
+//   --without setWatches,multi      leaves these opcodes out, to look behind a known difference
 //
 // A difference is shrunk to few steps, printed and saved. Exit code 1 when there was one.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startApache } from '../apache.ts';
-import type { ServerProcess } from '../server-process.ts';
 import { startZebu } from '../zebu.ts';
+import { CASE_PROFILE, CASES } from './cases.ts';
+import { type Embedded, startEmbedded } from './embedded.ts';
 import { type Profile, profileOf, serverOptions } from './profile.ts';
 import { reportDifference } from './report.ts';
-import { type Outcome, type Pair, runScript, runSeed, type Subject } from './run.ts';
+import { type Outcome, type Pair, runScript, runSeed, type Subject, transcribe } from './run.ts';
 import type { Script } from './script.ts';
 import { shrink } from './shrink.ts';
+import { OP } from './wire.ts';
 
 const { values } = parseArgs({
   options: {
@@ -30,6 +36,8 @@ const { values } = parseArgs({
     against: { type: 'string' },
     subject: { type: 'string', default: 'zebu' },
     script: { type: 'string' },
+    record: { type: 'boolean', default: false },
+    without: { type: 'string', default: '' },
     'no-shrink': { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
     save: { type: 'string', default: '/tmp' },
@@ -39,6 +47,7 @@ const { values } = parseArgs({
 process.exitCode = await main();
 
 async function main(): Promise<number> {
+  if (values.record) return await record();
   if (values.script !== undefined) {
     const saved = JSON.parse(readFileSync(values.script, 'utf8')) as {
       profile: Profile;
@@ -52,13 +61,18 @@ async function main(): Promise<number> {
   }
   const first = Number(values.seed ?? values['first-seed']);
   const count = values.seed === undefined ? Number(values.seeds) : 1;
+  const without = new Set(
+    values.without.split(',').map((name) => OP[name as keyof typeof OP] ?? Number.NaN),
+  );
   const totals = new Map<string, number>();
   let requests = 0;
   let failures = 0;
   for (let seed = first; seed < first + count; seed++) {
     const profile = profileOf(seed);
     const started = performance.now();
-    const outcome = await withPair(profile, (pair) => runSeed(pair, seed, Number(values.requests)));
+    const outcome = await withPair(profile, (pair) =>
+      runSeed(pair, seed, Number(values.requests), without),
+    );
     requests += outcome.requests;
     for (const [key, value] of outcome.replies) totals.set(key, (totals.get(key) ?? 0) + value);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -93,7 +107,14 @@ async function judge(outcome: Outcome, profile: Profile, from: string): Promise<
         log: console.log,
       });
   const file = `${values.save}/zebu-difference-${from.replaceAll(/\W+/g, '-')}.json`;
-  writeFileSync(file, JSON.stringify({ profile, script: smallest.script }, undefined, 1));
+  writeFileSync(
+    file,
+    JSON.stringify(
+      { profile, script: smallest.script, reference: smallest.transcript },
+      undefined,
+      2,
+    ),
+  );
   if (smallest !== outcome)
     console.log(
       `Shrunk to ${smallest.script.length} steps:\n${reportDifference(smallest, { all: true })}`,
@@ -102,27 +123,44 @@ async function judge(outcome: Outcome, profile: Profile, from: string): Promise<
   return 1;
 }
 
+/** Asks Apache for the answers to `CASES`. */
+async function record(): Promise<number> {
+  const answers: Record<string, string[][]> = {};
+  for (const { name, script, profile } of CASES) {
+    await using apache = await startApache(serverOptions({ ...CASE_PROFILE, ...profile }));
+    answers[name] = await transcribe({ name: 'apache', host: '127.0.0.1', ...apache }, script);
+  }
+  const file = new URL('../../test/differential/recorded.json', import.meta.url);
+  writeFileSync(file, `${JSON.stringify(answers, undefined, 2)}\n`);
+  console.log(`Recorded ${CASES.length} cases; pnpm fix formats the file`);
+  return 0;
+}
+
 async function withPair<T>(profile: Profile, use: (pair: Pair) => Promise<T>): Promise<T> {
-  const options = serverOptions(profile);
   await using started = new AsyncDisposableStack();
   const server = async (
     address: string | undefined,
-    start: () => Promise<ServerProcess>,
+    kind: string,
     name: string,
   ): Promise<Subject> => {
     if (address !== undefined) {
       const colon = address.lastIndexOf(':');
       return { name, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
     }
-    const { port, dataDir } = started.use(await start());
+    const { port, dataDir } = started.use(await start(kind, profile));
     return { name, host: '127.0.0.1', port, dataDir };
   };
-  const startSubject = () =>
-    values.subject === 'apache' ? startApache(options) : startZebu(options);
   const [reference, subject] = await Promise.all([
-    server(values.reference, () => startApache(options), 'apache'),
-    server(values.against, startSubject, values.subject === 'apache' ? 'apache 2' : 'zebu'),
+    server(values.reference, 'apache', 'apache'),
+    server(values.against, values.subject, values.subject === 'apache' ? 'apache 2' : 'zebu'),
   ]);
   // Awaited here: the servers end when this function does.
   return await use({ reference, subject });
+}
+
+async function start(kind: string, profile: Profile): Promise<Embedded> {
+  if (kind === 'embedded') return startEmbedded(profile);
+  return kind === 'apache'
+    ? startApache(serverOptions(profile))
+    : startZebu(serverOptions(profile));
 }

@@ -112,7 +112,9 @@ export function describeReply(op: number, payload: Buffer, names: Names): Reply 
   const seen: { createdPath?: string } = {};
   let body: string;
   try {
-    body = reader.remaining === 0 ? '' : bodyText(op, reader, names, seen) + rest(reader);
+    // Apache puts an empty list behind the error of a multiRead of writes: no client looks at it.
+    const isBare = reader.remaining === 0 || (op === OP.multiRead && err !== 0);
+    body = isBare ? '' : bodyText(op, reader, names, seen) + rest(reader);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     body = ` undecodable body ${payload.subarray(bodyStart).toString('hex')}`;
@@ -279,14 +281,34 @@ function isPeer(
   return a.scheme === '"digest"' && b.scheme === a.scheme && a.perms === b.perms;
 }
 
-/** A string in quotes; bytes that are not UTF-8 show in hex. */
+/** A string in quotes. */
 function stringText(reader: WireReader, seen?: { createdPath?: string }): string {
   const bytes = reader.buffer();
   if (bytes === null) return 'null';
-  const text = bytes.toString('utf8');
-  if (!Buffer.from(text, 'utf8').equals(bytes)) return `x${bytes.toString('hex')}`;
+  const text = textOf(bytes);
   if (seen !== undefined) seen.createdPath = text;
   return JSON.stringify(text);
+}
+
+/**
+ * The text of a string's bytes, the same whether they are as a client sent them or as Java wrote them
+ * again: a supplementary character as two encoded surrogates, anything ill-formed as U+FFFD.
+ */
+export function textOf(bytes: Buffer): string {
+  const text = bytes.toString('utf8');
+  if (!text.includes('\ufffd')) return text;
+  const paired = bytes
+    .toString('hex')
+    .replaceAll(/(..)/g, '$1 ')
+    .replaceAll(/ed (a.) (..) ed (b.) (..) /g, (_, ...parts: string[]) => {
+      const [a, b, c, d] = parts.slice(0, 4).map((part) => Number.parseInt(part, 16)) as number[];
+      const high = 0xd000 | (((a as number) & 0x3f) << 6) | ((b as number) & 0x3f);
+      const low = 0xd000 | (((c as number) & 0x3f) << 6) | ((d as number) & 0x3f);
+      return `${Buffer.from(String.fromCharCode(high, low), 'utf8').toString('hex')} `;
+    });
+  const repaired = Buffer.from(paired.replaceAll(' ', ''), 'hex').toString('utf8');
+  // Java replaces an encoded surrogate by one U+FFFD, others by three.
+  return repaired.replaceAll(/\ufffd+/g, '\ufffd');
 }
 
 function bufferText(reader: WireReader): string {

@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aclText, type Names } from './normalise.ts';
+import { aclText, type Names, textOf } from './normalise.ts';
 import { opName, WireReader } from './wire.ts';
 
 export const TXN = {
@@ -97,7 +97,7 @@ function describeTxn(type: number, body: Buffer): string {
 }
 
 function txnBodyText(type: number, reader: WireReader): string {
-  const path = () => JSON.stringify(reader.string());
+  const path = () => JSON.stringify(textOf(reader.buffer() ?? Buffer.from('null')));
   const data = () => reader.buffer()?.toString('hex') ?? 'null';
   switch (type) {
     case TXN.closeSession: {

@@ -6,7 +6,7 @@ import { profileOf, serverOptions } from '../../src/differential/profile.ts';
 import { reportDifference } from '../../src/differential/report.ts';
 import { runSeed } from '../../src/differential/run.ts';
 import { startZebu } from '../../src/zebu.ts';
-import { interopTest } from '../foreign/compare.ts';
+import { interopTest } from '../support.ts';
 
 const REQUESTS = 1000;
 

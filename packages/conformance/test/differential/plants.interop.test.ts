@@ -8,7 +8,7 @@ import { profileOf, serverOptions } from '../../src/differential/profile.ts';
 import { reportDifference } from '../../src/differential/report.ts';
 import { type Outcome, type Pair, runScript, runSeed } from '../../src/differential/run.ts';
 import { shrink } from '../../src/differential/shrink.ts';
-import { interopTest } from '../foreign/compare.ts';
+import { interopTest } from '../support.ts';
 
 const SEED = 5;
 

@@ -1,7 +1,13 @@
 // The ACL of a create or setACL: what the request holds, made fit to be stored.
 
 import { OPEN_ACL_ID, skipAclVector } from '@zebu/data-tree';
-import { type ByteReader, ErrorCode, readAclVector, writeAclVector } from '@zebu/protocol';
+import {
+  type ByteReader,
+  ErrorCode,
+  MarshallingError,
+  readAclVector,
+  writeAclVector,
+} from '@zebu/protocol';
 import type { Preparation } from '../preparation.ts';
 
 /** Where in a request its ACL lies: bytes[start, end). */
@@ -34,11 +40,35 @@ export function writeFixedAcl(
     return OPEN_ACL_ID;
   }
   request.reset(bytes, range.start, range.end);
-  const fixed = access.fixupAcl(readAclVector(request), identities);
+  const acls = readAclVector(request);
+  const bad = firstNullId(preparation, request.reset(bytes, range.start, range.end));
+  if (bad >= 0) {
+    // Entries are judged in order: one before it may be invalid already.
+    const before = acls?.slice(0, bad) ?? [];
+    if (bad > 0 && access.fixupAcl(before, identities) === ErrorCode.INVALIDACL) return undefined;
+    throw new MarshallingError('Null id in an ACL');
+  }
+  const fixed = access.fixupAcl(acls, identities);
   if (fixed === ErrorCode.INVALIDACL) return undefined;
   const start = writer.offset;
   writeAclVector(writer, fixed);
   return tree.acls.intern(writer.bytes, start, writer.offset);
+}
+
+/**
+ * Index of the first entry with a null id that a scheme would have to judge; -1 without one. Apache fails
+ * on it with an exception (PrepRequestProcessor.fixupACL). Scheme `auth` does not look at the id, and a
+ * null scheme is no scheme: both are judged as empty texts.
+ */
+function firstNullId({ access }: Preparation, request: ByteReader): number {
+  const count = request.vectorLength();
+  for (let i = 0; i < count; i++) {
+    request.skip(4);
+    const scheme = request.string();
+    if (request.string() !== null || scheme === null) continue;
+    if (scheme === 'world' || access.schemes.includes(scheme)) return i;
+  }
+  return -1;
 }
 
 /** vector of one: perms 31, "world", "anyone". */

@@ -11,7 +11,7 @@ export function prepareCheck(preparation: Preparation, request: ByteReader): num
   const start = request.offset;
   if (length > 0) request.skip(length);
   const expected = request.int32();
-  if (length < 0) return ErrorCode.MARSHALLINGERROR;
+  // A null path is no path, like an empty one.
   const end = start + length;
   if (!isValidPathBytes(bytes, start, end)) return ErrorCode.BADARGUMENTS;
   const id = preparation.find(bytes, start, end);

@@ -126,7 +126,9 @@ function prepare(preparation: Preparation, request: ByteReader, shape: TxnShape)
     const existing = tree.paths.find(writer.bytes, body + 4, pathEnd);
     if (existing !== 0 && pending.load(existing, znode)) return ErrorCode.NODEEXISTS;
     if (parent.kind === ZnodeKind.ephemeral) return ErrorCode.NOCHILDRENFOREPHEMERALS;
-    if (overQuota(preparation, parentId, Math.max(dataLength, 0), 1)) {
+    // The new znode's own path may be the quota path; then it is interned already.
+    const counted = existing !== 0 ? existing : parentId;
+    if (overQuota(preparation, counted, Math.max(dataLength, 0), 1)) {
       return ErrorCode.QUOTAEXCEEDED;
     }
     return 0;

@@ -70,6 +70,7 @@ function countParts(request: ByteReader): number {
 /** Checks that a part decodes; the offset behind it. Leaves the reader where it was. */
 function endOfPart(request: ByteReader, type: number): number {
   const start = request.offset;
+  // Wherever it stands: Apache notes the changes pending for every path before it begins.
   if (request.bufferLength() < 0) throw new MarshallingError('Null path in a multi');
   request.offset = start;
   skipBuffer(request);
@@ -79,12 +80,17 @@ function endOfPart(request: ByteReader, type: number): number {
     case OpCode.createContainer:
     case OpCode.createTTL: {
       skipBuffer(request);
-      skipAclVector(request);
+      const entries = skipAclVector(request);
       const flags = request.int32();
-      if (flags < CreateFlag.persistent || flags > CreateFlag.persistentSequentialTTL) {
+      if (type === OpCode.createTTL) {
+        request.skip(8);
+        break;
+      }
+      // CreateOptions takes no null ACL and no TTL's flags without a ttl.
+      if (entries < 0) throw new MarshallingError('Null ACL in a multi');
+      if (flags < CreateFlag.persistent || flags >= CreateFlag.persistentTTL) {
         throw new MarshallingError(`Invalid create flags ${flags} in a multi`);
       }
-      if (type === OpCode.createTTL) request.skip(8);
       break;
     }
     case OpCode.setData:
@@ -103,14 +109,19 @@ function endOfPart(request: ByteReader, type: number): number {
   return end;
 }
 
-/** A create with the flags of a container becomes a createContainer; all others are what they say. */
+/**
+ * The flags of a create say more than its type: those of a container make it one, and a createTTL without
+ * those of a TTL is a create whose ttl is not looked at (MultiOperationRecord.deserialize, Op.create).
+ */
 function txnTypeOf(request: ByteReader, type: number, partEnd: number): number {
-  if (type !== OpCode.create && type !== OpCode.create2) return type;
+  if (type !== OpCode.create && type !== OpCode.create2 && type !== OpCode.createTTL) return type;
   const start = request.offset;
-  request.offset = partEnd - 4;
+  request.offset = partEnd - (type === OpCode.createTTL ? 12 : 4);
   const flags = request.int32();
   request.offset = start;
-  return flags === CreateFlag.container ? OpCode.createContainer : type;
+  if (flags === CreateFlag.container) return OpCode.createContainer;
+  const isTtl = flags === CreateFlag.persistentTTL || flags === CreateFlag.persistentSequentialTTL;
+  return type === OpCode.createTTL && !isTtl ? OpCode.create : type;
 }
 
 function prepareOf(type: number): Prepare {

@@ -16,7 +16,7 @@ export function prepareSetACL(preparation: Preparation, request: ByteReader): nu
   skipAcl(request, acl);
   const expected = request.int32();
 
-  if (pathLength < 0) return ErrorCode.MARSHALLINGERROR;
+  // A null path is no path, like an empty one.
   const end = start + pathLength;
   if (!isValidPathBytes(bytes, start, end)) return ErrorCode.BADARGUMENTS;
   writer.int32(pathLength);

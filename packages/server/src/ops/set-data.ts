@@ -18,7 +18,7 @@ export function prepareSetData(preparation: Preparation, request: ByteReader): n
   const bodyEnd = request.offset;
   const expected = request.int32();
 
-  if (pathLength < 0) return ErrorCode.MARSHALLINGERROR;
+  // A null path is no path, like an empty one.
   const pathEnd = pathStart + pathLength;
   if (!isValidPathBytes(bytes, pathStart, pathEnd)) return ErrorCode.BADARGUMENTS;
   const id = preparation.find(bytes, pathStart, pathEnd);
