@@ -9,6 +9,7 @@ import {
   TxnLogWriter,
 } from '@zebu/storage';
 import type { Listener, TlsOptions } from '@zebu/transport';
+import { checkServerConfig } from './config/check-config.ts';
 import {
   defaultServerConfig,
   type ServerConfig,
@@ -59,7 +60,8 @@ export interface ZebuServer {
 
 /**
  * Starts a server with the settings given and Apache's defaults for the rest; without `dataDir` it
- * keeps everything in memory. Resolves once it serves. Rejects with StorageError for data that must
+ * keeps everything in memory. Resolves once it serves. Rejects with ConfigError for a setting that is not
+ * allowed, with StorageError for data that must
  * not be served, and with TransportError for a port that cannot be bound.
  */
 export async function startServer(options: StartServerOptions = {}): Promise<ZebuServer> {
@@ -67,6 +69,7 @@ export async function startServer(options: StartServerOptions = {}): Promise<Zeb
   const config = defaultServerConfig(
     port === undefined ? overrides : { ...overrides, clientPort: port },
   );
+  checkServerConfig(config);
   const startedMs = environment.clock.monotonicMs();
   const recovered = await recoverState(environment, config);
   let reportFailure: (error: Error) => void = () => {};
@@ -82,9 +85,9 @@ export async function startServer(options: StartServerOptions = {}): Promise<Zeb
       openLog(environment, config, recovered.directory, lastZxid, onDurable, onFailure),
     onFatal: (error) => reportFailure(error),
   });
+  if (recovered.needsSnapshot) await takeFirstSnapshot(node);
   const listeners = await openPorts(node, config);
   node.start();
-  if (recovered.needsSnapshot) node.snapshotter?.start();
   const server = new RunningServer(node, listeners, failed);
   environment.logger.info('Serving', {
     port: server.port,
@@ -256,6 +259,16 @@ function openLog(
         thresholdMs: config.fsyncWarningThresholdMs,
       }),
     now: () => environment.clock.monotonicMs(),
+  });
+}
+
+/**
+ * Before anybody is served: a log without any snapshot stops the next start, so a crash between the
+ * first acknowledged txn and the first snapshot would make that txn unreachable.
+ */
+function takeFirstSnapshot(node: ServerNode): Promise<void> {
+  return new Promise((resolve, reject) => {
+    node.snapshotter?.start((error) => (error === undefined ? resolve() : reject(error)));
   });
 }
 

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { checkServerConfig } from '../../src/config/check-config.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { defaultServerConfig, type ServerConfigOverrides } from '../../src/config/server-config.ts';
+
+test.each<[ServerConfigOverrides]>([
+  [{}],
+  [{ clientPort: -1, secureClientPort: 0 }],
+  [{ preAllocSizeBytes: 100, snapSizeLimitBytes: 0, txnLogSizeLimitBytes: -7 }],
+  [{ containers: { checkIntervalMs: 1 } }],
+  [{ maxClientCnxns: 0, snapshotCompression: 'gz', digestAlg: 'SHA3-256' }],
+])('%j is fine', (overrides) => {
+  expect(() => checkServerConfig(defaultServerConfig(overrides))).not.toThrow();
+});
+
+test.each<[object, string]>([
+  [{ tickTimeMs: 0 }, 'tickTimeMs: 0 is not allowed (tickTime): a whole number from 1 up (ms)'],
+  [
+    { clientPort: 1.5 },
+    'clientPort: 1.5 is not allowed (clientPort): a whole number from 0 to 65535',
+  ],
+  [
+    { clientPort: '2181' },
+    'clientPort: "2181" is not allowed (clientPort): a whole number from 0 to 65535',
+  ],
+  [
+    { clientPort: 70_000 },
+    'clientPort: 70000 is not allowed (clientPort): a whole number from 0 to 65535',
+  ],
+  [{ snapCount: 1 }, 'snapCount: 1 is not allowed (snapCount): a whole number from 2 up (txns)'],
+  [{ skipAcl: 'yes' }, 'skipAcl: "yes" is not allowed (skipACL): yes or no'],
+  [
+    { containers: { maxPerMinute: 0 } },
+    'containers.maxPerMinute: 0 is not allowed (znode.container.maxPerMinute): a whole number from 1 up',
+  ],
+  [
+    { connectionThrottle: { dropIncrease: 2 } },
+    'connectionThrottle.dropIncrease: 2 is not allowed (connection_throttle_drop_increase): a number from 0 to 1',
+  ],
+  [
+    { snapshotCompression: 'zip' },
+    'snapshotCompression: "zip" is not allowed (snapshot.compression.method): (empty), none, gz, snappy',
+  ],
+  [
+    { preAllocSizeBytes: -1 },
+    'preAllocSizeBytes: -1 is not allowed (preAllocSize): a whole number from 0 up (KB), in the unit of preAllocSizeBytes',
+  ],
+  [{ dataDir: '' }, 'dataDir: "" is not allowed (dataDir): a path'],
+  [
+    { minSessionTimeoutMs: 5, maxSessionTimeoutMs: 4 },
+    'minSessionTimeoutMs 5 must not be larger than maxSessionTimeoutMs 4',
+  ],
+  [{ digestAlg: 'ROT13' }, 'digestAlg: "ROT13" is no hash'],
+])('%j is not', (overrides, message) => {
+  const check = () => checkServerConfig(defaultServerConfig(overrides as ServerConfigOverrides));
+  expect(check).toThrow(ConfigError);
+  expect(check).toThrow(message);
+});
