@@ -3,7 +3,7 @@
 //
 //   node session.mjs CLASSPATH 127.0.0.1:2181 [java options]
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -125,6 +125,37 @@ async function main() {
     if (events)
       for (const one of await clients.a.takeEvents(Number(events)))
         console.log(normalize(`a! ${one}`));
+  }
+  console.log('\n## one command a process');
+  for (const [suffix, ...command] of [
+    ['', 'ls', '/a'],
+    ['', 'get', '/missing'],
+    ['', 'create', '-s', '/a/once-', 'x'],
+    ['/a', 'ls', '/'],
+    ['/a', 'create', '/in-chroot', 'x'],
+    ['', 'get', '/a/in-chroot'],
+  ]) {
+    console.log(`$ zkCli -server {host}${suffix} ${command.join(' ')}`);
+    const { status, stdout } = spawnSync(
+      'sh',
+      [
+        '-c',
+        'exec java "$@" 2>&1',
+        'sh',
+        ...javaOptions,
+        '-cp',
+        classPath,
+        'org.apache.zookeeper.ZooKeeperMain',
+        '-server',
+        host + suffix,
+        ...command,
+      ],
+      { encoding: 'utf8' },
+    );
+    const said = stdout
+      .split('\n')
+      .filter((line) => !/^(WATCHER::|WatchedEvent .*|Connecting to .*|\s*)$/.test(line));
+    console.log([...said.map(normalize), `exit code ${status}`].join('\n'));
   }
   const left = clients.a.events
     .concat(clients.b.events)
