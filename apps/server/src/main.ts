@@ -27,6 +27,9 @@ const ExitCode = {
 /** A stop that takes longer has gone wrong. */
 const STOP_LIMIT_MS = 12_000;
 
+/** These say all in their message; of others the stack is the best part. */
+const PLAIN_ERRORS = ['ConfigError', 'DiskError', 'StorageError', 'TransportError'];
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -139,11 +142,10 @@ function endOnBrokenInvariants(log: CommandLog): void {
   process.on('unhandledRejection', end);
 }
 
-// Errors of storage and transport say all in their message; of others the stack is the best part.
 function describe(error: unknown, withStack = false): string {
   if (!(error instanceof Error)) return String(error);
-  const isKnown = error.name === 'StorageError' || error.name === 'TransportError';
-  return isKnown && !withStack ? error.message : (error.stack ?? error.message);
+  const isPlain = PLAIN_ERRORS.includes(error.name) || 'syscall' in error;
+  return isPlain && !withStack ? error.message : (error.stack ?? error.message);
 }
 
 function isWrongData(error: unknown): boolean {

@@ -60,9 +60,9 @@ export interface ZebuServer {
 
 /**
  * Starts a server with the settings given and Apache's defaults for the rest; without `dataDir` it
- * keeps everything in memory. Resolves once it serves. Rejects with ConfigError for a setting that is not
- * allowed, with StorageError for data that must
- * not be served, and with TransportError for a port that cannot be bound.
+ * keeps everything in memory. Resolves once it serves. Rejects with ConfigError for a setting that is
+ * not allowed, with StorageError for data that must not be served, and with TransportError for a port
+ * that cannot be bound.
  */
 export async function startServer(options: StartServerOptions = {}): Promise<ZebuServer> {
   const { port, logger, environment = nodeEnvironment(logger), ...overrides } = options;
