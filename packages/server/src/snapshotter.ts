@@ -127,7 +127,7 @@ export class Snapshotter {
     section.int32(sessions.size);
     for (const session of sessions.values()) {
       section.int64Parts(session.idHigh, session.idLow);
-      section.int32(session.timeoutMs);
+      section.int32(session.loggedTimeoutMs);
     }
     writer.write(section.bytes, 0, section.offset);
   }

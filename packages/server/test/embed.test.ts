@@ -1,6 +1,6 @@
 // The server as an embedder meets it: started, spoken to over a real socket, stopped, started again.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +41,12 @@ describe('an embedded server', () => {
     using client = await RawClient.connect(server.port);
     expect(await client.create(1, '/a', 'x')).toBe(ErrorCode.OK);
     expect(await client.get(2, '/a')).toBe('x');
+  });
+
+  test('has its first snapshot before it serves: a log without one would stop the next start', async () => {
+    const dataDir = temporaryDirectory();
+    await using _ = await startServer({ port: 0, dataDir });
+    expect(readdirSync(join(dataDir, 'version-2'))).toEqual(['snapshot.0']);
   });
 
   test('has after a restart what it acknowledged before', async () => {

@@ -46,6 +46,7 @@ export class SessionTable {
       this.sessions.set(key, session);
     }
     session.timeoutMs = timeoutMs;
+    session.loggedTimeoutMs = timeoutMs;
     this.buckets.touch(session, nowMs);
     return session;
   }

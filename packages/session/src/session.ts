@@ -10,8 +10,10 @@ export class Session {
   /** The id's halves as int32. */
   readonly idHigh: number;
   readonly idLow: number;
-  /** Negotiated, ms. */
+  /** Negotiated by the connection that serves it now, ms. */
   timeoutMs: number;
+  /** What its createSession says, ms: the one that snapshots hold, so that they agree with the log. */
+  loggedTimeoutMs: number;
   /** Whoever serves this session now (the server's connection); undefined while nobody does. */
   owner: object | undefined;
   /** Set once its end was decided: no further request of it is taken. */
@@ -27,6 +29,7 @@ export class Session {
     this.idHigh = Number(this.id >> 32n) | 0;
     this.idLow = Number(this.id & 0xffffffffn) | 0;
     this.timeoutMs = timeoutMs;
+    this.loggedTimeoutMs = timeoutMs;
     this.owner = undefined;
     this.closing = false;
     this.bucket = NO_BUCKET;
