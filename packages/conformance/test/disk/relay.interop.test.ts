@@ -23,6 +23,10 @@ interface Relay {
   compression: string;
   /** How each server is stopped. */
   signal: NodeJS.Signals;
+  /** Logs in a directory of their own. */
+  hasLogDir?: boolean;
+  /** Lines of zoo.cfg for one stage only. */
+  stageConfig?: Record<number, Record<string, string>>;
 }
 
 const relays: Relay[] = [
@@ -50,6 +54,20 @@ const relays: Relay[] = [
     compression: 'snappy',
     signal: 'SIGKILL',
   },
+  {
+    name: 'logs in a directory of their own',
+    runners: ['zebu', '3.9.5', 'zebu'],
+    compression: '',
+    signal: 'SIGKILL',
+    hasLogDir: true,
+  },
+  {
+    name: 'digests switched off, and on again',
+    runners: ['3.9.5', 'zebu', '3.9.5', 'zebu'],
+    compression: '',
+    signal: 'SIGTERM',
+    stageConfig: { 0: { 'digest.enabled': 'false' }, 3: { 'digest.enabled': 'false' } },
+  },
 ];
 
 describe('a data directory from hand to hand', () => {
@@ -58,14 +76,21 @@ describe('a data directory from hand to hand', () => {
   }
 });
 
-async function run({ runners, compression, signal }: Relay): Promise<void> {
+async function run({ runners, compression, signal, hasLogDir, stageConfig }: Relay): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'zebu-relay-'));
   const dataDir = join(home, 'data');
   let expected: Served | undefined;
   try {
     for (const [stage, runner] of runners.entries()) {
       const who = `${runner}, stage ${stage}`;
-      const server = await start(runner, { dataDir, config: config(compression) });
+      const server = await start(runner, {
+        dataDir,
+        config: {
+          ...config(compression),
+          ...(hasLogDir ? { dataLogDir: join(home, 'logs') } : {}),
+          ...stageConfig?.[stage],
+        },
+      });
       try {
         if (expected !== undefined) {
           const served = await lookAt(server, expected.sessions);
