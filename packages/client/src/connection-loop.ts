@@ -609,8 +609,9 @@ export class ConnectionLoop implements WireOwner {
         this.unsureOf(request, reason);
       }
     }
+    // Nothing waited while there was a connection.
     for (const request of again) this.waitingBytes += (request.frame as Buffer).length;
-    this.waiting = [...again, ...this.waiting];
+    this.waiting = again;
   }
 
   private writeWaiting(wire: Wire): void {
