@@ -25,6 +25,7 @@ import { StorageError } from './storage-error.ts';
 // not. A preallocated sector that was not written reads as zeros, so
 //   - zeros where a record should start, or bytes that end inside one, are the end of the log;
 //   - a record that lacks whole sectors (zeros) is the end of the log, whatever lies behind it;
+//   - so is one without its end mark, when no good record lies behind it;
 //   - anything else that is wrong is damage to bytes that may have been acknowledged, and stops the start.
 // Java ends a log silently at a missing end mark and dies of every checksum error; this is stricter
 // on the first and knows the second from a torn batch.
@@ -287,8 +288,8 @@ export class SegmentReader {
         const residueEnd = this.#lastNonZero(this.offset);
         if (residueEnd < 0) return undefined;
         if (this.size - this.offset < RECORD_HEAD_BYTES) return 'The file ends inside a record';
-        this.#limitResidue(residueEnd);
-        return 'Zeros, and behind them sectors of a write that was never acknowledged';
+        this.#limitResidue();
+        return 'Zeros, and behind them bytes of a write that was never acknowledged';
       }
       case RecordOutcome.CUT:
         if (this.#fitsShorter(this.size))
@@ -297,21 +298,22 @@ export class SegmentReader {
       case RecordOutcome.BAD_END_MARK: {
         if (this.#fitsShorter(recordEnd))
           throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
-        const residueEnd = this.#lastNonZero(recordEnd);
-        if (residueEnd < 0) return 'The last record has no end mark';
-        if (!this.#lacksSectors(recordEnd)) throw this.#damage('BAD_END_MARK', 'No end mark');
-        this.#limitResidue(residueEnd);
+        if (this.#lastNonZero(recordEnd) < 0) return 'The last record has no end mark';
+        if (!this.#lacksSectors(recordEnd) && this.#hasRecordFrom(this.offset + 1)) {
+          throw this.#damage('BAD_END_MARK', 'No end mark');
+        }
+        this.#limitResidue();
         return 'The last write is not whole';
       }
       case RecordOutcome.BAD_CHECKSUM:
         if (!this.#lacksSectors(recordEnd)) throw this.#damage('BAD_CHECKSUM', 'Checksum mismatch');
-        this.#limitResidue(this.#lastNonZero(recordEnd));
+        this.#limitResidue();
         return 'The last write is not whole';
       case RecordOutcome.BAD_LENGTH:
         if (length < 0 || length > this.#maxEntryBytes || !this.#lacksSectors(recordEnd)) {
           throw this.#damage('BAD_LENGTH', `Unreasonable length ${length}`);
         }
-        this.#limitResidue(this.#lastNonZero(recordEnd));
+        this.#limitResidue();
         return 'The last write is not whole';
     }
   }
@@ -420,12 +422,34 @@ export class SegmentReader {
     return last;
   }
 
-  #limitResidue(residueEnd: number): void {
-    if (residueEnd - this.offset <= MAX_UNSYNCED_BYTES) return;
+  /** What a crash explains does not reach further: whole records behind that were acknowledged. */
+  #limitResidue(): void {
+    if (!this.#hasRecordFrom(this.offset + MAX_UNSYNCED_BYTES)) return;
     throw this.#damage(
       'HOLE_IN_LOG',
-      `Unreadable, and ${residueEnd - this.offset} bytes are behind it`,
+      `Unreadable, and more than ${MAX_UNSYNCED_BYTES} bytes of log are behind it,`,
     );
+  }
+
+  /** True when a whole record with a right checksum starts anywhere at or behind `from`. */
+  #hasRecordFrom(from: number): boolean {
+    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    // Chunks overlap by one byte less than a head, so that no head is missed.
+    for (let base = from; base < this.size; base += CHUNK_BYTES - RECORD_HEAD_BYTES + 1) {
+      const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, this.size - base), base);
+      if (isZero(chunk, 0, got)) continue;
+      for (let at = 0; at + RECORD_HEAD_BYTES <= got; at += 1) {
+        // A checksum has four zero bytes in front, and lengths are small: few places pass.
+        if (chunk[at + 8] !== 0 || chunk.readInt32BE(at) !== 0) continue;
+        const length = recordLength(chunk, at);
+        if (length < MIN_ENTRY_BYTES || length > this.#maxEntryBytes) continue;
+        const record = Buffer.alloc(Math.min(length + RECORD_FRAME_BYTES, this.size - base - at));
+        this.#file.read(record, 0, record.length, base + at);
+        const outcome = judgeRecord(record, 0, record.length, this.#maxEntryBytes);
+        if (outcome === RecordOutcome.RECORD) return true;
+      }
+    }
+    return false;
   }
 
   #damage(

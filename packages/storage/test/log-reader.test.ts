@@ -183,6 +183,21 @@ describe('ends that a crash leaves are no damage', () => {
     expect(readAll().zxids).toEqual(range(1, 6));
   });
 
+  test('garbage behind the last record, near or far, is no damage', () => {
+    const garbage = Buffer.from(Array.from({ length: 200 }, (_, i) => 1 + ((i * 37) % 250)));
+    const whole = logBytes(range(1, 4), 0, 30);
+    for (const bytes of [
+      [whole, Buffer.alloc(20_000_000), garbage],
+      [whole, Buffer.alloc(40), garbage],
+      [whole.subarray(0, whole.length - 20), garbage],
+    ]) {
+      const path = writeLog(disk, directory, 1, Buffer.concat(bytes));
+      const { zxids, reader } = readAll();
+      expect(zxids).toEqual(range(1, bytes[0] === whole ? 4 : 3));
+      expect(reader.tornTail?.file).toBe(path);
+    }
+  });
+
   test('an empty newest log is reported, to be deleted', () => {
     writeLog(disk, directory, 1, logBytes(range(1, 4)));
     const path = writeLog(disk, directory, 5, Buffer.alloc(0));
