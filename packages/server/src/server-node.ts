@@ -42,9 +42,13 @@ import { WatchEvents } from './watch-events.ts';
 const APPLY_SLICE_MS = 4;
 /** Txns applied between two looks at the clock. */
 const APPLY_SLICE_TXNS = 64;
-/** Sessions expired, and watches removed, in one turn. */
+/** Sessions expired in one turn. */
 const EXPIRIES_PER_TURN = 200;
-const WATCHES_PER_TURN = 20_000;
+/** Removing the watches of clients that left stops for other work after this long. */
+const SWEEP_SLICE_MS = 2;
+/** Watches, and clients, dealt with between two looks at the clock. */
+const WATCHES_AT_ONCE = 1_000;
+const SLOTS_AT_ONCE = 50;
 const MIN_SWEEP_MS = 50;
 /** Warnings about soft quotas are this far apart. */
 const QUOTA_WARNING_MS = 60_000;
@@ -234,6 +238,9 @@ export class ServerNode {
   /** Begins to expire, sweep and purge. Listeners are added by listen(). */
   start(): void {
     const { scheduler } = this.environment;
+    // However long the start took: every session has its whole timeout to come back.
+    this.beginTurn();
+    for (const session of this.sessions.values()) this.sessions.touch(session, this.nowMs);
     const sweepMs = Math.max(MIN_SWEEP_MS, Math.floor(this.config.tickTimeMs / 2));
     this.timers.push(scheduler.every(sweepMs, () => this.sweep()));
     this.sweeper.start();
@@ -325,14 +332,13 @@ export class ServerNode {
     this.withoutSession.delete(connection);
   }
 
-  /** The connection takes no more requests; its watches go, a few at a time. */
+  /**
+   * The connection takes no more requests. Its watches go after this turn, a few at a time: ten
+   * thousand clients may leave at once, with a million watches between them.
+   */
   connectionEnding(connection: ClientConnection): void {
     this.withoutSession.delete(connection);
     this.connections.remove(connection);
-    if (this.watches.removeWatcher(connection.slot, WATCHES_PER_TURN)) {
-      this.connections.releaseSlot(connection.slot);
-      return;
-    }
     this.leavingSlots.push(connection.slot);
     this.scheduleSweep();
   }
@@ -635,14 +641,20 @@ export class ServerNode {
     return true;
   }
 
+  /** True while there are more to remove. */
   private removeWatches(): boolean {
-    const slot = this.leavingSlots[this.leavingSlots.length - 1];
-    if (slot === undefined) return false;
-    if (this.watches.removeWatcher(slot, WATCHES_PER_TURN)) {
-      this.leavingSlots.pop();
-      this.connections.releaseSlot(slot);
+    const { leavingSlots } = this;
+    const untilMs = this.nowMs + SWEEP_SLICE_MS;
+    for (let slots = 1; leavingSlots.length > 0; slots++) {
+      const slot = leavingSlots[leavingSlots.length - 1] as number;
+      if (this.watches.removeWatcher(slot, WATCHES_AT_ONCE)) {
+        leavingSlots.pop();
+        this.connections.releaseSlot(slot);
+        if (slots % SLOTS_AT_ONCE !== 0) continue;
+      }
+      if (this.environment.clock.monotonicMs() > untilMs) break;
     }
-    return this.leavingSlots.length > 0;
+    return leavingSlots.length > 0;
   }
 
   /**
