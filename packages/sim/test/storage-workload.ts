@@ -24,7 +24,7 @@ import { SimDisk, SimulatedCrash } from '../src/sim-disk.ts';
 const HEADER_BYTES = 32;
 
 /** Entry of a zxid: the same bytes at every run, of a size that depends on the zxid. */
-export function entryOf(zxid: Zxid): Buffer {
+function entryOf(zxid: Zxid): Buffer {
   const prng = new Prng(zxid);
   const size = zxid % 17 === 0 ? 3000 : zxid % 5 === 0 ? 700 : 40 + prng.below(200);
   const bytes = Buffer.alloc(HEADER_BYTES + size);
@@ -36,12 +36,12 @@ export function entryOf(zxid: Zxid): Buffer {
   return bytes;
 }
 
-export function chain(state: number, bytes: Buffer, start: number, end: number): number {
+function chain(state: number, bytes: Buffer, start: number, end: number): number {
   return crc32(bytes, start, end, state);
 }
 
 /** The state after every entry up to `zxid`. */
-export function stateAt(zxid: Zxid): number {
+function stateAt(zxid: Zxid): number {
   let state = 0;
   for (let z = 1; z <= zxid; z += 1) {
     const bytes = entryOf(z);
@@ -83,7 +83,7 @@ export class ChainTarget implements RecoveryTarget {
   }
 }
 
-export function recoverState(disk: Disk, directory: DataDirectory): RecoveryResult<ChainTarget> {
+function recoverState(disk: Disk, directory: DataDirectory): RecoveryResult<ChainTarget> {
   const steps = recover({ disk, directory, createTarget: () => new ChainTarget() });
   for (;;) {
     const step = steps.next();
@@ -92,7 +92,7 @@ export function recoverState(disk: Disk, directory: DataDirectory): RecoveryResu
 }
 
 /** What the disk has promised, and the most it may hold. */
-export interface Promises {
+interface Promises {
   /** Every entry up to here was reported durable. */
   durableZxid: Zxid;
   /** No entry above this was ever given to it. */

@@ -12,7 +12,7 @@ export const LOG_MAGIC = 0x5a4b4c47; // "ZKLG"
 export const SNAPSHOT_MAGIC = 0x5a4b534e; // "ZKSN"
 /** Bytes of the header of either file: int magic, int version, long dbid. */
 export const FILE_HEADER_BYTES = 16;
-export const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 2;
 /** Java's default of `zookeeper.preAllocSize`. */
 export const DEFAULT_PREALLOC_BYTES = 65536 * 1024;
 /** A log grows when fewer bytes than this are left (FilePadding.calculateFileSizeWithPadding). */

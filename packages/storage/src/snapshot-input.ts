@@ -17,7 +17,7 @@ import { StorageError } from './storage-error.ts';
 
 const WINDOW_BYTES = 256 * 1024;
 /** long adler32, ustring "/" */
-export const SEAL_BYTES = 13;
+const SEAL_BYTES = 13;
 /** long zxid, int version, long digest */
 const DIGEST_BYTES = 20;
 const LAST_ZXID_BYTES = 8;
