@@ -15,7 +15,7 @@ export interface ConnectString {
   readonly isTls: boolean;
 }
 
-export const DEFAULT_PORT = 2181;
+const DEFAULT_PORT = 2181;
 const DEFAULT_TLS_PORT = 2281;
 
 /** Throws ZkError BAD_ARGUMENTS that names what is wrong. */
