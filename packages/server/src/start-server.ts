@@ -85,9 +85,10 @@ export async function startServer(options: StartServerOptions = {}): Promise<Zeb
       openLog(environment, config, recovered.directory, lastZxid, onDurable, onFailure),
     onFatal: (error) => reportFailure(error),
   });
-  if (recovered.needsSnapshot) await takeFirstSnapshot(node);
+  if (recovered.snapshot === 'before serving') await takeFirstSnapshot(node);
   const listeners = await openPorts(node, config);
   node.start();
+  if (recovered.snapshot === 'while serving') node.snapshotter?.start();
   const server = new RunningServer(node, listeners, failed);
   environment.logger.info('Serving', {
     port: server.port,
@@ -167,14 +168,16 @@ export class RunningServer implements ZebuServer {
 interface Recovered {
   readonly state: ServerState;
   readonly directory: DataDirectory | undefined;
-  readonly needsSnapshot: boolean;
+  readonly snapshot: NeededSnapshot;
 }
+
+type NeededSnapshot = 'none' | 'before serving' | 'while serving';
 
 async function recoverState(environment: Environment, config: ServerConfig): Promise<Recovered> {
   const hashSeed = Math.floor(environment.random() * 0x1_0000_0000) | 0;
   const createTarget = (): ServerState => new ServerState(config, hashSeed);
   if (config.dataDir === undefined) {
-    return { state: createTarget(), directory: undefined, needsSnapshot: false };
+    return { state: createTarget(), directory: undefined, snapshot: 'none' };
   }
   const { disk, logger, clock } = environment;
   const directory = openDataDirectory({
@@ -218,7 +221,7 @@ function finishRecovery(
   result: RecoveryResult<ServerState>,
   config: ServerConfig,
   logger: Logger,
-): { state: ServerState; needsSnapshot: boolean } {
+): { state: ServerState; snapshot: NeededSnapshot } {
   for (const warning of result.warnings) logger.warn(warning);
   const { target: state } = result;
   if (result.zxid > state.tree.lastProcessedZxid) state.tree.lastProcessedZxid = result.zxid;
@@ -229,7 +232,8 @@ function finishRecovery(
   }
   // A long log is not replayed twice, however often the server restarts before its next snapshot.
   const isLong = result.entries > config.snapCount / 2;
-  return { state, needsSnapshot: result.needsSnapshot || result.trustedEmptySnapshot || isLong };
+  const isFirst = result.needsSnapshot || result.trustedEmptySnapshot;
+  return { state, snapshot: isFirst ? 'before serving' : isLong ? 'while serving' : 'none' };
 }
 
 function openLog(

@@ -2,7 +2,6 @@
 // Checks in order: path (not special, has a parent), parent there, DELETE on the parent, znode there,
 // version (-1: any), no children.
 
-import { ZnodeKind } from '@zebu/data-tree';
 import { type ByteReader, ErrorCode, OpCode, Perms } from '@zebu/protocol';
 import type { Prepare } from '../op-table.ts';
 import type { Preparation } from '../preparation.ts';
@@ -40,12 +39,13 @@ export function prepareDelete(preparation: Preparation, request: ByteReader): nu
 }
 
 /**
- * deleteContainer of the sweep, never of a client: the path alone. Checked again here, since the
- * znode may have gone or got children after the sweep found it.
+ * deleteContainer of the sweep, never of a client: the path alone. The sweep looked at what is applied.
+ * A znode with a write in the works may be another by then, get a child, or get its ttl anew (Apache
+ * looks for children alone): it is left to the next sweep.
  */
 export const prepareDeleteContainer: Prepare = (preparation, request) => {
   const { bytes } = request;
-  const { pending, znode } = preparation;
+  const { tree, pending, znode } = preparation;
   const length = request.bufferLength();
   const start = request.offset;
   request.skip(length);
@@ -56,7 +56,7 @@ export const prepareDeleteContainer: Prepare = (preparation, request) => {
   const id = preparation.find(bytes, start, end);
   if (parentId === 0 || id === 0 || !pending.load(id, znode)) return ErrorCode.NONODE;
   if (znode.numChildren > 0) return ErrorCode.NOTEMPTY;
-  if (znode.kind === ZnodeKind.ephemeral) return ErrorCode.BADVERSION;
+  if (tree.paths.pending(id) !== 0) return ErrorCode.BADVERSION;
   preparation.writer.int32(length);
   preparation.writer.raw(bytes, start, end);
   pending.delete(preparation.zxid, id, parentId);
