@@ -30,7 +30,7 @@ import { type SimConnection, SimNetwork } from './sim-network.ts';
 import { SimProcess } from './sim-process.ts';
 import { Transcript } from './transcript.ts';
 import { tapTxnLog } from './txn-log-tap.ts';
-import { Violation } from './violation.ts';
+import { demand, Violation } from './violation.ts';
 import { describeAsk } from './wire.ts';
 import { Workload } from './workload.ts';
 
@@ -62,6 +62,8 @@ export interface StandaloneOptions {
   /** Ms of a disk operation; default SimDisk's. */
   readonly diskMs?: (prng: Prng) => number;
   readonly windowBytes?: number;
+  /** Longest pause of a client between two requests, ms. Default 0. */
+  readonly paceMs?: number;
   readonly checkers?: readonly MakeChecker[];
   readonly plant?: Plant;
 }
@@ -89,6 +91,8 @@ export class Standalone {
   private stalledMs: number;
   private readonly serverPrng: Prng;
   private failedWith: Error | undefined;
+  /** The server has said that it stops because of its disk. */
+  private hasFailed: boolean;
 
   constructor(options: StandaloneOptions) {
     this.options = options;
@@ -123,6 +127,7 @@ export class Standalone {
     this.server = undefined;
     this.refusal = undefined;
     this.failedWith = undefined;
+    this.hasFailed = false;
     this.starts = 0;
     this.violation = undefined;
     this.stalledMs = 0;
@@ -175,6 +180,7 @@ export class Standalone {
     this.process = new SimProcess(this.scheduler, `server ${this.starts}`);
     this.server = undefined;
     this.failedWith = undefined;
+    this.hasFailed = false;
     this.refusal = undefined;
     const below = plant?.disk?.(this.disk) ?? this.disk;
     const tapped = tapTxnLog(below, {
@@ -216,7 +222,8 @@ export class Standalone {
     this.server = server;
     const zxid = server.lastZxid;
     this.transcript.add('server', `recovered ${zxid} of ${this.oracle.lastZxid}`);
-    const state = { node, disk: this.disk, dataDir: DATA_DIR, zxid };
+    const { dataLogDir } = this.config;
+    const state = { node, disk: this.disk, dataDir: DATA_DIR, dataLogDir, zxid };
     this.tell('recovered', state);
     this.throwViolation();
     this.oracle.recovered(zxid);
@@ -349,6 +356,9 @@ export class Standalone {
   }
 
   private serverWrites(end: SimConnection, bytes: Buffer): Buffer {
+    this.guard(() =>
+      demand(!this.hasFailed, 'failed-is-silent', () => 'the server speaks after its log failed'),
+    );
     const said = this.options.plant?.serverWrites?.(end, bytes) ?? bytes;
     if (said.length > 0) this.tell('serverWrites', end, said);
     return said;
@@ -382,10 +392,11 @@ export class Standalone {
   private logger(): Logger {
     const line =
       (level: string) =>
-      (message: string, fields?: Record<string, unknown>): void => {
+      (message: string, fields?: { session?: string }): void => {
         this.transcript.add('server', `${level} ${message} ${JSON.stringify(fields ?? {})}`);
+        if (message.startsWith('The txn log failed')) this.hasFailed = true;
         if (message === 'Session expired') {
-          this.tell('expired', BigInt(fields?.['session'] as string));
+          this.tell('expired', BigInt(fields?.session as string));
         }
       };
     return {
@@ -400,6 +411,9 @@ export class Standalone {
   private newClient(index: number): SimClient {
     const name = `c${index}`;
     const process = new SimProcess(this.scheduler, name);
+    const paceMs = this.options.paceMs ?? 0;
+    const pacePrng = this.prng.fork(name);
+    let readyMs = 0;
     const client = new SimClient({
       name,
       process,
@@ -407,8 +421,13 @@ export class Standalone {
       server: SERVER,
       timeoutMs: 400 + 200 * (index % 4),
       observer: this.observer(),
-      next: () => this.workload.next(),
+      next: () => {
+        if (this.scheduler.nowMs < readyMs) return undefined;
+        if (paceMs > 0) readyMs = this.scheduler.nowMs + pacePrng.between(0, paceMs);
+        return this.workload.next();
+      },
     });
+    if (paceMs > 0) process.every(paceMs / 2, () => client.pump());
     client.depth = 1 + (index % 4) * 3;
     process.every(BEAT_MS, () => {
       client.beat();

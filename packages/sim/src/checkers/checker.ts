@@ -24,6 +24,7 @@ export interface Recovered {
   /** The disk of the server, to read. */
   readonly disk: Disk;
   readonly dataDir: string;
+  readonly dataLogDir: string | undefined;
   /** The highest zxid that the tree has. */
   readonly zxid: number;
 }

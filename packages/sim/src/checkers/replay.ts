@@ -18,8 +18,8 @@ export const replay: MakeChecker = ({ oracle }) => {
   return {
     name: NAME,
 
-    serving({ disk, dataDir, zxid }) {
-      const directory = openDataDirectory({ disk, dataDir });
+    serving({ disk, dataDir, dataLogDir, zxid }) {
+      const directory = openDataDirectory({ disk, dataDir, dataLogDir });
       const snapshots = snapshotFiles(disk.list(directory.snapshotDirectory));
       for (const snapshot of snapshots) {
         const steps = recover({

@@ -10,6 +10,8 @@ const NAME = 'sessions';
 /** A sweep comes every half tick, deadlines are rounded up to a tick. */
 const LATE_TICKS = 2.5;
 const SLACK_MS = 50;
+/** Virtual time is a sum of fractions. */
+const ROUNDING_MS = 0.001;
 
 interface Heard {
   timeoutMs: number;
@@ -71,7 +73,7 @@ export const sessions: MakeChecker = ({ oracle, nowMs, tickMs, stalledMs }): Che
       const one = heard.get(sessionId);
       ending.add(sessionId);
       demand(
-        one !== undefined && nowMs() - one.atMs >= one.timeoutMs,
+        one !== undefined && nowMs() - one.atMs >= one.timeoutMs - ROUNDING_MS,
         NAME,
         () =>
           `0x${sessionId.toString(16)} expired after ${nowMs() - (one?.atMs ?? 0)} ms of silence, ` +
