@@ -175,6 +175,18 @@ export const CASES: readonly Case[] = [
     ],
   },
   {
+    name: 'an identity with a character past U+FFFF is one and the same in auth and in an ACL',
+    script: steps(
+      auth('digest', '日😀:one'),
+      create(OP.create, '/a', { acl: [{ perms: 31, scheme: 'auth', id: '' }] }),
+      setData('/a', '01'),
+      pathOnly(OP.getACL, '/a'),
+      create(OP.create, '/b', { acl: [{ perms: 31, scheme: 'digest', id: digestId('日😀:one') }] }),
+      setData('/b', '01'),
+      bare(OP.whoAmI),
+    ),
+  },
+  {
     name: 'without extended types a TTL is Unimplemented',
     profile: { extendedTypes: false },
     script: steps(

@@ -2,11 +2,12 @@
 
 import { OPEN_ACL_ID, skipAclVector } from '@zebu/data-tree';
 import {
+  type Acl,
   type ByteReader,
+  type ByteWriter,
   ErrorCode,
   MarshallingError,
   readAclVector,
-  writeAclVector,
 } from '@zebu/protocol';
 import type { Preparation } from '../preparation.ts';
 
@@ -51,8 +52,21 @@ export function writeFixedAcl(
   const fixed = access.fixupAcl(acls, identities);
   if (fixed === ErrorCode.INVALIDACL) return undefined;
   const start = writer.offset;
-  writeAclVector(writer, fixed);
+  writeAcls(writer, fixed);
   return tree.acls.intern(writer.bytes, start, writer.offset);
+}
+
+/**
+ * A vector<ACL> in real UTF-8. Jute's own writer makes two encoded surrogates of a character past U+FFFF,
+ * which its reader does not take back for one: an id with such a character would match nobody.
+ */
+function writeAcls(writer: ByteWriter, acls: readonly Acl[]): void {
+  writer.int32(acls.length);
+  for (const { perms, scheme, id } of acls) {
+    writer.int32(perms);
+    writer.buffer(Buffer.from(scheme, 'utf8'));
+    writer.buffer(Buffer.from(id, 'utf8'));
+  }
 }
 
 /**
