@@ -81,6 +81,8 @@ const SERVED_MS = 1000;
 /** Pings are never farther apart, whatever the timeout. Source: ClientCnxn.MAX_SEND_PING_INTERVAL. */
 const LONGEST_PING_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 5000;
+/** A read that has lost so many connections may well be what breaks them: its reply too long, say. */
+const MAX_WRITES = 3;
 const MAX_XID = 0x7fffffff;
 
 export class ConnectionLoop implements WireOwner {
@@ -400,6 +402,7 @@ export class ConnectionLoop implements WireOwner {
     request.frame = undefined;
     request.frameStart = mark;
     request.frameEnd = out.offset;
+    request.writes++;
     request.writtenAt = this.environment.now();
     this.pending.push(request);
     this.unflushed++;
@@ -598,9 +601,10 @@ export class ConnectionLoop implements WireOwner {
       if (request.isSettled) {
         request.spec.finished?.();
       } else if (isUnsent && request.xid !== Xid.setWatches) {
+        request.writes--;
         request.frame = Buffer.from(wire.out.bytes.subarray(request.frameStart, request.frameEnd));
         again.push(request);
-      } else if (request.isResendable) {
+      } else if (request.isResendable && request.writes < MAX_WRITES) {
         const scratch = this.scratch.reset();
         this.encode(scratch, request);
         request.frame = Buffer.from(scratch.view());
@@ -629,6 +633,7 @@ export class ConnectionLoop implements WireOwner {
       request.frameStart = wire.out.offset;
       wire.out.raw(frame, 0, frame.length);
       request.frameEnd = wire.out.offset;
+      request.writes++;
       request.writtenAt = now;
       this.pending.push(request);
       this.unflushed++;

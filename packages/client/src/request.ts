@@ -43,7 +43,9 @@ export class Request {
   /** Where the frame lies in the connection's outgoing bytes, once written there. */
   frameStart: number;
   frameEnd: number;
-  /** When it was written, by the environment's clock. */
+  /** On how many connections it was written. */
+  writes: number;
+  /** When it was written last, by the environment's clock. */
   writtenAt: number;
   /** The connection that answered it; see Client.get with consistency 'synced'. */
   wireNumber: number;
@@ -67,6 +69,7 @@ export class Request {
     this.frame = undefined;
     this.frameStart = 0;
     this.frameEnd = 0;
+    this.writes = 0;
     this.writtenAt = 0;
     this.wireNumber = 0;
     this.isSettled = false;

@@ -199,6 +199,18 @@ describe('a lost connection', () => {
     expect(server.last.types).toEqual([OpCode.getData, OpCode.exists, OpCode.setData]);
   });
 
+  test('a read whose reply breaks every connection is not asked for ever', async () => {
+    const { world, server, zk } = await connected({ maxReplyBytes: 1000 });
+    server.script.request = ({ connection, xid }) =>
+      connection.reply(xid, 0, znode('x'.repeat(2000)));
+    const read = watched(zk.get('/long'));
+    await world.advance(20_000);
+    expect(read.error).toMatchObject({ code: 'CONNECTION_LOSS', path: '/long' });
+    expect(read.error?.cause).toMatchObject({ code: 'FRAME_TOO_LONG' });
+    expect(server.connections).toHaveLength(4);
+    expect(zk.state.status).toBe('connected');
+  });
+
   test('calls made while offline come after credentials and watches (1b d)', async () => {
     const { world, server, zk } = await connected({ auth: [] });
     server.script.request = answerAll;
