@@ -24,7 +24,7 @@ import { Prng } from './prng.ts';
 import { SimScheduler } from './scheduler.ts';
 import { type ClientObserver, SimClient } from './sim-client.ts';
 import { SimClock } from './sim-clock.ts';
-import { SimDisk } from './sim-disk.ts';
+import { SimDisk, type SimDiskEvent } from './sim-disk.ts';
 import { simEnvironment } from './sim-environment.ts';
 import { type SimConnection, SimNetwork } from './sim-network.ts';
 import { SimProcess } from './sim-process.ts';
@@ -43,10 +43,10 @@ const DRAINED_MICROTASKS = 16;
 
 /** Faults put into the server or its surroundings, to see that the checkers find them. */
 export interface Plant {
-  /** Below the tap: what the disk really does. */
+  /** Between the tap and the disk: what the disk really does. */
   readonly disk?: (disk: Disk) => Disk;
-  /** Above the tap: what the server believes. */
-  readonly log?: (disk: Disk) => Disk;
+  /** Between the server and the tap: what the server is told of its disk. */
+  readonly log?: (disk: Disk, later: (task: () => void) => void) => Disk;
   readonly node?: (node: ServerNode) => void;
   readonly serverWrites?: (end: SimConnection, bytes: Buffer) => Buffer;
 }
@@ -64,6 +64,8 @@ export interface StandaloneOptions {
   readonly windowBytes?: number;
   /** Longest pause of a client between two requests, ms. Default 0. */
   readonly paceMs?: number;
+  /** Sees every event of the disk. */
+  readonly onDiskEvent?: (event: SimDiskEvent) => void;
   readonly checkers?: readonly MakeChecker[];
   readonly plant?: Plant;
 }
@@ -99,11 +101,12 @@ export class Standalone {
     this.scheduler = new SimScheduler();
     this.prng = new Prng(options.seed);
     const diskPrng = this.prng.fork('disk');
-    const { diskMs } = options;
+    const { diskMs, onDiskEvent } = options;
     this.disk = new SimDisk({
       schedule: (delayMs, task) => void this.scheduler.schedule(delayMs, task),
       random: () => diskPrng.next(),
       ...(diskMs === undefined ? {} : { latencyMs: () => diskMs(diskPrng) }),
+      ...(onDiskEvent === undefined ? {} : { onEvent: onDiskEvent }),
     });
     this.disk.makeDirectory(DATA_DIR);
     this.network = new SimNetwork({
@@ -177,7 +180,8 @@ export class Standalone {
   async start(): Promise<Outcome> {
     const { plant } = this.options;
     this.starts++;
-    this.process = new SimProcess(this.scheduler, `server ${this.starts}`);
+    const process = new SimProcess(this.scheduler, `server ${this.starts}`);
+    this.process = process;
     this.server = undefined;
     this.failedWith = undefined;
     this.hasFailed = false;
@@ -190,7 +194,7 @@ export class Standalone {
     const environment = simEnvironment({
       process: this.process,
       clock: this.clock,
-      disk: plant?.log?.(tapped) ?? tapped,
+      disk: plant?.log?.(tapped, (task) => process.schedule(0, task)) ?? tapped,
       network: this.network.host(SERVER.host, this.process),
       prng: this.serverPrng.fork(this.process.name),
       logger: this.logger(),
@@ -213,7 +217,6 @@ export class Standalone {
       this.transcript.add('server', `refuses to start: ${refusal?.message}`);
       return 'refused';
     }
-    const process = this.process;
     void server.failed.then((error) => {
       if (process === this.process) this.failedWith = error;
     });
