@@ -26,7 +26,14 @@ const HEADER_BYTES = 32;
 /** Entry of a zxid: the same bytes at every run, of a size that depends on the zxid. */
 function entryOf(zxid: Zxid): Buffer {
   const prng = new Prng(zxid);
-  const size = zxid % 17 === 0 ? 3000 : zxid % 5 === 0 ? 700 : 40 + prng.below(200);
+  const size =
+    zxid % 29 === 0
+      ? 40_000 // Longer than a preallocation and than what a reader expects.
+      : zxid % 17 === 0
+        ? 3000
+        : zxid % 5 === 0
+          ? 700
+          : 40 + prng.below(200);
   const bytes = Buffer.alloc(HEADER_BYTES + size);
   for (let i = 0; i < bytes.length; i += 1) bytes[i] = 1 + prng.below(255);
   // Some data is all zeros, as users have it.
@@ -84,7 +91,12 @@ export class ChainTarget implements RecoveryTarget {
 }
 
 function recoverState(disk: Disk, directory: DataDirectory): RecoveryResult<ChainTarget> {
-  const steps = recover({ disk, directory, createTarget: () => new ChainTarget() });
+  const steps = recover({
+    disk,
+    directory,
+    createTarget: () => new ChainTarget(),
+    maxEntryBytes: 20_000,
+  });
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;

@@ -61,7 +61,7 @@ export interface TxnLogReaderOptions {
    * as torn or damaged at the end of the newest log. Default false.
    */
   live?: boolean;
-  /** Longest entry accepted. */
+  /** Entries up to this are expected; a longer one is read if it is whole. Default 4 MiB. */
   maxEntryBytes?: number;
 }
 
@@ -259,11 +259,11 @@ export class SegmentReader {
     this.#need(RECORD_HEAD_BYTES);
     if (this.#filled - this.#at >= RECORD_HEAD_BYTES) {
       const length = recordLength(this.bytes, this.#at);
-      if (length > 0 && length <= this.#maxEntryBytes) this.#need(length + RECORD_FRAME_BYTES);
+      if (length > 0 && length <= this.#maxLength()) this.#need(length + RECORD_FRAME_BYTES);
     }
     const at = this.#at;
     this.offset = this.#base + at;
-    this.#outcome = judgeRecord(this.bytes, at, this.#filled, this.#maxEntryBytes);
+    this.#outcome = judgeRecord(this.bytes, at, this.#filled, this.#maxLength());
     if (this.#outcome !== RecordOutcome.RECORD) return false;
 
     this.start = at + RECORD_HEAD_BYTES;
@@ -310,7 +310,12 @@ export class SegmentReader {
         this.#limitResidue();
         return 'The last write is not whole';
       case RecordOutcome.BAD_LENGTH:
-        if (length < 0 || length > this.#maxEntryBytes || !this.#lacksSectors(recordEnd)) {
+        if (
+          length < 0 ||
+          recordEnd > this.size ||
+          this.#fitsShorter(recordEnd) ||
+          !this.#lacksSectors(recordEnd)
+        ) {
           throw this.#damage('BAD_LENGTH', `Unreasonable length ${length}`);
         }
         this.#limitResidue();
@@ -351,6 +356,20 @@ export class SegmentReader {
       throw this.#damage('BAD_ENTRY', `Epoch ${high >>> 0} is out of range`);
     }
     return zxid;
+  }
+
+  /**
+   * The longest entry that may stand at the next record: one over the limit may be there if it ends inside
+   * the file and shows its end mark. A member must read what it wrote: the limit is that of requests, and
+   * a session with many ephemerals is closed by an entry longer than any request.
+   */
+  #maxLength(): number {
+    const length = recordLength(this.bytes, this.#at);
+    const end = this.#base + this.#at + RECORD_HEAD_BYTES + length;
+    if (length <= this.#maxEntryBytes || end >= this.size) return this.#maxEntryBytes;
+    const mark = Buffer.alloc(1);
+    this.#file.read(mark, 0, 1, end);
+    return mark[0] === END_MARK ? length : this.#maxEntryBytes;
   }
 
   /** Makes `count` bytes from the next record on available in `bytes`, or all that the file has. */

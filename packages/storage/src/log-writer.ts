@@ -293,17 +293,24 @@ export class TxnLogWriter {
   };
 
   #writeBatch(): void {
-    if (paddedSize(this.#position, this.#size, this.#preAllocBytes) > this.#size) {
-      this.#extend(this.#afterExtend);
-    } else {
-      this.#afterExtend();
-    }
+    if (this.#neededSize() > this.#size) this.#extend(this.#afterExtend);
+    else this.#afterExtend();
+  }
+
+  /**
+   * Java looks at the position before a batch only; this also makes room for all of it, so that what a
+   * crash leaves of a huge entry always lies inside the file.
+   */
+  #neededSize(): number {
+    const size = paddedSize(this.#position, this.#size, this.#preAllocBytes);
+    const end = this.#position + (this.#inFlight as Batch).length;
+    return end > size ? paddedSize(end, size, this.#preAllocBytes) : size;
   }
 
   /** Sets the size of the segment and makes it durable, so that writes inside it change no metadata. */
   #extend(after: (error?: DiskError) => void): void {
     const file = this.#file as WritableFile;
-    const size = paddedSize(this.#position, this.#size, this.#preAllocBytes);
+    const size = this.#neededSize();
     if (size > this.#size) {
       this.#size = size;
       // A failure is reported by the operation behind it.

@@ -53,7 +53,7 @@ export interface RecoverOptions<T extends RecoveryTarget> {
   trustEmptySnapshot?: boolean;
   /** `zookeeper.db.autocreate`: no data at all counts as an empty database. Default true. */
   autocreateDatabase?: boolean;
-  /** Longest log entry accepted. */
+  /** Log entries up to this are expected; a longer one is read if it is whole. */
   maxEntryBytes?: number;
   /**
    * False reads without changing the directory: nothing is cut, deleted or synced. For tools. Default true.

@@ -72,6 +72,27 @@ describe('order', () => {
     expect(readAll().zxids).toEqual(range(1, 5));
   });
 
+  test('an entry over the limit is read if it is whole, and its torn rest is an end', () => {
+    const whole = logBytes([1, 2, 3], 5_000, 2_000_000);
+    writeLog(disk, directory, 1, whole);
+    expect(readAll(0, { maxEntryBytes: 1_000_000 }).zxids).toEqual([1, 2, 3]);
+    const torn = Buffer.from(whole).fill(0, recordAt(2, 2_000_000) + 700_000);
+    writeLog(disk, directory, 1, torn);
+    const { zxids, reader } = readAll(0, { maxEntryBytes: 1_000_000 });
+    expect(zxids).toEqual([1, 2]);
+    expect(reader.tornTail?.offset).toBe(recordAt(2, 2_000_000));
+  });
+
+  test('a wrong length over the limit is damage, also when it ends inside the file', () => {
+    const bytes = logBytes(range(1, 5), 3_000_000);
+    for (const record of [2, 4]) {
+      const damaged = Buffer.from(bytes);
+      damaged.writeInt32BE(2_000_000, recordAt(record) + 8);
+      writeLog(disk, directory, 1, damaged);
+      expect(codeOf(() => readAll(0, { maxEntryBytes: 1_000_000 }))).toBe('BAD_LENGTH');
+    }
+  });
+
   test('a missing log is a gap', () => {
     writeLog(disk, directory, 1, logBytes(range(1, 4)));
     writeLog(disk, directory, 9, logBytes(range(9, 12)));

@@ -72,6 +72,15 @@ test('the default preallocation makes a log of 67,108,880 bytes', async () => {
   expect(disk.size(`${directory.logDirectory}/log.1`)).toBe(67_108_880);
 });
 
+test('a batch larger than the preallocation grows the file before it is written', async () => {
+  const disk = new MemoryDisk();
+  const directory = directoryOn(disk);
+  await appendAll(disk, directory, [1], { preAllocBytes: 65_536, padding: 200_000 });
+  // A multiple of the preallocation, as FilePadding makes it.
+  expect(disk.size(`${directory.logDirectory}/log.1`) % 65_536).toBe(0);
+  expect(disk.size(`${directory.logDirectory}/log.1`)).toBeGreaterThan(200_000);
+});
+
 test('without preallocation the file ends behind its last record', async () => {
   const disk = new MemoryDisk();
   const directory = directoryOn(disk);
