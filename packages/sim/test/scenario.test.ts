@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runScenario } from '../src/scenario.ts';
 
-const SEEDS = 60;
+const SEEDS = 40;
 
 test('whatever happens to a server, it keeps its promises', async () => {
   const misfortunes = new Set<string>();
