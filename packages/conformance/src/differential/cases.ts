@@ -34,6 +34,7 @@ export const CASE_PROFILE: Profile = {
   extendedTypes: true,
   enforceQuota: true,
   reconfigEnabled: false,
+  edgeData: false,
 };
 
 const nullId = (scheme: string | null) => [{ perms: 31, scheme, id: null }];

@@ -17,10 +17,13 @@ export interface Embedded extends AsyncDisposable {
   readonly dataDir: string;
 }
 
-/** Starts a server with the same settings as `serverOptions(profile)`. */
-export async function startEmbedded(profile: Profile): Promise<Embedded> {
+/**
+ * Starts a server with the same settings as `serverOptions(profile)`, on a directory of its own that goes
+ * with it, or on `givenDir`.
+ */
+export async function startEmbedded(profile: Profile, givenDir?: string): Promise<Embedded> {
   const folder = mkdtempSync(join(tmpdir(), 'zebu-embedded-'));
-  const dataDir = join(folder, 'data');
+  const dataDir = givenDir ?? join(folder, 'data');
   const server = await startServer({
     port: 0,
     clientPortAddress: '127.0.0.1',

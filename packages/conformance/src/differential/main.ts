@@ -13,11 +13,14 @@
 //
 // A difference is shrunk to few steps, printed and saved. Exit code 1 when there was one.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startApache } from '../apache.ts';
 import { startZebu } from '../zebu.ts';
 import { CASE_PROFILE, CASES } from './cases.ts';
+import { EDGE_ZNODES, writeEdgeData } from './edge-data.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 import { type Profile, profileOf, serverOptions } from './profile.ts';
 import { reportDifference } from './report.ts';
@@ -147,7 +150,9 @@ async function withPair<T>(profile: Profile, use: (pair: Pair) => Promise<T>): P
       const colon = address.lastIndexOf(':');
       return { name, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
     }
-    const { port, dataDir } = started.use(await start(kind, profile));
+    const folder = started.adopt(mkdtempSync(join(tmpdir(), 'zebu-differential-')), removeFolder);
+    if (profile.edgeData) writeEdgeData(join(folder, 'data'));
+    const { port, dataDir } = started.use(await start(kind, profile, join(folder, 'data')));
     return { name, host: '127.0.0.1', port, dataDir };
   };
   const [reference, subject] = await Promise.all([
@@ -155,12 +160,15 @@ async function withPair<T>(profile: Profile, use: (pair: Pair) => Promise<T>): P
     server(values.against, values.subject, values.subject === 'apache' ? 'apache 2' : 'zebu'),
   ]);
   // Awaited here: the servers end when this function does.
-  return await use({ reference, subject });
+  return await use({ reference, subject, ...(profile.edgeData ? { baseTree: EDGE_ZNODES } : {}) });
 }
 
-async function start(kind: string, profile: Profile): Promise<Embedded> {
-  if (kind === 'embedded') return startEmbedded(profile);
-  return kind === 'apache'
-    ? startApache(serverOptions(profile))
-    : startZebu(serverOptions(profile));
+async function start(kind: string, profile: Profile, dataDir: string): Promise<Embedded> {
+  if (kind === 'embedded') return startEmbedded(profile, dataDir);
+  const options = { ...serverOptions(profile), dataDir };
+  return kind === 'apache' ? startApache(options) : startZebu(options);
+}
+
+async function removeFolder(folder: string): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
 }

@@ -9,6 +9,8 @@ export interface Profile {
   readonly extendedTypes: boolean;
   readonly enforceQuota: boolean;
   readonly reconfigEnabled: boolean;
+  /** Start on the directory of `edge-data.ts` instead of an empty one. */
+  readonly edgeData: boolean;
 }
 
 /** Seeds run through the settings, so that a few seeds meet them all. */
@@ -17,6 +19,7 @@ export function profileOf(seed: number): Profile {
     extendedTypes: seed % 4 !== 3,
     enforceQuota: seed % 5 !== 4,
     reconfigEnabled: seed % 3 === 0,
+    edgeData: seed % 7 === 6,
   };
 }
 

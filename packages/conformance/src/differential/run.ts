@@ -6,7 +6,7 @@ import { Generator, SLOT_COUNT } from './generator.ts';
 import { SUPER_USER } from './profile.ts';
 import type { Script, Step } from './script.ts';
 import { type Address, type Observation, Target } from './target.ts';
-import { treeDigest, walkTree } from './tree-walk.ts';
+import { treeDigest, walkTree, type ZnodeState } from './tree-walk.ts';
 import { readTxnLogs } from './txn-log.ts';
 import { replay } from './txn-replay.ts';
 import { OP } from './wire.ts';
@@ -20,6 +20,8 @@ export interface Subject extends Address {
 export interface Pair {
   readonly reference: Subject;
   readonly subject: Subject;
+  /** What both held before they started; an empty server's tree when left out. */
+  readonly baseTree?: ReadonlyMap<string, ZnodeState>;
 }
 
 /** A difference: where, and what either server said. */
@@ -218,8 +220,8 @@ async function compareEnds(
     [reference, expectedLog, expectedTree],
     [subject, actualLog, actualTree],
   ] as const) {
-    const replayed = replay(log);
-    const digest = treeDigest(tree.znodes, replayed.owners);
+    const replayed = replay(log, pair.baseTree);
+    const digest = treeDigest(tree.znodes, replayed.znodes);
     if (replayed.mismatches.length > 0) {
       notes.push(
         `${target.name}: ${replayed.mismatches.length} txns of ${log.length} foretell another digest than their ` +

@@ -76,22 +76,27 @@ function stateOf(reader: WireReader, data: Buffer | null): ZnodeState {
   stat.int();
   const numChildren = stat.int();
   const pzxid = stat.long();
-  const cversion = (wireCversion + numChildren) / 2;
+  const cversion = Math.floor((wireCversion + numChildren) / 2) | 0;
   return { data, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, owner };
 }
 
 /**
- * The tree digest, version 2 (spec/disk.md section 6). `owners` gives the stored owner of containers and TTL
- * znodes, which a stat does not show.
+ * The tree digest, version 2 (spec/disk.md section 6). A stat hides the owner of containers and TTL znodes,
+ * and the top bit of cversion, since it has twice that; `replayed` gives them where it agrees otherwise.
  */
 export function treeDigest(
   znodes: ReadonlyMap<string, ZnodeState>,
-  owners: ReadonlyMap<string, bigint> = new Map(),
+  replayed: ReadonlyMap<string, ZnodeState> = new Map(),
 ): bigint {
   let digest = 0n;
   for (const [path, znode] of znodes) {
-    const owner = owners.get(path);
-    digest += znodeDigest(path, owner === undefined ? znode : { ...znode, owner });
+    const known = replayed.get(path);
+    const full = { ...znode };
+    if (known !== undefined && znode.owner === 0n && known.owner < 0n) full.owner = known.owner;
+    if (known !== undefined && ((known.cversion ^ znode.cversion) & 0x7fffffff) === 0) {
+      full.cversion = known.cversion;
+    }
+    digest += znodeDigest(path, full);
   }
   return BigInt.asUintN(64, digest);
 }

@@ -7,8 +7,6 @@ import { WireReader } from './wire.ts';
 
 export interface Replayed {
   readonly znodes: ReadonlyMap<string, ZnodeState>;
-  /** Stored owners of containers and TTL znodes that exist at the end. */
-  readonly owners: ReadonlyMap<string, bigint>;
   readonly digest: bigint;
   /** Entries whose own digest is another than their replay's. */
   readonly mismatches: readonly string[];
@@ -17,9 +15,12 @@ export interface Replayed {
 const CONTAINER_OWNER = -0x8000000000000000n;
 const TTL_OWNER = -0x100000000000000n;
 
-/** Replays `entries` over the tree of an empty server. */
-export function replay(entries: readonly LogEntry[]): Replayed {
-  const tree = new PlainTree();
+/** Replays `entries` over `base`, by default the tree of an empty server. */
+export function replay(
+  entries: readonly LogEntry[],
+  base: ReadonlyMap<string, ZnodeState> = EMPTY_TREE,
+): Replayed {
+  const tree = new PlainTree(base);
   const mismatches: string[] = [];
   for (const entry of entries) {
     tree.apply(entry.type, entry.body, entry);
@@ -29,35 +30,35 @@ export function replay(entries: readonly LogEntry[]): Replayed {
       );
     }
   }
-  const owners = new Map<string, bigint>();
-  for (const [path, { owner }] of tree.znodes) {
-    if (owner === CONTAINER_OWNER || BigInt.asUintN(64, owner) >> 56n === 0xffn)
-      owners.set(path, owner);
-  }
   if (tree.digest !== treeDigest(tree.znodes))
     throw new Error('The replay lost count of its digest');
-  return { znodes: tree.znodes, owners, digest: tree.digest, mismatches };
+  return { znodes: tree.znodes, digest: tree.digest, mismatches };
 }
+
+const EMPTY_TREE: ReadonlyMap<string, ZnodeState> = new Map(
+  ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'].map((path) => [
+    path,
+    {
+      data: Buffer.alloc(0),
+      czxid: 0n,
+      mzxid: 0n,
+      pzxid: 0n,
+      ctime: 0n,
+      mtime: 0n,
+      version: 0,
+      cversion: 0,
+      aversion: 0,
+      owner: 0n,
+    },
+  ]),
+);
 
 class PlainTree {
   readonly znodes = new Map<string, ZnodeState>();
   digest = 0n;
 
-  constructor() {
-    for (const path of ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']) {
-      this.change(path, {
-        data: Buffer.alloc(0),
-        czxid: 0n,
-        mzxid: 0n,
-        pzxid: 0n,
-        ctime: 0n,
-        mtime: 0n,
-        version: 0,
-        cversion: 0,
-        aversion: 0,
-        owner: 0n,
-      });
-    }
+  constructor(base: ReadonlyMap<string, ZnodeState>) {
+    for (const [path, znode] of base) this.change(path, znode);
   }
 
   apply(type: number, body: Buffer, header: LogEntry): void {
@@ -114,7 +115,11 @@ class PlainTree {
     if (type === TXN.createContainer) owner = CONTAINER_OWNER;
     if (type === TXN.createTTL) owner = TTL_OWNER | reader.long();
     const { zxid, time } = header;
-    this.update(parentOf(path), { cversion, pzxid: zxid });
+    // A cversion past 2^31 is lower than the one before: it stays, and so does pzxid.
+    const parent = this.znodes.get(parentOf(path));
+    if (parent !== undefined && cversion > parent.cversion) {
+      this.update(parentOf(path), { cversion, pzxid: zxid });
+    }
     this.change(path, {
       data,
       czxid: zxid,
