@@ -571,6 +571,7 @@ export class ClientConnection implements ConnectionHandler {
     putInt32(bytes, at, error);
     this.sent++;
     const { metrics } = this.node;
+    metrics.packetsSent++;
     metrics.responded(output.offset - mark - 4);
     metrics.responseBytes += output.offset - mark - 4;
   }

@@ -165,7 +165,6 @@ export class ServerMetrics {
 
   /** Notes that a request was answered, and how long it took. */
   answered(latencyMs: number): void {
-    this.packetsSent++;
     this.requestLatency.add(latencyMs);
   }
 
