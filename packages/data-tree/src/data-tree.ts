@@ -12,6 +12,7 @@ import { Buffer } from 'node:buffer';
 import { type ByteWriter, crc32, putInt32 } from '@zebu/protocol';
 import { AclCache, type AclId, OPEN_ACL_ID } from './acl-cache.ts';
 import { TxnApplier } from './apply-txn.ts';
+import { ChildrenWalk } from './children-walk.ts';
 import { Containers } from './containers.ts';
 import { DigestSum, NodeDigester } from './digest.ts';
 import { Ephemerals } from './ephemerals.ts';
@@ -74,6 +75,7 @@ export class DataTree {
   private readonly digester = new NodeDigester();
   private readonly applier: TxnApplier;
   private readonly walks: SnapshotWalk[] = [];
+  private readonly childrenWalks: ChildrenWalk[] = [];
   private znodes = 0;
   private dataSize = EMPTY_DATA_SIZE;
   /** While above 0 the tree may be ahead of its zxid: no digest is compared before this txn. */
@@ -310,6 +312,18 @@ export class DataTree {
   }
 
   /**
+   * A walk over the names of a znode's children, for those that have too many for one turn. The
+   * names are those of this moment, whatever is applied between its slices.
+   */
+  startChildrenWalk(parent: PathId): ChildrenWalk {
+    const walk = new ChildrenWalk(this, parent, () => {
+      this.childrenWalks.splice(this.childrenWalks.indexOf(walk), 1);
+    });
+    this.childrenWalks.push(walk);
+    return walk;
+  }
+
+  /**
    * Loads a snapshot's ACL table and znodes. Only on a tree that nothing was applied to. A guess of
    * their number (bytes / 200, say) spares the path table growing bit by bit.
    */
@@ -378,6 +392,7 @@ export class DataTree {
   detach(id: PathId, parent: PathId): void {
     const { store } = this;
     for (const walk of this.walks) walk.skip(id);
+    for (const walk of this.childrenWalks) if (walk.parent === parent) walk.deleting(id);
     this.subtractDigest(id);
     const kind = store.kind(id);
     if (kind === ZnodeKind.ephemeral) this.ephemerals.remove(id);

@@ -1,6 +1,7 @@
 // The door of @zebu/data-tree: export from here what other packages may import.
 
 export { AclCache, type AclId, OPEN_ACL_ID, skipAclVector } from './acl-cache.ts';
+export type { ChildrenWalk } from './children-walk.ts';
 export type { Containers } from './containers.ts';
 export {
   CONFIG_ID,

@@ -24,7 +24,7 @@ import { Field, Flag, ZNODE_WORDS, ZnodeKind } from './znode-store.ts';
 /** Words of a pending znode that mean something else in the tree's. */
 const PATH = Field.OWNER_RECORD;
 /** Changes in the queue that touched it. */
-const TOUCHES = 31;
+const TOUCHES = Field.ORDER;
 /** Flag: a pending create made it an ephemeral, so it is in the list of those. */
 const LISTED = 32;
 

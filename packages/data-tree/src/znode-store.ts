@@ -9,7 +9,7 @@
 //    22     node digest                  23     first child (the oldest)
 //    24,25  next and previous sibling    26,27  stored ephemeralOwner, high and low
 //    28,29  next and previous in the list of the owner: a session, the containers or the TTLs
-//    30     record of the owning session 31     (free)
+//    30     record of the owning session 31     place among the siblings: grows with each
 //
 // Two values on the wire are derived, and kept derived here: cversion is twice the stored one less
 // the number of children, and ephemeralOwner is 0 for containers and TTL znodes (DataNode.copyStat).
@@ -68,6 +68,7 @@ export const Field = {
   OWNED_NEXT: 28,
   OWNED_PREV: 29,
   OWNER_RECORD: 30,
+  ORDER: 31,
 } as const;
 
 export const ZNODE_WORDS = 32;
@@ -85,6 +86,9 @@ export const Flag = {
 export class ZnodeStore {
   readonly slab = new RecordSlab(ZNODE_WORDS);
   readonly data = new ByteArena();
+  /** Field.ORDER of the last child appended, and of the last prepended, anywhere in the tree. */
+  private youngest = 0;
+  private oldest = 0;
 
   /** Whether this path is a znode. Any interned id may be asked. */
   has(id: PathId): boolean {
@@ -174,6 +178,8 @@ export class ZnodeStore {
   appendChild(parent: PathId, child: PathId): void {
     const head = this.slab.get(parent, Field.FIRST_CHILD);
     this.slab.set(parent, Field.FIRST_CHILD, append(this.slab, head, child, Field.NEXT_SIBLING));
+    this.youngest = (this.youngest + 1) | 0;
+    this.slab.set(child, Field.ORDER, this.youngest);
     this.countChild(parent, 1);
   }
 
@@ -181,6 +187,8 @@ export class ZnodeStore {
   prependChild(parent: PathId, child: PathId): void {
     const head = this.slab.get(parent, Field.FIRST_CHILD);
     this.slab.set(parent, Field.FIRST_CHILD, prepend(this.slab, head, child, Field.NEXT_SIBLING));
+    this.slab.set(child, Field.ORDER, this.oldest);
+    this.oldest = (this.oldest - 1) | 0;
     this.countChild(parent, 1);
   }
 
