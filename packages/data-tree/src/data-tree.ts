@@ -337,10 +337,13 @@ export class DataTree {
    * `zxid`: until that txn no digest is compared, and after it the tree must have this one.
    */
   expectDigest(zxid: number, digestHigh: number, digestLow: number): void {
+    // Of a txn before the snapshot's own zxid, as a new leader writes it that has applied nothing in its
+    // epoch: it says nothing of this tree (DataTree.deserializeZxidDigest).
+    if (zxid < this.lastProcessedZxid) return;
     this.fuzzyUntilZxid = zxid;
     this.fuzzyDigest.set(digestHigh, digestLow);
     // No txn was applied while the snapshot was written: it is not fuzzy, and nothing is to come.
-    if (zxid > 0 && zxid <= this.lastProcessedZxid) this.endFuzziness(zxid);
+    if (zxid > 0 && zxid === this.lastProcessedZxid) this.endFuzziness(zxid);
   }
 
   /** Whether replay has not reached the end of the snapshot it started from. */
