@@ -41,9 +41,9 @@ let slices = 0;
 const begin = cpuUs();
 for (let watcher = 0; watcher < WATCHERS; watcher++) {
   for (let done = false; !done; slices++) {
-    const start = performance.now();
+    const start = cpuUs();
     done = watches.removeWatcher(watcher, 500);
-    longest = Math.max(longest, performance.now() - start);
+    longest = Math.max(longest, (cpuUs() - start) / 1000);
   }
 }
 const perWatch = ((cpuUs() - begin) * 1000) / ids.length;
