@@ -9,7 +9,10 @@ export interface CrashPoint {
   readonly event: number;
   /** What survives of unsynced writes; undefined: all, since only the process is killed. */
   readonly seed: number | undefined;
-  /** Event of the recovery at which the second life ends, too. Default: it does not. */
+  /**
+   * Event of the recovery at which the power fails, too; BEYOND_RECOVERY: when the second life has
+   * just begun to serve. Default: it does not.
+   */
   readonly again?: number;
 }
 
@@ -23,6 +26,8 @@ export interface CrashOutcome {
   readonly hash: number;
 }
 
+/** See CrashPoint. */
+export const BEYOND_RECOVERY = 1_000_000;
 const LIFE_MS = 30_000;
 const REQUESTS_AFTERWARDS = 25;
 
@@ -69,7 +74,7 @@ async function crashAndGoOn(world: Standalone, point: CrashPoint): Promise<Crash
     world.disk.crashAtEvent(world.disk.events + point.again);
     await world.start();
     happenedAgain = world.disk.down;
-    strike(world, point.seed === undefined ? 1 : point.seed + 1);
+    strike(world, 1 + (point.seed ?? point.event));
   }
 
   const outcome = await world.start();

@@ -31,7 +31,7 @@ import { SimProcess } from './sim-process.ts';
 import { Transcript } from './transcript.ts';
 import { tapTxnLog } from './txn-log-tap.ts';
 import { demand, Violation } from './violation.ts';
-import { describeAsk } from './wire.ts';
+import { type Answer, type Ask, describeAsk } from './wire.ts';
 import { Workload } from './workload.ts';
 
 export const DATA_DIR = '/data';
@@ -44,7 +44,7 @@ const DRAINED_MICROTASKS = 16;
 /** Faults put into the server or its surroundings, to see that the checkers find them. */
 export interface Plant {
   /** Between the tap and the disk: what the disk really does. */
-  readonly disk?: (disk: Disk) => Disk;
+  readonly disk?: (disk: Disk, later: (task: () => void) => void) => Disk;
   /** Between the server and the tap: what the server is told of its disk. */
   readonly log?: (disk: Disk, later: (task: () => void) => void) => Disk;
   readonly node?: (node: ServerNode) => void;
@@ -186,7 +186,8 @@ export class Standalone {
     this.failedWith = undefined;
     this.hasFailed = false;
     this.refusal = undefined;
-    const below = plant?.disk?.(this.disk) ?? this.disk;
+    const later = (task: () => void): void => process.schedule(0, task);
+    const below = plant?.disk?.(this.disk, later) ?? this.disk;
     const tapped = tapTxnLog(below, {
       issued: (bytes) => this.guard(() => this.issued(bytes)),
       durable: (zxid) => this.oracle.durable(zxid),
@@ -194,7 +195,7 @@ export class Standalone {
     const environment = simEnvironment({
       process: this.process,
       clock: this.clock,
-      disk: plant?.log?.(tapped, (task) => process.schedule(0, task)) ?? tapped,
+      disk: plant?.log?.(tapped, later) ?? tapped,
       network: this.network.host(SERVER.host, this.process),
       prng: this.serverPrng.fork(this.process.name),
       logger: this.logger(),
@@ -326,6 +327,35 @@ export class Standalone {
     for (const client of this.clients) client.connect();
   }
 
+  /** One more client, which the checkers watch like the others; it has to be told to connect. */
+  addClient(options: {
+    readonly name: string;
+    readonly address: string;
+    readonly timeoutMs: number;
+    /** Requests in flight at most. */
+    readonly depth: number;
+    /** How often it looks whether it may send. */
+    readonly pumpMs: number;
+    readonly next: (client: SimClient) => Omit<Ask, 'xid'> | undefined;
+    readonly onAnswer?: (ask: Ask, answer: Answer) => void;
+  }): SimClient {
+    const { name, address, timeoutMs, next, onAnswer } = options;
+    const process = new SimProcess(this.scheduler, name);
+    const client = new SimClient({
+      name,
+      process,
+      network: this.network.host(address, process),
+      server: SERVER,
+      timeoutMs,
+      observer: this.observer(onAnswer),
+      next,
+    });
+    client.depth = options.depth;
+    process.every(BEAT_MS, () => client.beat());
+    process.every(options.pumpMs, () => client.pump());
+    return client;
+  }
+
   /** Everything that the checkers say about the server as it stands. */
   look(): void {
     const { node } = this;
@@ -412,34 +442,24 @@ export class Standalone {
   }
 
   private newClient(index: number): SimClient {
-    const name = `c${index}`;
-    const process = new SimProcess(this.scheduler, name);
     const paceMs = this.options.paceMs ?? 0;
-    const pacePrng = this.prng.fork(name);
+    const pacePrng = this.prng.fork(`c${index}`);
     let readyMs = 0;
-    const client = new SimClient({
-      name,
-      process,
-      network: this.network.host(`10.0.1.${index + 1}`, process),
-      server: SERVER,
+    return this.addClient({
+      name: `c${index}`,
+      address: `10.0.1.${index + 1}`,
       timeoutMs: 400 + 200 * (index % 4),
-      observer: this.observer(),
+      depth: 1 + (index % 4) * 3,
+      pumpMs: paceMs > 0 ? paceMs / 2 : BEAT_MS,
       next: () => {
         if (this.scheduler.nowMs < readyMs) return undefined;
         if (paceMs > 0) readyMs = this.scheduler.nowMs + pacePrng.between(0, paceMs);
         return this.workload.next();
       },
     });
-    if (paceMs > 0) process.every(paceMs / 2, () => client.pump());
-    client.depth = 1 + (index % 4) * 3;
-    process.every(BEAT_MS, () => {
-      client.beat();
-      client.pump();
-    });
-    return client;
   }
 
-  private observer(): ClientObserver {
+  private observer(onAnswer?: (ask: Ask, answer: Answer) => void): ClientObserver {
     const { transcript } = this;
     return {
       established: (conversation) => {
@@ -463,6 +483,7 @@ export class Standalone {
           `< #${xid} ${zxid} ${errorName(error)} ${path ?? ''}`,
         );
         this.tell('answered', conversation, ask, answer);
+        onAnswer?.(ask, answer);
       },
       event: (conversation, event, zxid) => {
         transcript.add(conversation.client.name, `! ${event.type} ${event.path} ${zxid}`);
