@@ -13,18 +13,14 @@
 //
 // A difference is shrunk to few steps, printed and saved. Exit code 1 when there was one.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startApache } from '../apache.ts';
-import { startZebu } from '../zebu.ts';
 import { CASE_PROFILE, CASES } from './cases.ts';
-import { EDGE_ZNODES, writeEdgeData } from './edge-data.ts';
-import { type Embedded, startEmbedded } from './embedded.ts';
+import { withPair } from './pair.ts';
 import { type Profile, profileOf, serverOptions } from './profile.ts';
 import { reportDifference } from './report.ts';
-import { type Outcome, type Pair, runScript, runSeed, type Subject, transcribe } from './run.ts';
+import { type Outcome, runScript, runSeed, transcribe } from './run.ts';
 import type { Script } from './script.ts';
 import { shrink } from './shrink.ts';
 import { OP } from './wire.ts';
@@ -47,6 +43,11 @@ const { values } = parseArgs({
   },
 });
 
+const SUBJECTS = {
+  reference: values.reference ?? 'apache',
+  subject: values.against ?? values.subject,
+};
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -57,7 +58,7 @@ async function main(): Promise<number> {
       script: Script;
     };
     return judge(
-      await withPair(saved.profile, (pair) => runScript(pair, saved.script)),
+      await withPair(saved.profile, SUBJECTS, (pair) => runScript(pair, saved.script)),
       saved.profile,
       values.script,
     );
@@ -73,7 +74,7 @@ async function main(): Promise<number> {
   for (let seed = first; seed < first + count; seed++) {
     const profile = profileOf(seed);
     const started = performance.now();
-    const outcome = await withPair(profile, (pair) =>
+    const outcome = await withPair(profile, SUBJECTS, (pair) =>
       runSeed(pair, seed, Number(values.requests), without),
     );
     requests += outcome.requests;
@@ -106,7 +107,7 @@ async function judge(outcome: Outcome, profile: Profile, from: string): Promise<
   const smallest = values['no-shrink']
     ? outcome
     : await shrink(outcome, {
-        run: (script) => withPair(profile, (pair) => runScript(pair, script)),
+        run: (script) => withPair(profile, SUBJECTS, (pair) => runScript(pair, script)),
         log: console.log,
       });
   const file = `${values.save}/zebu-difference-${from.replaceAll(/\W+/g, '-')}.json`;
@@ -137,38 +138,4 @@ async function record(): Promise<number> {
   writeFileSync(file, `${JSON.stringify(answers, undefined, 2)}\n`);
   console.log(`Recorded ${CASES.length} cases; pnpm fix formats the file`);
   return 0;
-}
-
-async function withPair<T>(profile: Profile, use: (pair: Pair) => Promise<T>): Promise<T> {
-  await using started = new AsyncDisposableStack();
-  const server = async (
-    address: string | undefined,
-    kind: string,
-    name: string,
-  ): Promise<Subject> => {
-    if (address !== undefined) {
-      const colon = address.lastIndexOf(':');
-      return { name, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
-    }
-    const folder = started.adopt(mkdtempSync(join(tmpdir(), 'zebu-differential-')), removeFolder);
-    if (profile.edgeData) writeEdgeData(join(folder, 'data'));
-    const { port, dataDir } = started.use(await start(kind, profile, join(folder, 'data')));
-    return { name, host: '127.0.0.1', port, dataDir };
-  };
-  const [reference, subject] = await Promise.all([
-    server(values.reference, 'apache', 'apache'),
-    server(values.against, values.subject, values.subject === 'apache' ? 'apache 2' : 'zebu'),
-  ]);
-  // Awaited here: the servers end when this function does.
-  return await use({ reference, subject, ...(profile.edgeData ? { baseTree: EDGE_ZNODES } : {}) });
-}
-
-async function start(kind: string, profile: Profile, dataDir: string): Promise<Embedded> {
-  if (kind === 'embedded') return startEmbedded(profile, dataDir);
-  const options = { ...serverOptions(profile), dataDir };
-  return kind === 'apache' ? startApache(options) : startZebu(options);
-}
-
-async function removeFolder(folder: string): Promise<void> {
-  rmSync(folder, { recursive: true, force: true });
 }

@@ -11,6 +11,8 @@ export type Field =
   | { readonly b: number }
   /** A buffer, in hex; null is length -1. */
   | { readonly buf: string | null }
+  /** A buffer of `length` bytes that are all `fill`. */
+  | { readonly fill: number; readonly length: number }
   | { readonly s: string | null }
   /** A string whose bytes are given in hex: need not be UTF-8. */
   | { readonly sx: string }
@@ -79,6 +81,7 @@ export function encodeRequest(
     else if ('b' in field) writer.byte(field.b);
     else if ('buf' in field)
       writer.buffer(field.buf === null ? null : Buffer.from(field.buf, 'hex'));
+    else if ('fill' in field) writer.buffer(Buffer.alloc(field.length, field.fill));
     else if ('s' in field) writer.string(field.s);
     else if ('sx' in field) writer.buffer(Buffer.from(field.sx, 'hex'));
     else writer.long(absoluteZxid(field.z));

@@ -53,13 +53,19 @@ export async function walkTree(target: Target): Promise<TreeWalk> {
     }
     names.sort();
     lines.push(
-      `${JSON.stringify(path)} data=${bytes === null ? 'null' : bytes.toString('hex')} ${stat} acl=${list} ` +
+      `${JSON.stringify(path)} data=${dataText(bytes)} ${stat} acl=${list} ` +
         `below=${total.body.int()} children=${JSON.stringify(names)}${aclStat === stat ? '' : ` but getACL has ${aclStat}`}`,
     );
     znodes.set(path, stateOf(data.body, bytes));
     for (const name of names.reverse()) pending.push(path === '/' ? `/${name}` : `${path}/${name}`);
   }
   return { lines, znodes };
+}
+
+function dataText(data: Buffer | null): string {
+  if (data === null) return 'null';
+  if (data.length <= 64) return data.toString('hex');
+  return `${data.length} bytes, crc ${crc32(data).toString(16)}`;
 }
 
 /** The fields of the stat that `reader` has just passed. */
