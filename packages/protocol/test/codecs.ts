@@ -119,7 +119,7 @@ function int(field: string): Codec {
 }
 
 /** Reply bodies by the opcode of the request. */
-export const REPLY_CODECS: Record<number, Codec> = {
+const REPLY_CODECS: Record<number, Codec> = {
   [OpCode.create]: path,
   [OpCode.sync]: path,
   [OpCode.create2]: create2,

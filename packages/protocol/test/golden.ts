@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-export interface Exchange {
+interface Exchange {
   name: string;
   op: number;
   request: string;
@@ -14,7 +14,7 @@ export interface Exchange {
   };
 }
 
-export interface ConnectExchange {
+interface ConnectExchange {
   name: string;
   request: string;
   requestValue: unknown;
@@ -22,14 +22,14 @@ export interface ConnectExchange {
   replyValue: unknown;
 }
 
-export interface EventFrame {
+interface EventFrame {
   name: string;
   frame: string;
   header: unknown;
   event: unknown;
 }
 
-export interface LogRecord {
+interface LogRecord {
   type: number;
   /** Checksum (8 bytes), length (4), entry, end mark (1). */
   record: string;

@@ -866,10 +866,8 @@ function javaUtf8(folder: string): Value {
   const source = join(folder, 'Utf8Vectors.java');
   writeFileSync(source, JAVA_SOURCE);
   const jars = apacheClassPath('3.9.5');
-  execFileSync('javac', ['-cp', jars, '-d', folder, source], { stdio: 'inherit' });
-  const lines = execFileSync('java', ['-cp', `${folder}:${jars}`, 'Utf8Vectors'], {
-    encoding: 'utf8',
-  })
+  run('javac', ['-cp', jars, '-d', folder, source]);
+  const lines = run('java', ['-cp', `${folder}:${jars}`, 'Utf8Vectors'])
     .split('\n')
     .filter((line) => /^(de|en)code /.test(line));
   const decode: string[][] = [];
@@ -883,6 +881,10 @@ function javaUtf8(folder: string): Value {
     decode,
     encode,
   };
+}
+
+function run(command: string, args: string[]): string {
+  return execFileSync(command, args, { encoding: 'utf8' });
 }
 
 const JAVA_SOURCE = `

@@ -16,7 +16,7 @@ export const QUOTA_STATS_NODE = 'zookeeper_stats';
 
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
-    what: 'createTTL with flags 0 to 4 and a negative ttl, alone or in a multi',
+    what: 'createTTL with flags 0 to 4 and a negative ttl, not in a multi (there both make a plain create of it)',
     apache: 'its process ends: an exception in the sync thread, again at each replay',
     ours: 'BadArguments',
     decision: 'issue 3, "Decide each quirk"; spec/measured.md, Client door',

@@ -6,6 +6,7 @@
 //   node src/differential/main.ts --seed 7                              one seed again
 //   node src/differential/main.ts --script failing.json                 a saved script again
 //   node src/differential/main.ts --record                              Apache's answers to cases.ts again
+//   node src/differential/main.ts --known                               where zebu is meant to differ
 //   node src/differential/main.ts --reference host:port --against host:port
 //                                  servers that run already: both fresh, configured as profile.ts says
 //
@@ -17,6 +18,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startApache } from '../apache.ts';
 import { CASE_PROFILE, CASES } from './cases.ts';
+import { KNOWN_DIFFERENCES } from './differences.ts';
 import { withPair } from './pair.ts';
 import { type Profile, profileOf, serverOptions } from './profile.ts';
 import { reportDifference } from './report.ts';
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     subject: { type: 'string', default: 'zebu' },
     script: { type: 'string' },
     record: { type: 'boolean', default: false },
+    known: { type: 'boolean', default: false },
     without: { type: 'string', default: '' },
     'no-shrink': { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
@@ -51,6 +54,7 @@ const SUBJECTS = {
 process.exitCode = await main();
 
 async function main(): Promise<number> {
+  if (values.known) return listKnown();
   if (values.record) return await record();
   if (values.script !== undefined) {
     const saved = JSON.parse(readFileSync(values.script, 'utf8')) as {
@@ -125,6 +129,14 @@ async function judge(outcome: Outcome, profile: Profile, from: string): Promise<
     );
   console.log(`Replay with --script ${file}`);
   return 1;
+}
+
+function listKnown(): number {
+  for (const { what, apache, ours, decision, handling } of KNOWN_DIFFERENCES) {
+    console.log(`${what}\n  Apache:   ${apache}\n  zebu:     ${ours}`);
+    console.log(`  decision: ${decision}\n  here:     ${handling}\n`);
+  }
+  return 0;
 }
 
 /** Asks Apache for the answers to `CASES`. */
