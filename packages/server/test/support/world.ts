@@ -1,0 +1,128 @@
+// One server as it runs in production, but for its surroundings: time, network, disk and log are in
+// the hands of the test.
+
+import { MemoryDisk, openDataDirectory } from '@zebu/storage';
+import { memoryNetwork, type Network } from '@zebu/transport';
+import { defaultServerConfig, type ServerConfigOverrides } from '../../src/config/server-config.ts';
+import { ServerState } from '../../src/recovery-target.ts';
+import { ServerNode } from '../../src/server-node.ts';
+import type { TxnLog } from '../../src/txn-log.ts';
+import { HeldLog } from './held-log.ts';
+import { ManualTime } from './manual-time.ts';
+import { type ConnectOptions, RawClient } from './raw-client.ts';
+
+const PORT = 2181;
+
+export interface WorldOptions extends ServerConfigOverrides {
+  /** What a restart found on disk; default: nothing. */
+  readonly state?: ServerState;
+  /** Bytes that a connection takes before its other end reads them. */
+  readonly windowBytes?: number;
+  /** With one the server takes snapshots, in /data. */
+  readonly disk?: (time: ManualTime) => MemoryDisk;
+  readonly random?: () => number;
+}
+
+type Parts = Pick<World, 'time' | 'network' | 'disk' | 'node' | 'log' | 'logged' | 'fatal'>;
+
+export class World {
+  readonly time: ManualTime;
+  readonly network: Network;
+  readonly disk: MemoryDisk;
+  readonly node: ServerNode;
+  readonly log: HeldLog;
+  /** Level and message of every line that the server logged. */
+  readonly logged: string[];
+  readonly fatal: Error[];
+
+  private constructor(parts: Parts) {
+    this.time = parts.time;
+    this.network = parts.network;
+    this.disk = parts.disk;
+    this.node = parts.node;
+    this.log = parts.log;
+    this.logged = parts.logged;
+    this.fatal = parts.fatal;
+  }
+
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const { state, windowBytes, disk: makeDisk, random = () => 0.5, ...overrides } = options;
+    const config = defaultServerConfig({ tickTimeMs: 2000, clientPort: PORT, ...overrides });
+    const time = new ManualTime();
+    const network = memoryNetwork({
+      schedule: (task) => time.afterTurn(task),
+      ...(windowBytes === undefined ? {} : { windowBytes }),
+    });
+    const disk = makeDisk?.(time) ?? new MemoryDisk({ schedule: (task) => time.afterTurn(task) });
+    const logged: string[] = [];
+    const fatal: Error[] = [];
+    let log: TxnLog | undefined;
+    const node = new ServerNode({
+      environment: {
+        clock: time,
+        scheduler: time,
+        network,
+        disk,
+        logger: loggerTo(logged),
+        random,
+      },
+      config,
+      state: state ?? new ServerState(config, 1),
+      directory:
+        makeDisk === undefined
+          ? undefined
+          : openDataDirectory({ disk, dataDir: '/data', dataLogDir: undefined, autocreate: true }),
+      openLog: (lastZxid, onDurable, onFailure) => {
+        log = new HeldLog(time, lastZxid, onDurable, onFailure);
+        return log;
+      },
+      onFatal: (error) => fatal.push(error),
+    });
+    await node.listen({ port: PORT });
+    node.start();
+    time.run();
+    return new World({ time, network, disk, node, log: log as HeldLog, logged, fatal });
+  }
+
+  /** Takes turns until nothing is left to do. */
+  run(): void {
+    this.time.run();
+  }
+
+  advance(ms: number): void {
+    this.time.advance(ms);
+  }
+
+  /** A connection that has said nothing yet. */
+  dial(): RawClient {
+    const client = new RawClient(this.network, PORT, () => this.time.run());
+    this.time.run();
+    return client;
+  }
+
+  /** A client with a session. */
+  client(options: ConnectOptions = {}): RawClient {
+    const client = this.dial().connect(options);
+    this.time.run();
+    return client;
+  }
+
+  /** A client that holds the session of another. */
+  reattach(other: RawClient, options: ConnectOptions = {}): RawClient {
+    const { sessionId, password } = other.session ?? {};
+    return this.client({ sessionId: sessionId ?? 0n, password: password ?? null, ...options });
+  }
+}
+
+function loggerTo(logged: string[]) {
+  const at = (level: string) => (message: string) => {
+    logged.push(`${level} ${message}`);
+  };
+  return {
+    debugEnabled: false,
+    debug() {},
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+  };
+}
