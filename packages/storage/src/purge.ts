@@ -62,12 +62,14 @@ export function purge(
     (snapshot) =>
       looksValid(disk, `${directory.snapshotDirectory}/${snapshot.name}`, snapshot.compression),
   );
-  // Oldest snapshots first, then the logs under them: no snapshot is ever without its logs.
+  // Oldest snapshots first, durably, then the logs under them: no snapshot is ever without its logs.
+  // A power cut may bring names back, in each directory for itself.
   const paths = [
     ...plan.snapshots.map((name) => `${directory.snapshotDirectory}/${name}`),
     ...plan.logs.map((name) => `${directory.logDirectory}/${name}`),
   ];
   const deleted: string[] = [];
+  let areSnapshotsGone = plan.snapshots.length === 0;
   const next = (error?: DiskError): void => {
     if (error !== undefined && error.code !== 'ENOENT') {
       done(
@@ -77,6 +79,11 @@ export function purge(
         }),
         deleted,
       );
+      return;
+    }
+    if (!areSnapshotsGone && deleted.length === plan.snapshots.length) {
+      areSnapshotsGone = true;
+      disk.syncDirectoryAsync(directory.snapshotDirectory, next);
       return;
     }
     const path = paths[deleted.length];
