@@ -27,6 +27,8 @@ test.each([
   [70, 'sessions have their whole timeout to come back after a slow start'],
   [86, 'there is a snapshot before anything is acknowledged'],
   [185, 'a container that became another znode is not swept'],
+  [1116, 'a session whose client never heard of it lasts its timeout'],
+  [1628, 'a purged snapshot does not come back without its logs'],
 ])('seed %i: %s', async (seed) => {
   await runScenario(seed);
 });

@@ -1,7 +1,7 @@
 // Sessions live as long as they were promised: through crashes, with their timeout and their password,
 // until they were silent for it; and not much longer.
 
-import { ByteReader, readConnectResponse } from '@zebu/protocol';
+import { ByteReader, OpCode, readConnectResponse } from '@zebu/protocol';
 import type { SimConnection } from '../sim-network.ts';
 import { demand } from '../violation.ts';
 import type { Checker, MakeChecker } from './checker.ts';
@@ -52,6 +52,13 @@ export const sessions: MakeChecker = ({ oracle, nowMs, tickMs, stalledMs }): Che
       );
     },
 
+    /** Its client may never hear of it. */
+    issued({ txn }) {
+      if (txn.body.type !== OpCode.createSession) return;
+      const id = BigInt.asUintN(64, txn.header.clientId);
+      heard.set(id, { timeoutMs: txn.body.timeoutMs, atMs: nowMs() });
+    },
+
     serverWrites(end, bytes) {
       if (ends.has(end)) return;
       const response = readConnectResponse(new ByteReader(bytes, 4, bytes.length));
@@ -66,7 +73,7 @@ export const sessions: MakeChecker = ({ oracle, nowMs, tickMs, stalledMs }): Che
     },
 
     sent({ sessionId }, ask) {
-      if (ask.type === -11) ending.add(sessionId);
+      if (ask.type === OpCode.closeSession) ending.add(sessionId);
     },
 
     expired(sessionId) {
