@@ -106,20 +106,15 @@ export class RawClient implements DialHandler {
     return this;
   }
 
-  /** Sends requests with the next xids; returns the last xid. */
-  send(...asks: Ask[]): number {
-    for (const one of asks)
-      this.sendWithXid(one.type === OpCode.ping ? Xid.ping : this.nextXid++, one);
+  /** Sends requests with the next xids, in one write; returns the last xid. */
+  send(...asks: readonly Ask[]): number {
+    const xidOf = ({ type }: Ask): number => (type === OpCode.ping ? Xid.ping : this.nextXid++);
+    this.sendBytes(Buffer.concat(asks.map((one) => frameOf(xidOf(one), one))));
     return this.nextXid - 1;
   }
 
-  sendWithXid(xid: number, { type, body }: Ask): this {
-    const frame = Buffer.alloc(12 + body.length);
-    frame.writeInt32BE(8 + body.length, 0);
-    frame.writeInt32BE(xid, 4);
-    frame.writeInt32BE(type, 8);
-    body.copy(frame, 12);
-    return this.sendBytes(frame);
+  sendWithXid(xid: number, one: Ask): this {
+    return this.sendBytes(frameOf(xid, one));
   }
 
   /** Sends one request, lets the server work, and returns the reply. */
@@ -161,6 +156,15 @@ export class RawClient implements DialHandler {
   events(): string[] {
     return this.lines().filter((line) => !line.startsWith('#'));
   }
+}
+
+function frameOf(xid: number, { type, body }: Ask): Buffer {
+  const frame = Buffer.alloc(12 + body.length);
+  frame.writeInt32BE(8 + body.length, 0);
+  frame.writeInt32BE(xid, 4);
+  frame.writeInt32BE(type, 8);
+  body.copy(frame, 12);
+  return frame;
 }
 
 /** A reader over the body of a reply. */

@@ -1,0 +1,100 @@
+// A client that asks, or watches, and does not read what it gets.
+
+import { describe, expect, test } from 'vitest';
+import { addWatch, create, exists, getData, setData } from './support/asks.ts';
+import type { RawClient } from './support/raw-client.ts';
+import { World } from './support/world.ts';
+
+const DATA_BYTES = 100_000;
+const WINDOW_BYTES = 65_536;
+
+async function slowWorld(): Promise<{ world: World; slow: RawClient; other: RawClient }> {
+  const world = await World.start();
+  const [slow, other] = [world.client(), world.client({ timeoutMs: 40_000 })];
+  other.must(create('/big', { data: 'x'.repeat(DATA_BYTES) }), create('/small'));
+  slow.transport.pause();
+  return { world, slow, other };
+}
+
+function queuedFor(world: World): number {
+  return Math.max(...[...world.node.connections].map(({ transport }) => transport.queuedBytes));
+}
+
+describe('a client that does not read its replies', () => {
+  test('is not read from either beyond a megabyte, and gets all in order once it reads', async () => {
+    const { world, slow, other } = await slowWorld();
+    slow.send(...Array.from({ length: 200 }, () => getData('/big')));
+    world.run();
+    expect(queuedFor(world)).toBeGreaterThan(1 << 20);
+    expect(queuedFor(world)).toBeLessThan((1 << 20) + 3 * DATA_BYTES);
+    expect(other.errorOf(exists('/small'))).toBe('OK');
+    slow.transport.resume();
+    expect(slow.lines()).toEqual(Array.from({ length: 200 }, (_, i) => `#${i + 1} OK`));
+    expect(slow.frames.every(({ body }) => body.length === 4 + DATA_BYTES + 68)).toBe(true);
+    expect(queuedFor(world)).toBe(0);
+  });
+
+  test('behind a write of its own is bounded too, and gets all in order', async () => {
+    const { world, slow } = await slowWorld();
+    world.log.isHeld = true;
+    slow.send(setData('/small', 'x'), ...Array.from({ length: 100 }, () => getData('/big')));
+    world.run();
+    world.log.isHeld = false;
+    world.log.release();
+    world.run();
+    expect(queuedFor(world)).toBeLessThan((1 << 20) + 3 * DATA_BYTES);
+    slow.transport.resume();
+    expect(slow.lines()).toEqual(Array.from({ length: 101 }, (_, i) => `#${i + 1} OK`));
+  });
+
+  test('keeps its bytes whole while the buffers of others are reused', async () => {
+    const { world, slow, other } = await slowWorld();
+    slow.send(...Array.from({ length: 50 }, () => getData('/big')));
+    for (let i = 0; i < 50; i++) {
+      other.must(setData('/small', `${i}`.repeat(1000)));
+      expect(other.errorOf(getData('/small'))).toBe('OK');
+    }
+    slow.transport.resume();
+    world.run();
+    const bodies = slow.frames.map(({ body }) => body.subarray(4, 4 + DATA_BYTES).toString());
+    expect(new Set(bodies)).toEqual(new Set(['x'.repeat(DATA_BYTES)]));
+  });
+
+  test('is forgotten with its session', async () => {
+    const { world, slow } = await slowWorld();
+    slow.send(...Array.from({ length: 200 }, () => getData('/big')));
+    world.run();
+    world.advance(14_000);
+    expect(world.node.connections.size).toBe(1);
+    expect(world.node.sessions.size).toBe(1);
+    expect(world.node.outstanding).toBe(0);
+  });
+});
+
+describe('a client that does not read its events', () => {
+  test('gets them all, once it reads, while they are within 64 MiB', async () => {
+    const { world, slow, other } = await slowWorld();
+    slow.send(addWatch('/small', 0));
+    world.run();
+    for (let i = 0; i < 3000; i++) other.send(setData('/small', ''));
+    world.run();
+    expect(queuedFor(world)).toBeGreaterThan(0);
+    slow.transport.resume();
+    expect(slow.events()).toHaveLength(3000);
+  });
+
+  test('is cut off beyond that, and the others are served', async () => {
+    const { world, slow, other } = await slowWorld();
+    const long = `/${'p'.repeat(500_000)}`;
+    other.must(create(long));
+    slow.send(addWatch(long, 0));
+    world.run();
+    const size = (): number => world.node.connections.size;
+    let events = 0;
+    for (; size() === 2 && events < 1000; events++) other.must(setData(long, ''));
+    const sent = events * 500_000;
+    expect(sent).toBeGreaterThan(64 << 20);
+    expect(sent).toBeLessThan((64 << 20) + WINDOW_BYTES + 2_000_000);
+    expect(other.errorOf(exists('/small'))).toBe('OK');
+  });
+});
