@@ -211,16 +211,30 @@ export class PendingChanges {
     const owned: PathId[] = [];
     for (let id = tree.ephemerals.first(high, low); id !== 0; id = tree.ephemerals.next(id)) {
       const pending = tree.paths.pending(id);
-      // A pending delete took it away; if another create followed, that one is listed below.
-      const flags = pending === 0 ? Flag.EXISTS : znodes.get(pending, Field.FLAGS);
-      if ((flags & Flag.EXISTS) !== 0 && (flags & LISTED) === 0) owned.push(id);
+      if (pending === 0 || this.isStillOwned(pending, high, low)) owned.push(id);
     }
     for (let at = this.firstEphemeral; at !== 0; at = znodes.get(at, Field.OWNED_NEXT)) {
-      if (znodes.get(at, Field.OWNER_HIGH) === high && znodes.get(at, Field.OWNER_LOW) === low) {
-        owned.push(znodes.get(at, PATH));
-      }
+      if (this.isOwnedBy(at, high, low)) owned.push(znodes.get(at, PATH));
     }
     return owned;
+  }
+
+  /**
+   * A pending delete may have taken it away, and a pending create put another znode in its place: an
+   * ephemeral is in our list then, any other is nobody's.
+   */
+  private isStillOwned(znode: number, high: number, low: number): boolean {
+    const flags = this.znodes.get(znode, Field.FLAGS);
+    return (
+      (flags & Flag.EXISTS) !== 0 && (flags & LISTED) === 0 && this.isOwnedBy(znode, high, low)
+    );
+  }
+
+  private isOwnedBy(znode: number, high: number, low: number): boolean {
+    const { znodes } = this;
+    return (
+      znodes.get(znode, Field.OWNER_HIGH) === high && znodes.get(znode, Field.OWNER_LOW) === low
+    );
   }
 
   /** The place in the queue to roll back to, good until the next `applied`. */
