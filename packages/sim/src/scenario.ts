@@ -109,6 +109,12 @@ class Scenario {
   private async liveUntil(happen: () => void): Promise<void> {
     const { world, prng } = this;
     const shortMs = (world.workload.left > 0 ? prng.next() ** 2 : 0.1) * LONGEST_LIFE_MS;
+    // Whatever else happens: clients come and go, and miss things.
+    if (prng.chance(0.6)) {
+      const client = prng.pick(world.clients);
+      const awayMs = prng.between(5, 200);
+      world.scheduler.schedule(prng.between(0, shortMs), () => client.breakOff(awayMs));
+    }
     world.runFor(shortMs, () => this.isStruck);
     if (!this.isStruck) {
       happen();
@@ -203,7 +209,7 @@ class Scenario {
           ),
       ],
       ['slow reader', () => client.dawdle(prng.between(20, 900))],
-      ['client breaks off', () => client.breakOff()],
+      ['client breaks off', () => client.breakOff(prng.between(5, 300))],
       [
         'client asks for another timeout',
         () => {

@@ -82,6 +82,7 @@ export class SimClient implements DialHandler {
   private conversations: number;
   private password: Uint8Array;
   private heardMs: number;
+  private awayUntilMs: number;
 
   constructor(options: SimClientOptions) {
     this.name = options.name;
@@ -100,6 +101,7 @@ export class SimClient implements DialHandler {
     this.conversations = 0;
     this.password = new Uint8Array(16);
     this.heardMs = 0;
+    this.awayUntilMs = 0;
   }
 
   get isEstablished(): boolean {
@@ -111,14 +113,16 @@ export class SimClient implements DialHandler {
   }
 
   connect(): void {
+    const { network, process, server } = this.options;
     if (this.connection !== undefined || !this.wantsConnection) return;
-    const { network, server } = this.options;
+    if (process.scheduler.nowMs < this.awayUntilMs) return;
     this.decoder = new FrameDecoder(1 << 20);
     this.connection = network.dial({ ...server, connectTimeoutMs: 500 }, this);
   }
 
-  /** Breaks the connection off, as a client process that loses its network does. */
-  breakOff(): void {
+  /** Breaks the connection off, as a client that loses its network does, and stays away for a while. */
+  breakOff(awayMs = RECONNECT_MS): void {
+    this.awayUntilMs = this.options.process.scheduler.nowMs + awayMs;
     this.connection?.destroy();
   }
 

@@ -146,6 +146,32 @@ const DEFECTS: readonly PlantedDefect[] = [
     plant: () => swapFrames((first, second) => isEvent(first) && isReply(second)),
   },
   {
+    defect: 'an event that a client missed while it was away is not made up for',
+    checkers: [watchEvents],
+    found: 'watch-events',
+    plant: () => meddle((frame) => (isEvent(frame) && zxidOf(frame) === -1 ? undefined : frame)),
+  },
+  {
+    defect: 'a read does not wait for the writes of its client',
+    checkers: [sessionOrder],
+    found: 'session-order',
+    plant: () => ({
+      node: (node) => {
+        const { accept } = node as Open;
+        (node as Open).accept = (transport: unknown) => {
+          const connection = accept.call(node, transport);
+          const park = connection.park?.bind(connection);
+          connection.park = (...frame: unknown[]): void => {
+            park(...frame);
+            connection.parked.at(-1).writesBefore = 0;
+            connection.runParkedReads();
+          };
+          return connection;
+        };
+      },
+    }),
+  },
+  {
     defect: 'an event is sent to those who may not read the znode',
     checkers: [watchEvents],
     found: 'watch-events',

@@ -19,20 +19,6 @@ test('whatever happens to a server, it keeps its promises', async () => {
   expect(lostTxns).toBeGreaterThan(0);
 }, 60_000);
 
-// Found by fuzzing, and fixed: docs of each are in the commit that names the seed.
-test.each([
-  [27, 'a session may expire at the very end of its timeout'],
-  [54, 'a TTL znode whose ttl is about to be renewed is not swept'],
-  [69, 'a snapshot holds the session timeout that the log has'],
-  [70, 'sessions have their whole timeout to come back after a slow start'],
-  [86, 'there is a snapshot before anything is acknowledged'],
-  [185, 'a container that became another znode is not swept'],
-  [1116, 'a session whose client never heard of it lasts its timeout'],
-  [1628, 'a purged snapshot does not come back without its logs'],
-])('seed %i: %s', async (seed) => {
-  await runScenario(seed);
-});
-
 test('one seed is one run', async () => {
   for (const seed of [3, 11, 42]) {
     const [first, second, other] = [
