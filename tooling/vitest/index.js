@@ -16,6 +16,9 @@ export const project = (name, test = {}) =>
       name,
       include: ['test/**/*.test.ts'],
       passWithNoTests: true,
+      // No test depends on time: this only ends one that hangs, on however busy a machine.
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
       maxWorkers: Number(process.env.ZEBU_TEST_WORKERS ?? 2),
       reporters: ['default', 'json'],
       outputFile: { json: 'reports/vitest.json' },

@@ -1,8 +1,8 @@
 // Adler-32: the plain loop against the WebAssembly function behind `adler32`.
 //   node --conditions=@zebu/source bench/adler32.ts
 
-import { adler32, copyBytes } from '@zebu/protocol';
-import { adler32Loop } from '../../protocol/src/adler32.ts';
+import { adler32, adler32Loop } from '../src/adler32.ts';
+import { copyBytes } from '../src/byte-writer.ts';
 
 const bytes = Buffer.alloc(1 << 20);
 for (let i = 0; i < bytes.length; i += 1) bytes[i] = (i * 7919) >>> 5;
