@@ -52,7 +52,7 @@ describe.each(WORKLOADS)('$name', (workload) => {
     }
     // Otherwise no crash ever met a write in flight.
     expect(lostTxns).toBeGreaterThan(10);
-  }, 60_000);
+  }, 240_000);
 });
 
 test('a process killed at every disk event loses nothing, though the power fails once it is back', async () => {
@@ -61,7 +61,7 @@ test('a process killed at every disk event loses nothing, though the power fails
   for (let event = 1; event <= events; event++) {
     await crashAt(workload, { event, seed: undefined, again: BEYOND_RECOVERY });
   }
-}, 60_000);
+}, 240_000);
 
 test('a crash at every event of a recovery is survived, too', async () => {
   const workload = { seed: 5, requests: 60, config: { snapCount: 10 } };
@@ -76,4 +76,4 @@ test('a crash at every event of a recovery is survived, too', async () => {
     }
   }
   expect(recoveries).toBeGreaterThan(100);
-}, 60_000);
+}, 240_000);

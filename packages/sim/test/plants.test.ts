@@ -376,7 +376,7 @@ test.each(DEFECTS)(
     }
     expect.fail(`Not found by ${found} in ${SEEDS} seeds; found instead: [${[...others]}]`);
   },
-  30_000,
+  120_000,
 );
 
 test('it is found when recovery does not sync what only the page cache held', async () => {
@@ -392,7 +392,7 @@ test('it is found when recovery does not sync what only the page cache held', as
     }
   }
   expect([...found]).toEqual(['acknowledged']);
-}, 30_000);
+}, 120_000);
 
 /** Who found something in the scenario of this seed. */
 async function violationOf(
