@@ -74,6 +74,13 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     handling: 'not sent',
   },
   {
+    what: 'ephemerals at start whose session no snapshot or log knows',
+    apache: 'are deleted in memory, by no txn (ZooKeeperServer.loadData, killSession)',
+    ours: 'are deleted by a closeSession txn, one zxid for each such session',
+    decision: 'server-node.ts, dropOrphans: what is served can be replayed from the log',
+    handling: 'no run starts on such data',
+  },
+  {
     what: 'getData of a quota stats znode when the response cache is on',
     apache:
       'old counts of the same length: the cache looks at the stat, which counting leaves alone',
