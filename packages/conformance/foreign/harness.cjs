@@ -4,9 +4,8 @@
 const net = require('node:net');
 const { createInterface } = require('node:readline');
 
+// Stays open to the end of the script, which ends with process.exit.
 const replies = createInterface({ input: process.stdin });
-replies.on('close', () => {});
-replies.pause();
 
 exports.say = (...parts) => console.log(...parts);
 
@@ -23,11 +22,7 @@ exports.until = async (isTrue, ms = 15_000) => {
 /** "@server stop" and the like; resolves when the harness has done it. */
 exports.server = (order) =>
   new Promise((resolve) => {
-    replies.once('line', () => {
-      replies.pause();
-      resolve();
-    });
-    replies.resume();
+    replies.once('line', resolve);
     console.log(`@server ${order}`);
   });
 

@@ -85,8 +85,15 @@ function runScript(script: Script, control: (order: string) => Promise<void>): P
         lines.push(line);
         return;
       }
+      // Held until the server serves: a connection that Apache accepts a moment too early fails in there with
+      // a NullPointerException (ZooKeeperServer.removeCnxn without its zkDb) and is never closed, and some
+      // clients then wait for ever.
+      if (order === 'start') child.kill('SIGSTOP');
       control(order).then(
-        () => child.stdin.write('ok\n'),
+        () => {
+          child.kill('SIGCONT');
+          child.stdin.write('ok\n');
+        },
         (error: Error) => fail(`server ${order}: ${error.message}`),
       );
     });

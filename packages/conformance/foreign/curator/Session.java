@@ -783,6 +783,8 @@ public class Session {
     }
     say("lost", until(() -> states.contains(ConnectionState.LOST)));
     say("back", until(() -> states.contains(ConnectionState.RECONNECTED)));
+    // A session is refused from its close on; its ephemerals go when that is on disk, before this write.
+    client.setData().forPath("/a", bytes("expired"));
     attempt("ephemeral went", () -> client.checkExists().forPath("/survivor"));
     say("another session", session != client.getZookeeperClient().getZooKeeper().getSessionId());
   }

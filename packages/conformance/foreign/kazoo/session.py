@@ -568,6 +568,7 @@ def sessions(zk):
     session = holder.client_id
     close_session(*session)
     until(lambda: KazooState.LOST in lost)
+    zk.sync("/")  # A session is refused from its close on; its ephemerals go when that is on disk.
     say("session closed under it", KazooState.LOST in lost, zk.exists("/held"))
     until(lambda: holder.connected)
     attempt("a new session", lambda: (holder.client_id[0] != session[0], holder.exists("/held")))

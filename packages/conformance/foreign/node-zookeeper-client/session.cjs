@@ -68,6 +68,14 @@ function open(where = hosts, options = { sessionTimeout: 10_000, spinDelay: 50, 
   });
 }
 
+/** Ends a session and waits for it: what comes next has the next zxid. */
+function close(client) {
+  return new Promise((resolve) => {
+    client.once('disconnected', resolve);
+    client.close();
+  });
+}
+
 function commit(transaction) {
   return new Promise((resolve) => {
     transaction.commit((error, results) => {
@@ -159,11 +167,11 @@ async function acls(client) {
   await call(client, 'getData', '/creator');
   await call(client, 'setACL', '/a', [new ACL(Permission.ALL, new Id('nosuch', 'x'))]);
   await call(client, 'setACL', '/missing', ACL.OPEN_ACL_UNSAFE);
-  carol.close();
+  await close(carol);
   const superuser = await open();
   superuser.addAuthInfo('digest', Buffer.from('super:admin'));
   await call(superuser, 'setData', '/read-only', Buffer.from('super'));
-  superuser.close();
+  await close(superuser);
   const wrong = await open();
   const states = [];
   wrong.on('state', (state) => states.push(state.getName()));
@@ -215,7 +223,7 @@ async function watches(client) {
   await call(other, 'create', '/w/eph', CreateMode.EPHEMERAL);
   await events.tell('ephemeral came', 1);
   await call(client, 'exists', '/w/eph', watcher);
-  other.close();
+  await close(other);
   await events.tell('ephemeral went', 1);
 
   section('chroot');
@@ -226,7 +234,7 @@ async function watches(client) {
   await call(client, 'create', '/chroot/y');
   await events.tell('event of a chroot', 1);
   await call(rooted, 'create', '/s-', CreateMode.PERSISTENT_SEQUENTIAL);
-  rooted.close();
+  await close(rooted);
 }
 
 async function sessions(client) {
@@ -258,13 +266,18 @@ async function sessions(client) {
   await call(client, 'exists', '/kept');
   await call(client, 'create', '/a/seq-', CreateMode.PERSISTENT_SEQUENTIAL);
   await closeElsewhere(hosts, id, Buffer.from(client.getSessionPassword()));
-  await until(() => states.includes('EXPIRED'));
+  // Apache may leave the owner's last connection open and unanswered, when it comes just as the session is
+  // closed: broken from here then, as a user's time limit would.
+  for (let n = 0; n < 5 && !(await until(() => states.includes('EXPIRED'), 3000)); n++) {
+    client.connectionManager.socket.destroy();
+  }
   say('expired', states.includes('EXPIRED'));
 
   section('many in flight');
   const many = await open();
-  await call(many, 'exists', '/kept');
+  // A session is refused from its close on; its ephemerals go when that is on disk, before this write.
   await call(many, 'create', '/many');
+  await call(many, 'exists', '/kept');
   const created = await Promise.all(
     Array.from({ length: 1000 }, (_, n) => quietly(many, 'create', `/many/n${n}`)),
   );
@@ -281,7 +294,7 @@ async function sessions(client) {
     Array.from({ length: 1000 }, (_, n) => quietly(many, 'remove', `/many/n${n}`)),
   );
   say('removed', removed.filter((one) => !one.error).length);
-  many.close();
+  await close(many);
 }
 
 async function main() {

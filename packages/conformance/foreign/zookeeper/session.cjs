@@ -62,6 +62,14 @@ function open(where = hosts, options = {}) {
   });
 }
 
+/** Ends a session and waits for it: what comes next has the next zxid. */
+function close(client) {
+  return new Promise((resolve) => {
+    client.once('close', resolve);
+    client.close();
+  });
+}
+
 async function basics(client) {
   section('basics');
   say('timeout', client.timeout, 'state', client.state === constants.ZOO_CONNECTED_STATE);
@@ -131,7 +139,7 @@ async function acls(client) {
   await call(other, 'a_set_acl', '/private', 1, [constants.ZOO_READ_ACL_UNSAFE]);
   await call(other, 'a_set', '/private', 'x', -1);
   await call(client, 'a_set_acl', '/missing', -1, [constants.ZOO_OPEN_ACL_UNSAFE]);
-  other.close();
+  await close(other);
 }
 
 async function watches(client) {
@@ -154,7 +162,7 @@ async function watches(client) {
   await call(other, 'a_create', '/w/eph', '', constants.ZOO_EPHEMERAL);
   await events.tell('ephemeral came', 1);
   await call(client, 'aw_exists', '/w/eph', watcher);
-  other.close();
+  await close(other);
   await events.tell('ephemeral went', 1);
 
   section('chroot');
@@ -164,7 +172,7 @@ async function watches(client) {
   await call(rooted, 'aw_get_children', '/', watcher);
   await call(client, 'a_create', '/chroot/y', '', 0);
   await events.tell('event of a chroot', 1);
-  rooted.close();
+  await close(rooted);
 
   section('promises');
   say('exists', await client.pathExists('/a', false), await client.pathExists('/missing', false));
@@ -235,8 +243,10 @@ async function sessions(client) {
   await until(() => closed);
   say('closed', closed);
   const other = await open();
+  // A session is refused from its close on; its ephemerals go when that is on disk, before this sync.
+  await call(other, 'a_sync', '/kept');
   await call(other, 'a_exists', '/kept', false);
-  other.close();
+  await close(other);
 }
 
 async function main() {
