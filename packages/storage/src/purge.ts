@@ -63,13 +63,13 @@ export function purge(
       looksValid(disk, `${directory.snapshotDirectory}/${snapshot.name}`, snapshot.compression),
   );
   // Oldest snapshots first, durably, then the logs under them: no snapshot is ever without its logs.
-  // A power cut may bring names back, in each directory for itself.
+  // A power cut may bring names back, in each directory for itself; those of an earlier purge, too.
   const paths = [
     ...plan.snapshots.map((name) => `${directory.snapshotDirectory}/${name}`),
     ...plan.logs.map((name) => `${directory.logDirectory}/${name}`),
   ];
   const deleted: string[] = [];
-  let areSnapshotsGone = plan.snapshots.length === 0;
+  let areSnapshotsGone = plan.logs.length === 0;
   const next = (error?: DiskError): void => {
     if (error !== undefined && error.code !== 'ENOENT') {
       done(
