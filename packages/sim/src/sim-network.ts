@@ -43,6 +43,8 @@ export interface SimNetworkOptions {
 export class SimNetwork {
   readonly options: SimNetworkOptions;
   readonly connections: Set<SimConnection>;
+  /** Pipes that wait for a cut to heal; also of connections that are closed at the sending end. */
+  readonly held: Set<Pipe>;
   private readonly listeners: SimListener[];
   private readonly cuts: Set<string>;
   private nextPort: number;
@@ -50,6 +52,7 @@ export class SimNetwork {
   constructor(options: SimNetworkOptions) {
     this.options = options;
     this.connections = new Set();
+    this.held = new Set();
     this.listeners = [];
     this.cuts = new Set();
     this.nextPort = FIRST_EPHEMERAL_PORT;
@@ -76,7 +79,8 @@ export class SimNetwork {
 
   heal(): void {
     this.cuts.clear();
-    for (const connection of this.connections) connection.pipe.arm();
+    for (const pipe of this.held) pipe.arm();
+    this.held.clear();
   }
 
   isCut(from: string, to: string): boolean {
@@ -228,7 +232,11 @@ class Pipe {
   arm(): void {
     const { network, process, localAddress, remoteAddress } = this.from;
     const next = this.queue[0];
-    if (this.isArmed || next === undefined || network.isCut(localAddress, remoteAddress)) return;
+    if (this.isArmed || next === undefined) return;
+    if (network.isCut(localAddress, remoteAddress)) {
+      network.held.add(this);
+      return;
+    }
     this.isArmed = true;
     // The network lives on when the process that sent dies.
     process.scheduler.schedule(next.atMs - process.scheduler.nowMs, () => {

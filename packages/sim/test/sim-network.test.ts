@@ -66,6 +66,18 @@ describe('faults', () => {
     expect(log).toEqual(['client connected', 'server got a']);
   });
 
+  test('an end that closed while it was cut off is heard of once it is not', () => {
+    const { scheduler, network, log, dialled } = setUp();
+    scheduler.run(10);
+    network.cutOneWay('10.0.0.2', '10.0.0.1');
+    dialled.destroy();
+    scheduler.run(5_000);
+    expect(log).toEqual(['client connected', 'client closed orderly']);
+    network.heal();
+    scheduler.run(5_010);
+    expect(log.at(-1)).toBe('server closed orderly');
+  });
+
   test('a reset drops what is under way, and both ends are told', () => {
     const { scheduler, network, log, send } = setUp();
     scheduler.run(10);
