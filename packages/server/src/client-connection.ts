@@ -35,6 +35,7 @@ import type { Connection, ConnectionHandler } from '@zebu/transport';
 import type { AuthContext } from './auth/auth-provider.ts';
 import type { Identity } from './auth/identity.ts';
 import { answerWord, firstBytes } from './four-letter-door.ts';
+import { LongReply, type Slices } from './long-reply.ts';
 import { labelOf, type Operation, operationOf } from './op-table.ts';
 import type { Proposal } from './proposal-window.ts';
 import type { ServerNode } from './server-node.ts';
@@ -77,6 +78,11 @@ export class ClientConnection implements ConnectionHandler {
   /** Borrowed while replies of this turn gather. */
   private output: ByteWriter | undefined;
   private queuedForFlush: boolean;
+  /** Being written over several turns; what comes after it waits in `output`. */
+  private longReply: LongReply | undefined;
+  /** Set by a read that wants its reply written so. */
+  private slices: Slices | undefined;
+  private endOfSlices: Buffer;
   /** No frame is taken while set; see resume(). */
   private stopped: boolean;
   /** When it was stopped; while frames of that time are taken, how long they waited. */
@@ -119,6 +125,9 @@ export class ClientConnection implements ConnectionHandler {
     this.takeFrame = (bytes, start, end) => this.frame(bytes, start, end);
     this.output = undefined;
     this.queuedForFlush = false;
+    this.longReply = undefined;
+    this.slices = undefined;
+    this.endOfSlices = NO_BYTES;
     this.stopped = false;
     this.stoppedMs = 0;
     this.waitedMs = 0;
@@ -180,7 +189,7 @@ export class ClientConnection implements ConnectionHandler {
 
   /** Takes frames again after a stop, the ones already received first. */
   resume(): void {
-    if (!this.stopped || this.state === State.ending) return;
+    if (!this.stopped || this.state === State.ending || this.longReply !== undefined) return;
     // Whatever stopped it, a client that does not read must be waited for; drained() comes here again.
     if (this.transport.queuedBytes > MAX_QUEUED_BYTES || this.parked.length >= MAX_PARKED) return;
     this.stopped = false;
@@ -338,6 +347,10 @@ export class ClientConnection implements ConnectionHandler {
       output.ensure(REPLY_PREFIX_BYTES);
       output.offset += REPLY_PREFIX_BYTES;
       const error = this.read(operation, bytes, start, end, output);
+      if (this.slices !== undefined) {
+        this.beginLongReply(mark, xid, operation.label, receivedMs);
+        return;
+      }
       if (error !== 0) output.offset = mark + REPLY_PREFIX_BYTES;
       this.completeReply(output, mark, xid, lastProcessedZxid, error);
     }
@@ -362,6 +375,54 @@ export class ClientConnection implements ConnectionHandler {
     }
   }
 
+  /**
+   * For a read whose reply is too long for one turn: what it has written so far is followed by the
+   * slices, and those by `end`.
+   */
+  replyInSlices(slices: Slices, end: Buffer): void {
+    this.slices = slices;
+    this.endOfSlices = end;
+  }
+
+  private beginLongReply(mark: number, xid: number, label: string, receivedMs: number): void {
+    this.longReply = new LongReply({
+      writer: this.output as ByteWriter,
+      mark,
+      xid,
+      zxid: this.node.tree.lastProcessedZxid,
+      label,
+      receivedMs,
+      slices: this.slices as Slices,
+      end: this.endOfSlices,
+    });
+    this.slices = undefined;
+    // What comes behind it gathers in a buffer of its own, and no further request is taken.
+    this.output = undefined;
+    this.stopped = true;
+    this.node.environment.scheduler.afterTurn(this.continueLongReply);
+  }
+
+  private readonly continueLongReply = (): void => {
+    const long = this.longReply;
+    if (long === undefined) return;
+    if (!long.step()) {
+      this.node.environment.scheduler.afterTurn(this.continueLongReply);
+      return;
+    }
+    this.node.beginTurn();
+    this.longReply = undefined;
+    this.completeReply(long.writer, long.mark, long.xid, long.zxid, 0);
+    this.note(long.label, long.xid, long.receivedMs);
+    if (this.transport.write(long.writer.bytes, 0, long.writer.offset)) {
+      this.node.outputs.giveBack(long.writer);
+    }
+    // Now what waited: in its buffer, parked, and unread.
+    this.writer();
+    this.runParkedReads();
+    this.resume();
+    this.node.flush();
+  };
+
   private park(bytes: Buffer, start: number, end: number): void {
     if (this.parked === NOTHING_PARKED) this.parked = [];
     const frame = Buffer.allocUnsafeSlow(end - start);
@@ -379,7 +440,7 @@ export class ClientConnection implements ConnectionHandler {
     let done = 0;
     while (done < this.parked.length && this.state === State.established) {
       const { frame, writesBefore, receivedMs } = this.parked[done] as ParkedRead;
-      if (writesBefore > this.writesApplied) break;
+      if (writesBefore > this.writesApplied || this.longReply !== undefined) break;
       if (this.transport.queuedBytes > MAX_QUEUED_BYTES) break;
       done++;
       const operation = operationOf(getInt32(frame, 4));
@@ -579,11 +640,11 @@ export class ClientConnection implements ConnectionHandler {
   /** A watch event, already framed; the same bytes may go to many connections. */
   sendEvent(frame: Buffer, length: number): void {
     if (this.state !== State.established) return;
-    if (this.transport.queuedBytes > MAX_QUEUED_EVENT_BYTES) {
+    const output = this.writer();
+    if (this.transport.queuedBytes + output.offset > MAX_QUEUED_EVENT_BYTES) {
       this.end(new Error(`Watch events of ${this.transport.queuedBytes} bytes were not read`));
       return;
     }
-    const output = this.writer();
     output.ensure(length);
     copyBytes(frame, 0, length, output.bytes, output.offset);
     output.offset += length;
@@ -626,7 +687,7 @@ export class ClientConnection implements ConnectionHandler {
   /** Hands what has gathered to the socket. */
   flush(): void {
     const { output } = this;
-    if (output === undefined || output.offset === 0) return;
+    if (output === undefined || output.offset === 0 || this.longReply !== undefined) return;
     if (this.transport.write(output.bytes, 0, output.offset)) {
       output.reset();
       return;
@@ -643,6 +704,7 @@ export class ClientConnection implements ConnectionHandler {
   /** End of the turn: flush, and give the buffer back. Called by the node only. */
   endTurn(): void {
     this.queuedForFlush = false;
+    if (this.longReply !== undefined) return;
     this.flush();
     if (this.output !== undefined) {
       this.node.outputs.giveBack(this.output);
@@ -675,18 +737,28 @@ export class ClientConnection implements ConnectionHandler {
         reason: reason.message,
       });
     }
+    this.dropLongReply();
     this.flush();
     this.detach();
     this.transport.end();
   }
 
+  private dropLongReply(): void {
+    this.longReply?.close();
+    this.longReply = undefined;
+  }
+
   /** The transport is gone, whoever closed it. */
   closed(reason?: Error): void {
-    if (this.state === State.ending) return;
+    if (this.state === State.ending) {
+      this.dropLongReply();
+      return;
+    }
     this.node.beginTurn();
     if (reason !== undefined && this.node.environment.logger.debugEnabled) {
       this.node.environment.logger.debug('A client went away', { reason: reason.message });
     }
+    this.dropLongReply();
     this.detach();
     this.output = undefined;
   }

@@ -14,13 +14,21 @@ import {
 import type { ClientConnection } from '../client-connection.ts';
 import { readZnode } from './request-path.ts';
 
+/** Children from which on they are listed over several turns. */
+const WIDE = 10_000;
+const NO_BYTES = Buffer.alloc(0);
+
 export function getChildren(
   connection: ClientConnection,
   request: ByteReader,
   reply: ByteWriter,
 ): number {
-  const id = readZnode(connection.node.tree, request);
-  return readChildren(connection, id, request.bool(), reply);
+  const { tree } = connection.node;
+  const id = readZnode(tree, request);
+  const watch = request.bool();
+  return id !== 0 && tree.numChildren(id) > WIDE
+    ? readWideChildren(connection, id, watch, reply, NO_BYTES)
+    : readChildren(connection, id, watch, reply);
 }
 
 export function getChildren2(
@@ -30,11 +38,34 @@ export function getChildren2(
 ): number {
   const { tree } = connection.node;
   const id = readZnode(tree, request);
-  const error = readChildren(connection, id, request.bool(), reply);
+  const watch = request.bool();
+  if (id !== 0 && tree.numChildren(id) > WIDE) {
+    const stat = Buffer.allocUnsafeSlow(STAT_BYTES);
+    tree.copyStat(id, stat, 0);
+    return readWideChildren(connection, id, watch, reply, stat);
+  }
+  const error = readChildren(connection, id, watch, reply);
   if (error !== 0) return error;
   reply.ensure(STAT_BYTES);
   tree.copyStat(id, reply.bytes, reply.offset);
   reply.offset += STAT_BYTES;
+  return 0;
+}
+
+/** Too many for one turn of the loop: the names are written over several. */
+function readWideChildren(
+  connection: ClientConnection,
+  id: PathId,
+  watch: boolean,
+  reply: ByteWriter,
+  end: Buffer,
+): number {
+  const { tree, watches } = connection.node;
+  if (!connection.isAllowed(tree.aclId(id), Perms.READ)) return ErrorCode.NOAUTH;
+  if (watch) watches.add(id, connection.slot, WatchMode.child);
+  const walk = tree.startChildrenWalk(id);
+  reply.int32(walk.count);
+  connection.replyInSlices(walk, end);
   return 0;
 }
 
