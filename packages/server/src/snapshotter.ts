@@ -62,36 +62,40 @@ export class Snapshotter {
     const { environment, config, directory, tree, sessions } = this.options;
     const startedMs = environment.clock.monotonicMs();
     const zxid = tree.lastProcessedZxid;
-    const writer = new SnapshotWriter({
-      disk: environment.disk,
-      directory: directory.snapshotDirectory,
-      zxid,
-      compression: compressionOf(config.snapshotCompression),
-      onReady: () => step(),
-    });
+    let writer: SnapshotWriter;
+    try {
+      writer = new SnapshotWriter({
+        disk: environment.disk,
+        directory: directory.snapshotDirectory,
+        zxid,
+        compression: compressionOf(config.snapshotCompression),
+        onReady: () => step(),
+      });
+    } catch (error) {
+      // The file cannot even be opened. Whoever's request made the snapshot due must not notice.
+      environment.scheduler.afterTurn(() => this.failed(error as Error, zxid, done));
+      return true;
+    }
     // Sessions and the ACL table are of this moment, the znodes of whenever they are walked.
     this.writeSessions(writer, sessions);
     const walk = tree.startWalk();
 
     const finish = (error?: Error): void => {
       walk.close();
-      this.busy = false;
-      if (error === undefined) {
-        this.lastZxid = zxid;
-        this.lastFinishedWallMs = environment.clock.wallMs();
-        environment.logger.info('Snapshot taken', {
-          file: writer.name,
-          znodes: walk.written,
-          bytes: writer.fileBytes,
-          ms: Math.round(environment.clock.monotonicMs() - startedMs),
-        });
-      } else if (!this.stopped) {
-        environment.logger.error('Snapshot failed; the txn log still has everything', {
-          file: writer.name,
-          reason: error.message,
-        });
+      if (error !== undefined) {
+        this.failed(error, zxid, done);
+        return;
       }
-      done?.(error);
+      this.busy = false;
+      this.lastZxid = zxid;
+      this.lastFinishedWallMs = environment.clock.wallMs();
+      environment.logger.info('Snapshot taken', {
+        file: writer.name,
+        znodes: walk.written,
+        bytes: writer.fileBytes,
+        ms: Math.round(environment.clock.monotonicMs() - startedMs),
+      });
+      done?.();
     };
 
     let isWalked = false;
@@ -107,10 +111,11 @@ export class Snapshotter {
       const { slice } = this;
       const untilMs = environment.clock.monotonicMs() + SLICE_MS;
       let mayGoOn = true;
-      while (!isWalked && mayGoOn && environment.clock.monotonicMs() <= untilMs) {
+      // One slice at least, however slow the machine: a turn without any would only ask for the next.
+      do {
         isWalked = walk.fill(slice.reset(), SLICE_BYTES);
         mayGoOn = writer.write(slice.bytes, 0, slice.offset);
-      }
+      } while (!isWalked && mayGoOn && environment.clock.monotonicMs() <= untilMs);
       if (isWalked) {
         this.writeTrailer(writer);
         writer.finish(finish);
@@ -120,6 +125,17 @@ export class Snapshotter {
     };
     environment.scheduler.afterTurn(step);
     return true;
+  }
+
+  private failed(error: Error, zxid: number, done: ((error?: Error) => void) | undefined): void {
+    this.busy = false;
+    if (!this.stopped) {
+      this.options.environment.logger.error('Snapshot failed; the txn log still has everything', {
+        zxid: formatZxid(zxid),
+        reason: error.message,
+      });
+    }
+    done?.(error);
   }
 
   private writeSessions(writer: SnapshotWriter, sessions: SessionTable): void {
