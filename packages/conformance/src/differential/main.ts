@@ -51,6 +51,9 @@ const SUBJECTS = {
   subject: values.against ?? values.subject,
 };
 
+// By exit() and not by the signal, so that the servers are ended too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
