@@ -88,6 +88,8 @@ export async function startServerProcess(
   }
 }
 
+const FATAL_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
 interface Start {
   kind: string;
   options: ServerOptions;
@@ -121,7 +123,16 @@ async function startOnce({
   });
   const killOnExit = () => child.kill('SIGKILL');
   process.once('exit', killOnExit);
-  void exited.then(() => process.off('exit', killOnExit));
+  // A signal that ends us emits no exit event: without these the server would live on.
+  const endWith = (signal: NodeJS.Signals) => {
+    killOnExit();
+    process.kill(process.pid, signal);
+  };
+  for (const signal of FATAL_SIGNALS) process.once(signal, endWith);
+  void exited.then(() => {
+    process.off('exit', killOnExit);
+    for (const signal of FATAL_SIGNALS) process.off(signal, endWith);
+  });
 
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     child.kill(signal);
