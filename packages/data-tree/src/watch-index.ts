@@ -48,6 +48,8 @@ export class WatchIndex {
   private readonly heads = new RecordSlab(1);
   /** First entry of a watcher and whether it is known, by watcher. */
   private readonly watchers = new RecordSlab(WATCHER_WORDS);
+  /** Walks under way, each with the entry that it comes to next. */
+  private readonly walks = new Set<{ next: number }>();
 
   constructor(paths: PathTable) {
     this.paths = paths;
@@ -123,27 +125,39 @@ export class WatchIndex {
     return false;
   }
 
-  /** Visits the paths of a watcher. Nothing may change meanwhile. */
-  forEachPathOf(watcher: number, visit: (path: PathId) => void): void {
-    const { entries } = this;
-    for (let at = this.firstOf(watcher); at !== 0; at = entries.get(at, WATCHER_NEXT)) {
-      visit(entries.get(at, PATH));
+  /**
+   * Walks the paths of a watcher, oldest first, as far and as often as the caller asks. The table may
+   * change between two steps: a path that stays is walked once, one that comes or goes perhaps. The
+   * caller must end the iteration, or every entry that is freed afterwards pays for it.
+   */
+  *pathsOf(watcher: number): IterableIterator<PathId> {
+    const walk = { next: this.firstOf(watcher) };
+    this.walks.add(walk);
+    try {
+      while (walk.next !== 0) {
+        const entry = walk.next;
+        walk.next = this.entries.get(entry, WATCHER_NEXT);
+        yield this.entries.get(entry, PATH);
+      }
+    } finally {
+      this.walks.delete(walk);
     }
   }
 
-  /** Visits the watchers that are known, below `bound`. */
-  forEachWatcher(bound: number, visit: (watcher: number) => void): void {
-    for (let watcher = 0; watcher < bound && this.watchers.covers(watcher); watcher++) {
-      if (this.watchers.get(watcher, KNOWN) !== 0) visit(watcher);
+  /** The known watcher that follows `watcher`, below `bound`; -1 for none. Begin with -1. */
+  watcherAfter(watcher: number, bound: number): number {
+    for (let at = watcher + 1; at < bound && this.watchers.covers(at); at++) {
+      if (this.watchers.get(at, KNOWN) !== 0) return at;
     }
+    return -1;
   }
 
-  /** Visits every path that has an entry, with its first. */
-  forEachPath(visit: (path: PathId, first: number) => void): void {
-    for (let path = 1; this.heads.covers(path); path++) {
-      const first = this.heads.get(path, 0);
-      if (first !== 0) visit(path, first);
+  /** The path that has an entry and follows `path`; 0 for none. Begin with 0. */
+  pathAfter(path: PathId): PathId {
+    for (let at = path + 1; this.heads.covers(at); at++) {
+      if (this.heads.get(at, 0) !== 0) return at;
     }
+    return 0;
   }
 
   private find(path: PathId, watcher: number): number {
@@ -201,6 +215,9 @@ export class WatchIndex {
   private freeEntry(entry: number, path: PathId): void {
     const { entries, watchers } = this;
     const watcher = entries.get(entry, WATCHER);
+    for (const walk of this.walks) {
+      if (walk.next === entry) walk.next = entries.get(entry, WATCHER_NEXT);
+    }
     const first = unlink(entries, watchers.get(watcher, FIRST), entry, WATCHER_NEXT);
     watchers.set(watcher, FIRST, first);
     this.index.remove(entry);

@@ -138,22 +138,30 @@ export class WatchTable {
     return this.data.removeWatcher(watcher, limit) && this.child.removeWatcher(watcher, limit);
   }
 
-  /** Visits the data table by path (`wchp`). Nothing may change meanwhile. */
-  forEachWatch(visit: (path: PathId, watcher: number) => void): void {
+  /**
+   * The path in the data table that follows `path`, 0 for none; begin with 0. For `wchp`, piece by
+   * piece: between two calls anything may change.
+   */
+  watchedPathAfter(path: PathId): PathId {
+    return this.data.pathAfter(path);
+  }
+
+  /** Visits the watchers of one path in the data table. Nothing may change meanwhile. */
+  forEachWatcherOf(path: PathId, visit: (watcher: number) => void): void {
     const { data } = this;
-    data.forEachPath((path, first) => {
-      for (let at = first; at !== 0; at = data.nextOfPath(at)) visit(path, data.watcherOf(at));
-    });
+    for (let at = data.firstOfPath(path); at !== 0; at = data.nextOfPath(at)) {
+      visit(data.watcherOf(at));
+    }
   }
 
-  /** Visits the watchers that the data table knows (`wchc`). Nothing may change meanwhile. */
-  forEachWatcher(visit: (watcher: number) => void): void {
-    this.data.forEachWatcher(this.watcherBound, visit);
+  /** The watcher that the data table knows and that follows `watcher`, -1 for none; begin with -1. */
+  watcherAfter(watcher: number): number {
+    return this.data.watcherAfter(watcher, this.watcherBound);
   }
 
-  /** Visits the paths of one watcher in the data table. Nothing may change meanwhile. */
-  forEachPathOf(watcher: number, visit: (path: PathId) => void): void {
-    this.data.forEachPathOf(watcher, visit);
+  /** Walks the paths of one watcher in the data table; see WatchIndex.pathsOf. */
+  watchedPathsOf(watcher: number): IterableIterator<PathId> {
+    return this.data.pathsOf(watcher);
   }
 
   private fire(table: WatchIndex, id: PathId): void {

@@ -138,10 +138,29 @@ test('the summary counts the data table, and a watcher whose last watch fired st
   expect(watches.summary.watchers).toBe(1);
   const seen: string[] = [];
   watches.add(id('/c'), 5, WatchMode.data);
-  watches.forEachWatch((path, watcher) => seen.push(`${paths.pathString(path)} ${watcher}`));
-  watches.forEachWatcher((watcher) => seen.push(String(watcher)));
-  watches.forEachPathOf(5, (path) => seen.push(paths.pathString(path)));
+  for (let at = watches.watchedPathAfter(0); at !== 0; at = watches.watchedPathAfter(at)) {
+    watches.forEachWatcherOf(at, (watcher) => seen.push(`${paths.pathString(at)} ${watcher}`));
+  }
+  for (let at = watches.watcherAfter(-1); at >= 0; at = watches.watcherAfter(at)) {
+    seen.push(String(at));
+  }
+  for (const path of watches.watchedPathsOf(5)) seen.push(paths.pathString(path));
   expect(seen).toEqual(['/c 5', '2', '5', '/c']);
+});
+
+test('a walk of what a watcher watches goes on whatever is removed and added meanwhile', () => {
+  for (let i = 0; i < 6; i++) watches.add(id(`/n${i}`), 3, WatchMode.data);
+  const walk = watches.watchedPathsOf(3);
+  const step = (): string => {
+    const next = walk.next();
+    return next.done === true ? 'end' : paths.pathString(next.value);
+  };
+  expect(step()).toBe('/n0');
+  // The one just told of, the one that comes next, and one behind it.
+  for (const gone of ['/n0', '/n1', '/n2', '/n4']) trigger(gone, nodeDataChanged);
+  watches.add(id('/late'), 3, WatchMode.data);
+  watches.add(id('/others'), 4, WatchMode.data);
+  expect([step(), step(), step(), step()]).toEqual(['/n3', '/n5', '/late', 'end']);
 });
 
 test('any sequence of watches and events goes as with plain sets', () => {

@@ -47,7 +47,10 @@ export function answerWord(
   })[Symbol.iterator]();
   let isCounted = false;
   const step = (): void => {
-    if (connection.isClosed) return;
+    if (connection.isClosed) {
+      pieces.return?.();
+      return;
+    }
     const next = pieces.next();
     if (next.done === true) {
       connection.end();
@@ -67,7 +70,11 @@ export function answerWord(
   transport.handler = {
     data() {},
     drained: step,
-    closed: (reason) => connection.closed(reason),
+    closed: (reason) => {
+      connection.closed(reason);
+      // What was being walked for the answer is let go.
+      pieces.return?.();
+    },
   };
   step();
 }

@@ -1,4 +1,7 @@
 // What the four-letter words see of a running server.
+//
+// Whatever may be long is walked as the answer is pulled, a piece a turn, and may change in between:
+// an answer shows each watch that was there all the while, and perhaps those that came or went.
 
 import type { QuotaText } from '@zebu/data-tree';
 import type { ClientConnection } from './client-connection.ts';
@@ -135,35 +138,26 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   *watchesBySession(): IterableIterator<SessionPaths> {
-    const { watches, connections, tree } = this.node;
-    const watchers: number[] = [];
-    watches.forEachWatcher((watcher) => watchers.push(watcher));
-    for (const watcher of watchers) {
-      const session = connections.bySlot(watcher)?.session;
+    const { watches, connections } = this.node;
+    for (let at = watches.watcherAfter(-1); at >= 0; at = watches.watcherAfter(at)) {
+      const session = connections.bySlot(at)?.session;
       if (session === undefined) continue;
-      const paths: string[] = [];
-      watches.forEachPathOf(watcher, (path) => paths.push(tree.paths.pathString(path)));
-      yield { sessionHigh: session.idHigh, sessionLow: session.idLow, paths };
+      yield { sessionHigh: session.idHigh, sessionLow: session.idLow, paths: this.pathsOf(at) };
     }
   }
 
   *watchesByPath(): IterableIterator<PathSessions> {
     const { watches, connections, tree } = this.node;
-    const byPath = new Map<number, { sessionHigh: number; sessionLow: number }[]>();
-    watches.forEachWatch((path, watcher) => {
-      const session = connections.bySlot(watcher)?.session;
-      if (session === undefined) return;
-      const sessions = byPath.get(path);
-      const one = { sessionHigh: session.idHigh, sessionLow: session.idLow };
-      if (sessions === undefined) byPath.set(path, [one]);
-      else sessions.push(one);
-    });
-    // The paths are named at once: an id may be another path's by the time a later piece is asked for.
-    const named = [...byPath].map(([path, sessions]) => ({
-      path: tree.paths.pathString(path),
-      sessions,
-    }));
-    yield* named;
+    for (let at = watches.watchedPathAfter(0); at !== 0; at = watches.watchedPathAfter(at)) {
+      const sessions: { sessionHigh: number; sessionLow: number }[] = [];
+      watches.forEachWatcherOf(at, (watcher) => {
+        const session = connections.bySlot(watcher)?.session;
+        if (session === undefined) return;
+        sessions.push({ sessionHigh: session.idHigh, sessionLow: session.idLow });
+      });
+      // Clients that left may be all that is still there for a moment.
+      if (sessions.length > 0) yield { path: tree.paths.pathString(at), sessions };
+    }
   }
 
   digestLog(): ServerNode['digestLog'] {
@@ -176,6 +170,11 @@ export class NodeFourLetterSource implements FourLetterSource {
 
   resetConnectionStats(): void {
     for (const connection of this.node.connections) connection.resetStats();
+  }
+
+  private *pathsOf(watcher: number): IterableIterator<string> {
+    const { watches, tree } = this.node;
+    for (const path of watches.watchedPathsOf(watcher)) yield tree.paths.pathString(path);
   }
 
   private ephemeralPaths(high: number, low: number): string[] {

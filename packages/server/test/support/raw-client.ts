@@ -40,7 +40,8 @@ export class RawClient implements DialHandler {
   session: ConnectResponse | undefined;
   sessionBytes = 0;
   isClosed = false;
-  bytesReceived = 0;
+  /** The answer to a four-letter word so far; undefined while none was asked. */
+  text: string | undefined;
   private nextXid = 1;
   private seen = 0;
   private readonly decoder = new FrameDecoder(0x7fffffff);
@@ -54,7 +55,10 @@ export class RawClient implements DialHandler {
   connected(): void {}
 
   data(bytes: Buffer, start: number, end: number): void {
-    this.bytesReceived += end - start;
+    if (this.text !== undefined) {
+      this.text += bytes.toString('utf8', start, end);
+      return;
+    }
     this.decoder.push(bytes, start, end, (frame, from, to) => {
       this.take(Buffer.from(frame.subarray(from, to)));
       return true;
@@ -96,6 +100,12 @@ export class RawClient implements DialHandler {
     });
     writer.patchInt32(0, writer.offset - 4);
     return this.sendBytes(writer.bytes.subarray(0, writer.offset));
+  }
+
+  /** Asks a four-letter word in place of a handshake. */
+  askWord(word: string): this {
+    this.text = '';
+    return this.sendBytes(Buffer.from(word));
   }
 
   /** Sends bytes as they are. */
