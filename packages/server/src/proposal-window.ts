@@ -97,10 +97,18 @@ export class ProposalWindow {
     const { bytes } = proposal;
     proposal.bytes = NO_BYTES;
     if (bytes === this.writer.bytes) {
-      if (this.head === this.tail) this.writer.offset = 0;
+      if (this.head === this.tail) this.rewind();
       return;
     }
     if (this.first()?.bytes !== bytes) this.recycle(bytes);
+  }
+
+  /** Nothing is in the works: the chunk begins anew. One made for a large entry is let go. */
+  private rewind(): void {
+    const { writer } = this;
+    writer.offset = 0;
+    if (writer.bytes.length === CHUNK_BYTES) return;
+    writer.bytes = this.spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
   }
 
   private recycle(chunk: Buffer): void {
