@@ -147,10 +147,11 @@ const damages: Damage[] = [
 ];
 
 describe('a damaged data directory', () => {
-  const home = mkdtempSync(join(tmpdir(), 'zebu-damage-'));
-  afterAll(() => rmSync(home, { recursive: true, force: true }));
-  const sound = join(home, 'sound');
-  let isWritten = false;
+  // Made by the first test that runs: skipped ones leave nothing behind.
+  let made: string | undefined;
+  afterAll(() => {
+    if (made !== undefined) rmSync(made, { recursive: true, force: true });
+  });
 
   for (const { name, ours, do: damage } of damages) {
     interopTest(
@@ -158,10 +159,11 @@ describe('a damaged data directory', () => {
       ['apache'],
       120_000,
       async () => {
-        if (!isWritten) {
-          await writeSound(sound);
-          isWritten = true;
-        }
+        const isFirst = made === undefined;
+        made ??= mkdtempSync(join(tmpdir(), 'zebu-damage-'));
+        const home = made;
+        const sound = join(home, 'sound');
+        if (isFirst) await writeSound(sound);
         const outcomes = [];
         for (const [who, start] of [
           ['apache', startApache],
