@@ -72,6 +72,11 @@ export class FrameDecoder {
     }
   }
 
+  /** Keeps a chunk for the next `push`, whatever is in it. */
+  hold(chunk: Buffer, start: number, end: number): void {
+    this.append(chunk, start, end);
+  }
+
   /** Hands over whole frames in [start, end); returns the offset of the first byte not used. */
   private cut(bytes: Buffer, start: number, end: number, sink: FrameSink): number {
     let at = start;

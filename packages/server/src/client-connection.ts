@@ -183,8 +183,22 @@ export class ClientConnection implements ConnectionHandler {
     this.node.beginTurn();
     this.node.metrics.bytesReceived += end - start;
     if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.nowMs);
+    if (this.preamble === NO_BYTES && this.node.isTurnUsedUp()) {
+      this.waitForTurn(bytes, start, end);
+      return;
+    }
     this.feed(bytes, start, end);
     this.node.flush();
+  }
+
+  /** Others were served for long enough in this turn of the loop: these bytes wait for a later one. */
+  private waitForTurn(bytes: Buffer, start: number, end: number): void {
+    this.decoder.hold(bytes, start, end);
+    if (this.stopped) return;
+    this.stopped = true;
+    this.stoppedMs = this.node.nowMs;
+    this.transport.pause();
+    this.node.resumeInTurn(this);
   }
 
   /** Takes frames again after a stop, the ones already received first. */

@@ -50,6 +50,9 @@ const SWEEP_SLICE_MS = 2;
 const WATCHES_AT_ONCE = 1_000;
 const SLOTS_AT_ONCE = 50;
 const MIN_SWEEP_MS = 50;
+/** Requests are served for this long before the loop must turn. */
+const TURN_MS = 6;
+const NO_TURN = -1;
 /** Warnings about soft quotas are this far apart. */
 const QUOTA_WARNING_MS = 60_000;
 
@@ -103,6 +106,9 @@ export class ServerNode {
   private readonly onFatal: (error: Error) => void;
   private readonly reply: ByteWriter;
   private readonly toResume: ClientConnection[];
+  /** When the first request of this turn of the loop was taken up. */
+  private turnBeganMs: number;
+  private readonly waitingForTurn: ClientConnection[];
   private readonly listeners: Listener[];
   private readonly timers: (() => void)[];
   private readonly withoutSession: Set<ClientConnection>;
@@ -165,6 +171,8 @@ export class ServerNode {
     });
     this.reply = new ByteWriter(4096);
     this.toResume = [];
+    this.turnBeganMs = NO_TURN;
+    this.waitingForTurn = [];
     this.listeners = [];
     this.timers = [];
     this.withoutSession = new Set();
@@ -350,6 +358,41 @@ export class ServerNode {
   beginTurn(): void {
     this.nowMs = this.environment.clock.monotonicMs();
   }
+
+  /**
+   * Whether requests were served for so long since the loop last turned that others must wait. The
+   * loop hands over every socket that is readable before it looks at a timer: a thousand clients
+   * that come back with all their watches at once would hold it for a second.
+   */
+  isTurnUsedUp(): boolean {
+    if (this.turnBeganMs === NO_TURN) {
+      this.turnBeganMs = this.nowMs;
+      this.environment.scheduler.afterTurn(this.endTurn);
+    }
+    return this.nowMs - this.turnBeganMs > TURN_MS;
+  }
+
+  /** Lets a connection go on in one of the next turns, in the order of those who wait. */
+  resumeInTurn(connection: ClientConnection): void {
+    this.waitingForTurn.push(connection);
+  }
+
+  private readonly endTurn = (): void => {
+    this.turnBeganMs = NO_TURN;
+    const { waitingForTurn } = this;
+    if (waitingForTurn.length === 0) return;
+    this.beginTurn();
+    const untilMs = this.nowMs + TURN_MS;
+    let served = 0;
+    while (served < waitingForTurn.length && this.nowMs <= untilMs) {
+      (waitingForTurn[served] as ClientConnection).resume();
+      served++;
+      this.beginTurn();
+    }
+    waitingForTurn.splice(0, served);
+    this.flush();
+    if (waitingForTurn.length > 0) this.environment.scheduler.afterTurn(this.endTurn);
+  };
 
   /** Called last: replies and events of this turn go out, one write for each connection. */
   flush(): void {
