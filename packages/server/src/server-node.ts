@@ -109,6 +109,8 @@ export class ServerNode {
   /** When the first request of this turn of the loop was taken up. */
   private turnBeganMs: number;
   private readonly waitingForTurn: ClientConnection[];
+  /** How often a connection had to wait for a later turn. */
+  turnsCutShort: number;
   private readonly listeners: Listener[];
   private readonly timers: (() => void)[];
   private readonly withoutSession: Set<ClientConnection>;
@@ -173,6 +175,7 @@ export class ServerNode {
     this.toResume = [];
     this.turnBeganMs = NO_TURN;
     this.waitingForTurn = [];
+    this.turnsCutShort = 0;
     this.listeners = [];
     this.timers = [];
     this.withoutSession = new Set();
@@ -375,6 +378,7 @@ export class ServerNode {
   /** Lets a connection go on in one of the next turns, in the order of those who wait. */
   resumeInTurn(connection: ClientConnection): void {
     this.waitingForTurn.push(connection);
+    this.turnsCutShort++;
   }
 
   private readonly endTurn = (): void => {
