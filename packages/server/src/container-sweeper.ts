@@ -61,7 +61,8 @@ export class ContainerSweeper {
     const more = this.tree.containers.sweep(
       this.environment.clock.wallMs(),
       this.config.maxNeverUsedIntervalMs,
-      LOOKED_AT,
+      // Never more than may still be found: all of them may be ripe.
+      Math.min(LOOKED_AT, this.allowance),
       (id) => found.push(id),
     );
     for (const id of found) this.deleteContainer(id);
