@@ -51,6 +51,8 @@ const FLUSH_BYTES = 128 * 1024;
 const MAX_PARKED = 32;
 /** Watch events that a client does not read may take this much; then it is cut off. */
 const MAX_QUEUED_EVENT_BYTES = 64 << 20;
+/** Requests of one burst between two looks at the clock. */
+const FRAMES_PER_LOOK = 32;
 const REPLY_PREFIX_BYTES = 20;
 const NO_BYTES = Buffer.alloc(0);
 
@@ -183,7 +185,7 @@ export class ClientConnection implements ConnectionHandler {
     this.node.beginTurn();
     this.node.metrics.bytesReceived += end - start;
     if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.nowMs);
-    if (this.preamble === NO_BYTES && this.node.isTurnUsedUp()) {
+    if (this.preamble === NO_BYTES && (this.stopped || this.node.isTurnUsedUp())) {
       this.waitForTurn(bytes, start, end);
       return;
     }
@@ -191,13 +193,13 @@ export class ClientConnection implements ConnectionHandler {
     this.node.flush();
   }
 
-  /** Others were served for long enough in this turn of the loop: these bytes wait for a later one. */
+  /** Takes no frame now: stopped, or others were served for long enough in this turn of the loop. */
   private waitForTurn(bytes: Buffer, start: number, end: number): void {
     this.decoder.hold(bytes, start, end);
+    this.transport.pause();
     if (this.stopped) return;
     this.stopped = true;
     this.stoppedMs = this.node.nowMs;
-    this.transport.pause();
     this.node.resumeInTurn(this);
   }
 
@@ -287,6 +289,7 @@ export class ClientConnection implements ConnectionHandler {
     }
     this.received++;
     this.node.metrics.packetsReceived++;
+    if (this.received % FRAMES_PER_LOOK === 0) this.lookAtTheClock();
     const operation = operationOf(getInt32(bytes, start + 4));
     if (operation === undefined) {
       this.refuse(getInt32(bytes, start), bytes, start, end);
@@ -309,6 +312,14 @@ export class ClientConnection implements ConnectionHandler {
     else if (this.writesSubmitted !== this.writesApplied) this.park(bytes, start, end);
     else this.serveRead(operation, bytes, start, end, this.node.nowMs);
     return !this.stopped && !this.isClosed;
+  }
+
+  /** A burst of costly requests ends here for this turn; cheap ones never take that long. */
+  private lookAtTheClock(): void {
+    this.node.beginTurn();
+    if (this.stopped || !this.node.isTurnUsedUp()) return;
+    this.stopped = true;
+    this.node.resumeInTurn(this);
   }
 
   /** Deals with a request that waited for the throttle beyond what the configuration allows. */
@@ -389,6 +400,11 @@ export class ClientConnection implements ConnectionHandler {
     }
   }
 
+  /** Whether a reply may be written over several turns; one at a time for each connection. */
+  get mayReplyInSlices(): boolean {
+    return this.longReply === undefined;
+  }
+
   /**
    * For a read whose reply is too long for one turn: what it has written so far is followed by the
    * slices, and those by `end`.
@@ -449,13 +465,15 @@ export class ClientConnection implements ConnectionHandler {
     if (this.parked.length >= MAX_PARKED) this.stopped = true;
   }
 
-  /** Runs what waited for writes that have now been applied. */
+  /**
+   * Runs what waited for writes that have now been applied: all of it, however slowly the client
+   * reads, since the next write may be applied right after. MAX_PARKED bounds what that can take.
+   */
   private runParkedReads(): void {
     let done = 0;
     while (done < this.parked.length && this.state === State.established) {
       const { frame, writesBefore, receivedMs } = this.parked[done] as ParkedRead;
-      if (writesBefore > this.writesApplied || this.longReply !== undefined) break;
-      if (this.transport.queuedBytes > MAX_QUEUED_BYTES) break;
+      if (writesBefore > this.writesApplied) break;
       done++;
       const operation = operationOf(getInt32(frame, 4));
       if (operation === undefined) {
@@ -555,14 +573,15 @@ export class ClientConnection implements ConnectionHandler {
   private reattach(request: ConnectRequest, timeoutMs: number): void {
     const { node } = this;
     const session = node.sessions.get(request.sessionId);
-    const owner = session?.owner as ClientConnection | undefined;
-    if (owner !== undefined && owner !== this) owner.end();
     const password = request.password ?? NO_BYTES;
     if (session === undefined || session.closing || !sessionPassword(session.id).equals(password)) {
       this.sendConnectResponse(0, 0n);
       this.finish();
       return;
     }
+    // Only who knows the password takes the session from whoever has it now (decision 030).
+    const owner = session.owner as ClientConnection | undefined;
+    if (owner !== undefined && owner !== this) owner.end();
     session.timeoutMs = timeoutMs;
     node.sessions.touch(session, node.nowMs);
     node.metrics.connectionRevalidations++;

@@ -44,7 +44,7 @@ export type Run = (connection: ClientConnection, xid: number, request: ByteReade
 
 export interface Operation {
   readonly type: number;
-  /** Four letters for the word `cons`. */
+  /** What the word `cons` calls it, four letters mostly. */
   readonly label: string;
   readonly read: Read | undefined;
   readonly prepare: Prepare | undefined;
@@ -62,7 +62,7 @@ export function operationOf(type: number): Operation | undefined {
   return type < LOWEST || type > HIGHEST ? undefined : TABLE[type - LOWEST];
 }
 
-/** Four letters for a request type, whoever may send it. */
+/** What the word `cons` calls a request type, whoever may send it. */
 export function labelOf(type: number): string {
   return operationOf(type)?.label ?? 'NA';
 }

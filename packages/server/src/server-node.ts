@@ -124,6 +124,8 @@ export class ServerNode {
   private applyPending: boolean;
   private quotaWarnedMs: number;
   private sweepPending: boolean;
+  private readonly sweepIntervalMs: number;
+  private sweptMs: number;
   private snapshotAfterTxns: number;
   private snapshotAfterBytes: number;
   private state: 'serving' | 'stopping' | 'failed';
@@ -186,6 +188,8 @@ export class ServerNode {
     this.stopFlushTimer = undefined;
     this.applyPending = false;
     this.quotaWarnedMs = Number.NEGATIVE_INFINITY;
+    this.sweepIntervalMs = Math.max(MIN_SWEEP_MS, Math.floor(config.tickTimeMs / 2));
+    this.sweptMs = this.nowMs;
     this.sweepPending = false;
     this.state = 'serving';
     this.onFatal = options.onFatal;
@@ -248,8 +252,8 @@ export class ServerNode {
     // However long the start took: every session has its whole timeout to come back.
     this.beginTurn();
     for (const session of this.sessions.values()) this.sessions.touch(session, this.nowMs);
-    const sweepMs = Math.max(MIN_SWEEP_MS, Math.floor(this.config.tickTimeMs / 2));
-    this.timers.push(scheduler.every(sweepMs, () => this.sweep()));
+    this.sweptMs = this.nowMs;
+    this.timers.push(scheduler.every(this.sweepIntervalMs, () => this.sweep()));
     this.sweeper.start();
     this.schedulePurge();
     this.dropOrphans();
@@ -370,7 +374,7 @@ export class ServerNode {
   isTurnUsedUp(): boolean {
     if (this.turnBeganMs === NO_TURN) {
       this.turnBeganMs = this.nowMs;
-      this.environment.scheduler.afterTurn(this.endTurn);
+      this.environment.scheduler.afterTurn(this.goOnInTurn);
     }
     return this.nowMs - this.turnBeganMs > TURN_MS;
   }
@@ -381,7 +385,7 @@ export class ServerNode {
     this.turnsCutShort++;
   }
 
-  private readonly endTurn = (): void => {
+  private readonly goOnInTurn = (): void => {
     this.turnBeganMs = NO_TURN;
     const { waitingForTurn } = this;
     if (waitingForTurn.length === 0) return;
@@ -395,7 +399,7 @@ export class ServerNode {
     }
     waitingForTurn.splice(0, served);
     this.flush();
-    if (waitingForTurn.length > 0) this.environment.scheduler.afterTurn(this.endTurn);
+    if (waitingForTurn.length > 0) this.environment.scheduler.afterTurn(this.goOnInTurn);
   };
 
   /** Called last: replies and events of this turn go out, one write for each connection. */
@@ -432,6 +436,7 @@ export class ServerNode {
     proposal.xid = xid;
     proposal.receivedMs = receivedMs;
     proposal.largeBytes = largeBytes;
+    this.enterLog(proposal);
     if (operation.type === OpCode.closeSession) this.sessions.markClosing(session);
   }
 
@@ -448,7 +453,7 @@ export class ServerNode {
       this.reader.reset(body, 0, 4),
     );
     proposal.connection = connection;
-    proposal.receivedMs = this.nowMs;
+    this.enterLog(proposal);
   }
 
   private closeExpired(session: Session): void {
@@ -457,7 +462,7 @@ export class ServerNode {
       session: formatSessionId(session.id),
       timeoutMs: session.timeoutMs,
     });
-    this.propose(
+    const proposal = this.propose(
       OpCode.closeSession,
       operationOf(OpCode.closeSession)?.prepare as Prepare,
       session,
@@ -465,6 +470,7 @@ export class ServerNode {
       [],
       this.reader.reset(EMPTY, 0, 0),
     );
+    this.enterLog(proposal);
   }
 
   private deleteContainer(id: PathId): void {
@@ -472,7 +478,7 @@ export class ServerNode {
     this.beginTurn();
     const path = new ByteWriter(256);
     path.string(this.tree.paths.pathString(id));
-    this.propose(
+    const proposal = this.propose(
       OpCode.deleteContainer,
       prepareDeleteContainer,
       NOBODY_ASKS,
@@ -480,8 +486,10 @@ export class ServerNode {
       [],
       this.reader.reset(path.bytes, 0, path.offset),
     );
+    this.enterLog(proposal);
   }
 
+  /** Prepares a txn that nobody waits for yet. The caller fills in who does, then enterLog(). */
   private propose(
     type: number,
     prepare: Prepare,
@@ -500,11 +508,20 @@ export class ServerNode {
       this.environment.clock.wallMs(),
     );
     proposal.requestType = type;
+    proposal.connection = undefined;
+    proposal.audited = undefined;
+    proposal.xid = cxid;
+    proposal.receivedMs = this.nowMs;
+    proposal.largeBytes = 0;
     this.metrics.proposals++;
+    return proposal;
+  }
+
+  /** From here on the txn can become durable, be applied and be answered at any time. */
+  private enterLog(proposal: Proposal): void {
     this.log.append(proposal.zxid, proposal.bytes, proposal.start, proposal.end);
     this.scheduleFlush();
     this.snapshotIfDue();
-    return proposal;
   }
 
   /**
@@ -655,8 +672,19 @@ export class ServerNode {
   // ---- What the clock brings ----------------------------------------------------------------
 
   private sweep(): void {
-    this.beginTurn();
     this.sweepPending = false;
+    // One that was scheduled before the server began to stop must not write any more.
+    if (this.state !== 'serving') return;
+    this.beginTurn();
+    if (this.wasHeldUp()) return;
+    if (
+      this.directory !== undefined &&
+      !this.environment.disk.exists(this.directory.logDirectory)
+    ) {
+      // What is written to a file without a name is gone with this process.
+      this.fail(new Error(`Data directory ${this.directory.logDirectory} was removed`));
+      return;
+    }
     let more = this.expireSessions();
     if (this.removeWatches()) more = true;
     const deadline = this.nowMs - this.config.sessionlessCnxnTimeoutMs;
@@ -667,6 +695,20 @@ export class ServerNode {
     }
     this.flush();
     if (more) this.scheduleSweep();
+  }
+
+  /**
+   * Whether the process stood still (suspended, or long at one thing) since the last sweep. Signs of
+   * life may lie unread in the sockets then: they are read before anybody is said to be late.
+   */
+  private wasHeldUp(): boolean {
+    const heldUpMs = this.nowMs - this.sweptMs - this.sweepIntervalMs;
+    this.sweptMs = this.nowMs;
+    if (heldUpMs < this.sweepIntervalMs) return false;
+    const { scheduler } = this.environment;
+    // The second turn begins after the sockets that were readable in the first.
+    scheduler.afterTurn(() => scheduler.afterTurn(() => this.sweep()));
+    return true;
   }
 
   private scheduleSweep(): void {
@@ -711,7 +753,7 @@ export class ServerNode {
       if (this.sessions.get(id) === undefined) orphans.push({ idHigh: high, idLow: low });
     });
     for (const requester of orphans) {
-      this.propose(
+      const proposal = this.propose(
         OpCode.closeSession,
         operationOf(OpCode.closeSession)?.prepare as Prepare,
         requester,
@@ -719,6 +761,7 @@ export class ServerNode {
         [],
         this.reader.reset(EMPTY, 0, 0),
       );
+      this.enterLog(proposal);
     }
   }
 

@@ -60,3 +60,29 @@ test('is given up with its connection, and the server goes on', async () => {
   world.run();
   expect(namesOf(other.call(getChildren('/wide')))).toHaveLength(CHILDREN);
 });
+
+test('keeps its place between writes, and what comes behind it keeps its own', async () => {
+  const { world, asker } = await wideWorld();
+  world.log.isHeld = true;
+  asker.send(
+    setData('/data', 'first'),
+    getChildren('/wide'),
+    getData('/data'),
+    getChildren('/wide'),
+    setData('/data', 'second'),
+    getData('/data'),
+  );
+  world.run();
+  world.log.isHeld = false;
+  world.log.release();
+  world.run();
+  const replies = asker.frames.slice(-6);
+  expect(replies.map(({ xid }) => xid)).toEqual([1, 2, 3, 4, 5, 6]);
+  const textOf = (frame: Frame | undefined): string | undefined =>
+    bodyOf(frame as Frame)
+      .buffer()
+      ?.toString();
+  expect(textOf(replies[2])).toBe('first');
+  expect(textOf(replies[5])).toBe('second');
+  expect(namesOf(replies[3] as Frame)).toHaveLength(CHILDREN);
+});

@@ -40,6 +40,9 @@ export interface ClientInfo {
   readonly user: string;
 }
 
+/** Entries of an ACL once `auth` is replaced: what a request of a megabyte can hold by itself. */
+const MAX_ENTRIES = 50_000;
+
 export class AccessControl {
   readonly #providers = new Map<string, AuthProvider>();
   readonly #skipAcl: boolean;
@@ -126,6 +129,8 @@ export class AccessControl {
           ({ scheme }) => this.#providers.get(scheme)?.isAuthenticated === true,
         );
         if (users.length === 0) return ErrorCode.INVALIDACL;
+        // Entries times identities: a small request must not make a list that nobody can hold.
+        if (fixed.length + users.length > MAX_ENTRIES) return ErrorCode.INVALIDACL;
         for (const { scheme, id } of users) fixed.push({ perms: acl.perms, scheme, id });
         continue;
       }

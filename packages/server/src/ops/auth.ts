@@ -6,11 +6,14 @@ import { type ByteReader, ErrorCode, readAuthRequest } from '@zebu/protocol';
 import { addIdentities } from '../auth/identity.ts';
 import type { ClientConnection } from '../client-connection.ts';
 
+/** Identities of one connection. Each is compared with each entry of an ACL. */
+const MAX_IDENTITIES = 100;
+
 export function auth(connection: ClientConnection, xid: number, request: ByteReader): void {
   const { access, environment } = connection.node;
   const { scheme, auth: data } = readAuthRequest(request);
   const result = access.authenticate(scheme ?? '', data, connection.authContext);
-  if (result.kind === 'ok') {
+  if (result.kind === 'ok' && connection.identities.length < MAX_IDENTITIES) {
     connection.identities = addIdentities(connection.identities, result.identities);
     connection.replyError(xid, 0, ErrorCode.OK);
     return;
@@ -21,6 +24,6 @@ export function auth(connection: ClientConnection, xid: number, request: ByteRea
     client: connection.authContext.remoteAddress,
     known: access.schemes,
   });
-  if (result.kind === 'failed') connection.replyError(xid, 0, ErrorCode.AUTHFAILED);
+  if (result.kind !== 'close') connection.replyError(xid, 0, ErrorCode.AUTHFAILED);
   connection.finish();
 }

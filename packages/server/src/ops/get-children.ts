@@ -26,7 +26,7 @@ export function getChildren(
   const { tree } = connection.node;
   const id = readZnode(tree, request);
   const watch = request.bool();
-  return id !== 0 && tree.numChildren(id) > WIDE
+  return isWide(connection, id)
     ? readWideChildren(connection, id, watch, reply, NO_BYTES)
     : readChildren(connection, id, watch, reply);
 }
@@ -39,7 +39,7 @@ export function getChildren2(
   const { tree } = connection.node;
   const id = readZnode(tree, request);
   const watch = request.bool();
-  if (id !== 0 && tree.numChildren(id) > WIDE) {
+  if (isWide(connection, id)) {
     const stat = Buffer.allocUnsafeSlow(STAT_BYTES);
     tree.copyStat(id, stat, 0);
     return readWideChildren(connection, id, watch, reply, stat);
@@ -50,6 +50,10 @@ export function getChildren2(
   tree.copyStat(id, reply.bytes, reply.offset);
   reply.offset += STAT_BYTES;
   return 0;
+}
+
+function isWide(connection: ClientConnection, id: PathId): boolean {
+  return id !== 0 && connection.node.tree.numChildren(id) > WIDE && connection.mayReplyInSlices;
 }
 
 /** Too many for one turn of the loop: the names are written over several. */
