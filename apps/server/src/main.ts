@@ -86,7 +86,10 @@ async function runUntilStopped(
   stop: Promise<string>,
   { logger }: CommandLog,
 ): Promise<number> {
+  // A server without a port (there is a warning then) has nothing else that keeps a process alive.
+  const alive = setInterval(() => {}, 0x7fffffff);
   const ended = await Promise.race([server.failed, stop]);
+  clearInterval(alive);
   if (ended instanceof Error) {
     // The library said what happened; there is nothing to wait for, since nothing can be written.
     return ExitCode.failed;

@@ -39,13 +39,13 @@ export class NodeDisk implements Disk {
   }
 
   makeDirectory(path: string): void {
-    const first = fs.mkdirSync(path, { recursive: true });
-    if (first === undefined) return;
-    // Each directory that got a new name in it, from the deepest up.
-    for (let made = path; ; made = dirname(made)) {
-      this.syncDirectory(dirname(made));
-      if (made === first || made === dirname(made)) return;
-    }
+    if (fs.existsSync(path)) return;
+    const parent = dirname(path);
+    // One at a time: where a directory cannot be made at all (below /proc), Node's recursive mkdir
+    // never comes back.
+    if (parent !== path) this.makeDirectory(parent);
+    fs.mkdirSync(path);
+    this.syncDirectory(parent);
   }
 
   readFile(path: string): Buffer {

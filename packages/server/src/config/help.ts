@@ -27,7 +27,8 @@ Java system properties count in SERVER_JVMFLAGS and JVMFLAGS: -Dzookeeper.snapCo
 If a key is given in several places, this is the order: flag, argument, ZEBU_ variable, Java property,
 file, default.
 
-Ends on SIGTERM and SIGINT. Exit codes: 0 stopped, 1 failed while running, 2 wrong configuration.
+Ends on SIGTERM and SIGINT. Exit codes: 0 stopped, 1 failed, 2 wrong configuration,
+3 data that must not be served.
 `;
 
 /** What `--help` prints. */

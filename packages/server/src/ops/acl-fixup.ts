@@ -53,6 +53,8 @@ export function writeFixedAcl(
   if (fixed === ErrorCode.INVALIDACL) return undefined;
   const start = writer.offset;
   writeAcls(writer, fixed);
+  // Stored, it may not be longer than what a client could send and every log reader takes.
+  if (writer.offset - start > preparation.config.juteMaxBufferBytes) return undefined;
   return tree.acls.intern(writer.bytes, start, writer.offset);
 }
 
