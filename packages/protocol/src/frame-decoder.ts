@@ -4,8 +4,8 @@
 //   bytes
 //
 // A frame that lies whole in the chunk is handed over where it lies; only the tail of a chunk is
-// copied. What is buffered is bounded by one frame, and grows with the bytes that really came,
-// never by an announced length alone.
+// copied, and what a sink that stops has left. What is buffered grows with the bytes that really
+// came, never by an announced length alone.
 
 import { getInt32 } from './byte-writer.ts';
 import { ProtocolError } from './errors.ts';
