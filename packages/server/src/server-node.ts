@@ -281,14 +281,28 @@ export class ServerNode {
     this.snapshotter?.stop();
     this.stopFlushTimer?.();
     for (const listener of this.listeners) listener.stopAccepting();
-    await new Promise<void>((resolve, reject) => {
-      this.log.close((error) => (error === undefined ? resolve() : reject(error)));
-    });
+    await this.closeLog();
     this.beginTurn();
     this.applyDurable(Number.POSITIVE_INFINITY);
     for (const connection of this.connections) connection.finish();
     this.flush();
     await Promise.all(this.listeners.map((listener) => listener.close()));
+  }
+
+  /** Rejects when what is in the works is not on disk within the time that a stop may take. */
+  private closeLog(): Promise<void> {
+    const { shutdownTimeoutMs } = this.config;
+    return new Promise<void>((resolve, reject) => {
+      const stopTimer = this.environment.scheduler.every(shutdownTimeoutMs, () => {
+        stopTimer();
+        reject(new Error(`The txn log was not closed within ${shutdownTimeoutMs} ms`));
+      });
+      this.log.close((error) => {
+        stopTimer();
+        if (error === undefined) resolve();
+        else reject(error);
+      });
+    });
   }
 
   /** The disk can no longer be trusted: nothing more is answered. */
