@@ -7,6 +7,7 @@
 //   --quick             a tenth of everything: to see that it works, not to judge by
 //   --minutes N         how long `steady` loads (default 60)
 //   --json FILE         the results
+//   --write FILE        put the table into a Markdown file, between its bounded markers
 //
 // Exit code 1 when a bound is broken. Limits are those of the first performance goals. The pauses are
 // meant for a machine that does nothing else: another process on the core shows as a pause too.
@@ -30,6 +31,7 @@ import { LoadScenario } from '../apps/bench/src/scenario.ts';
 import { FanOutScenario } from '../apps/bench/src/watch-fan-out.ts';
 import { createWorkload, type Workload } from '../apps/bench/src/workloads.ts';
 import { type RunningServer, startServer } from './servers.ts';
+import { writeBetween } from './write-between.ts';
 
 interface Finding {
   readonly what: string;
@@ -50,6 +52,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '60' },
     json: { type: 'string' },
+    write: { type: 'string' },
   },
 });
 const scale = options.quick ? 10 : 1;
@@ -60,6 +63,7 @@ const tests: Readonly<Record<string, (server: RunningServer, dataDir: string) =>
   million,
   steady,
 };
+const startedAt = new Date();
 const findings: Finding[] = [];
 const requests = new Requests();
 const dir = mkdtempSync(join(tmpdir(), 'zebu-bounded-'));
@@ -199,8 +203,9 @@ async function million(server: RunningServer, dataDir: string): Promise<void> {
   watchers = await watchAll(server, znodes, clients);
   await pause('restart of all clients, with their watches');
 
-  await expire(server, 10_000 / scale);
-  await pause(`expiry of ${wholeNumber(10_000 / scale)} sessions with an ephemeral each, at once`);
+  const silent = wholeNumber(10_000 / scale);
+  await expire(server, 10_000 / scale, pause);
+  await pause(`expiry of their ${silent} sessions with an ephemeral each, at once`);
   watchers.stop();
   await closeAll(watchers.connections);
   await pause(`${clients} sessions closed`);
@@ -224,18 +229,34 @@ async function watchAll(server: RunningServer, znodes: DataSet, clients: number)
 }
 
 /** Sessions with an ephemeral each whose clients all fall silent; resolves when the server noticed. */
-async function expire(server: RunningServer, count: number): Promise<void> {
+async function expire(
+  server: RunningServer,
+  count: number,
+  pause: (what: string) => Promise<void>,
+): Promise<void> {
   const znodes = new DataSet({ base: '/expire', keys: 1, size: 0 });
   await znodes.create(server.target);
   const options = { ...server.target, timeoutMs: 15_000 };
   const connections = await openConnections([server.address], count, options);
+  await pause(`${wholeNumber(count)} sessions opened`);
   const crowd = new Crowd(connections);
   await crowd.expect('reply', () => {
     for (const [index, connection] of connections.entries()) {
       requests.create(connection, `${znodes.folder(0)}/e${index}`, new Uint8Array(0), true);
     }
   });
+  await pause('each of them creates an ephemeral, at once');
+  await crowd.expect('reply', () => {
+    for (const connection of connections) requests.get(connection, znodes.path(0), true);
+  });
+  await pause('each of them watches one znode');
+  const [setter] = (await openConnections([server.address], 1, server.target)) as [RawConnection];
+  await crowd.expect('event', () => requests.set(setter, znodes.path(0), new Uint8Array(8)));
+  await pause('one change that tells all of them');
+  await setter.close();
   for (const connection of connections) connection.destroy();
+  await delay(1000);
+  await pause('all their clients vanish at once');
   const session = await PlainSession.open(server.address);
   let left = count;
   for (let second = 0; second < 60 && left > 1; second++) {
@@ -347,7 +368,18 @@ function report(): void {
       value <= limit ? 'kept' : '**broken**',
     ]),
   ];
-  process.stdout.write(`${machineLine(describeMachine())}\n\n${formatMarkdown(table)}`);
+  const command = ['node --conditions=@zebu/source bench/bounded.ts', ...process.argv.slice(2)];
+  const text = [
+    '```sh',
+    command.join(' '),
+    '```',
+    '',
+    `Run on ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC: ${machineLine(describeMachine())}.`,
+    '',
+    formatMarkdown(table),
+  ].join('\n');
+  process.stdout.write(`${text}\n`);
+  if (options.write !== undefined) writeBetween(options.write, 'bounded', text);
   if (options.json !== undefined) {
     const all = { machine: describeMachine(), scale, findings };
     writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`);

@@ -16,7 +16,7 @@
 // server; only the longest waits come from zebu-bench's own loop, since zkload has one histogram for all.
 // All in all it takes about 45 minutes; a group of `reads` alone takes three.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -37,6 +37,7 @@ import {
   versionOf,
   whyNot,
 } from './servers.ts';
+import { writeBetween } from './write-between.ts';
 
 interface Row {
   readonly id: string;
@@ -357,7 +358,7 @@ function report(): void {
     const all = { command, startedAt, machine, versions, settings: shown, values, notes };
     writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`);
   }
-  if (options.write !== undefined) writeBetweenMarkers(options.write, text);
+  if (options.write !== undefined) writeBetween(options.write, 'side-by-side', text);
 }
 
 function tableRow({ id, what, unit, against, atLeast, atMost }: Row): string[] {
@@ -383,15 +384,6 @@ function isReached(
 ): string {
   const isGood = atLeast !== undefined ? median >= atLeast : median <= (atMost ?? 0);
   return isGood ? 'reached' : '**not reached**';
-}
-
-function writeBetweenMarkers(file: string, text: string): void {
-  const [start, end] = ['<!-- side-by-side: begin -->', '<!-- side-by-side: end -->'];
-  const page = readFileSync(file, 'utf8');
-  const from = page.indexOf(start);
-  const to = page.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`${file} has no ${start} and ${end}`);
-  writeFileSync(file, `${page.slice(0, from + start.length)}\n\n${text}\n${page.slice(to)}`);
 }
 
 function figure(value: number): string {
