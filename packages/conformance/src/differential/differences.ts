@@ -23,6 +23,13 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     handling: 'never sent to Apache',
   },
   {
+    what: 'a handshake with the id of a session that another connection has, and a wrong password',
+    apache: 'refused, and the connection that has the session is closed first',
+    ours: 'refused, nothing else',
+    decision: 'docs/decisions/030',
+    handling: 'never sent',
+  },
+  {
     what: 'deleteContainer (20) and createSession (-10) from a client',
     apache: 'served without a check of session or ACL',
     ours: 'UNIMPLEMENTED, then closed',

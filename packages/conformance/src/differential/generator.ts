@@ -475,19 +475,22 @@ export class Generator {
 
   private connect(slot: number): Step {
     const { random } = this;
+    const session = random.weighted<Connect['session']>([
+      [6, 'new'],
+      [8, 'own'],
+      [1, 'unknown'],
+      [4, random.below(SLOT_COUNT)],
+    ]);
+    const password = random.weighted<Connect['password']>([
+      [10, 'right'],
+      [2, 'wrong'],
+      [1, 'empty'],
+      [1, 'null'],
+    ]);
     const connect: Connect = {
-      session: random.weighted<Connect['session']>([
-        [6, 'new'],
-        [8, 'own'],
-        [1, 'unknown'],
-        [4, random.below(SLOT_COUNT)],
-      ]),
-      password: random.weighted<Connect['password']>([
-        [10, 'right'],
-        [2, 'wrong'],
-        [1, 'empty'],
-        [1, 'null'],
-      ]),
+      session,
+      // A wrong password cuts off the session's owner with Apache, and nobody with zebu.
+      password: session === 'new' || session === 'unknown' ? password : 'right',
       timeoutMs: random.pick([
         0,
         -1,
