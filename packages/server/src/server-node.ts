@@ -53,6 +53,8 @@ const MIN_SWEEP_MS = 50;
 /** Requests are served for this long before the loop must turn. */
 const TURN_MS = 6;
 const NO_TURN = -1;
+/** Connections whose output may gather before it is handed to their sockets. */
+const MAX_DIRTY = 128;
 /** Warnings about soft quotas are this far apart. */
 const QUOTA_WARNING_MS = 60_000;
 
@@ -150,7 +152,10 @@ export class ServerNode {
     this.access = new AccessControl(config, this.metrics);
     this.audit = config.auditEnabled ? auditTo(environment.logger) : undefined;
     this.connections = new ConnectionTable();
-    this.events = new WatchEvents(this.tree, this.watches, this.connections);
+    this.events = new WatchEvents(this.tree, this.watches, this.connections, () => {
+      // Ten thousand watchers of one znode are told with the buffers of a few.
+      if (this.dirty.length >= MAX_DIRTY) this.flush();
+    });
     this.throttle = new Throttle({
       config,
       random: environment.random,

@@ -29,8 +29,17 @@ export class WatchEvents implements TreeListener {
   /** Zxid of the txn being applied. */
   zxid: number;
 
-  constructor(tree: DataTree, watches: WatchTable, connections: ConnectionTable) {
+  /** Called after each event that went into a connection's output. */
+  private readonly afterEvent: () => void;
+
+  constructor(
+    tree: DataTree,
+    watches: WatchTable,
+    connections: ConnectionTable,
+    afterEvent: () => void,
+  ) {
     this.tree = tree;
+    this.afterEvent = afterEvent;
     this.watches = watches;
     this.connections = connections;
     this.frame = new ByteWriter(256);
@@ -80,6 +89,7 @@ export class WatchEvents implements TreeListener {
       this.isFramed = true;
     }
     connection.sendEvent(this.frame.bytes, this.frame.offset);
+    this.afterEvent();
   }
 
   private writeFrame(): void {
