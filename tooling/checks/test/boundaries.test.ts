@@ -98,6 +98,8 @@ function sourcesOf(one: WorkspacePackage): string[] {
 function isTrespass(one: WorkspacePackage, file: string, specifier: string): boolean {
   if (specifier.startsWith('.')) {
     const target = resolve(dirname(file), specifier);
+    // The scripts in bench/ are no package; they and the benchmark app are one piece of work.
+    if (one.name === 'zebu-bench' && target.startsWith(join(ROOT, 'bench') + sep)) return false;
     return !target.startsWith(one.directory + sep);
   }
   return /^(?:@zebu\/[^/]+|zebu-[^/]+)\/(?:src|dist|test)(?:\/|$)/.test(specifier);
