@@ -19,11 +19,15 @@ import type { Buffer } from 'node:buffer';
 import {
   ByteReader,
   type ByteWriter,
+  closeSessionHasBody,
+  DIGEST_VERSION,
   ErrorCode,
   getInt32,
   MarshallingError,
   OpCode,
   STAT_BYTES,
+  TXN_DIGEST_BYTES,
+  TXN_HEADER_BYTES,
 } from '@zebu/protocol';
 import { skipAclVector } from './acl-cache.ts';
 import type { DataTree, TreeListener } from './data-tree.ts';
@@ -31,10 +35,6 @@ import { CONTAINER_OWNER_HIGH, CONTAINER_OWNER_LOW, ttlOwnerHigh } from './owner
 import { lastSlash, type PathId } from './path-table.ts';
 import { highInt32, joinInt64, swapInt32 } from './wire-order.ts';
 import { Field } from './znode-store.ts';
-
-const HEADER_BYTES = 32;
-const DIGEST_BYTES = 12;
-const DIGEST_VERSION = 2;
 
 /** What a closeSession body of an old leader looks like: none. */
 const NO_PATHS = -1;
@@ -65,7 +65,7 @@ export class TxnApplier {
     listener: TreeListener | undefined,
     reply: ByteWriter | undefined,
   ): number {
-    if (end - start < HEADER_BYTES) {
+    if (end - start < TXN_HEADER_BYTES) {
       throw new MarshallingError(`Txn of ${end - start} bytes is shorter than its header`);
     }
     this.sessionHigh = getInt32(entry, start);
@@ -76,7 +76,7 @@ export class TxnApplier {
     this.listener = listener;
     this.reply = reply;
     const type = getInt32(entry, start + 28);
-    this.reader.reset(entry, start + HEADER_BYTES, end);
+    this.reader.reset(entry, start + TXN_HEADER_BYTES, end);
     const error = type === OpCode.multi ? this.multi() : this.single(type);
     this.verifyDigest(type);
     this.tree.advanceTo(this.zxid);
@@ -369,10 +369,7 @@ export class TxnApplier {
   /** Number of paths listed; an older leader's record has no body, at most a digest. */
   private closeSessionCount(): number {
     const { reader } = this;
-    if (reader.remaining === 0) return NO_PATHS;
-    const isDigestOnly =
-      reader.remaining === DIGEST_BYTES && getInt32(reader.bytes, reader.offset) === DIGEST_VERSION;
-    return isDigestOnly ? NO_PATHS : reader.vectorLength();
+    return closeSessionHasBody(reader) ? reader.vectorLength() : NO_PATHS;
   }
 
   // ---- multi ----
@@ -446,7 +443,7 @@ export class TxnApplier {
 
   private verifyDigest(type: number): void {
     const { reader } = this;
-    if (reader.remaining < DIGEST_BYTES || type === OpCode.error) return;
+    if (reader.remaining < TXN_DIGEST_BYTES || type === OpCode.error) return;
     const version = reader.int32();
     if (version === DIGEST_VERSION) this.tree.verifyDigest(reader.int32(), reader.int32());
   }

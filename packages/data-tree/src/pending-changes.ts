@@ -260,11 +260,6 @@ export class PendingChanges {
     }
   }
 
-  /** Forgets everything: leadership was lost, or the tree replaced. */
-  clear(): void {
-    while (this.head !== 0) this.applied(Number.MAX_SAFE_INTEGER);
-  }
-
   /** The record of `id` after one more change was noted, and that change's ACL use taken over. */
   private touch(zxid: number, id: PathId, aclId: AclId): number {
     const { paths } = this.tree;
