@@ -10,7 +10,6 @@
 // Frames are taken only while there is room for their replies: a client that asks and does not read
 // is not read from either.
 
-import { OPEN_ACL_ID } from '@zebu/data-tree';
 import {
   ByteReader,
   type ByteWriter,
@@ -32,8 +31,10 @@ import {
 } from '@zebu/protocol';
 import { formatSessionId, type Session } from '@zebu/session';
 import type { Connection, ConnectionHandler } from '@zebu/transport';
+import { isAllowedBy } from './auth/access-control.ts';
 import type { AuthContext } from './auth/auth-provider.ts';
 import type { Identity } from './auth/identity.ts';
+import { ConnectionStats } from './connection-stats.ts';
 import { answerWord, firstBytes } from './four-letter-door.ts';
 import { LongReply, type Slices } from './long-reply.ts';
 import { labelOf, type Operation, operationOf } from './op-table.ts';
@@ -94,20 +95,9 @@ export class ClientConnection implements ConnectionHandler {
   private writesSubmitted: number;
   private writesApplied: number;
 
-  // What the words `cons` and `stat` show.
   readonly acceptedMs: number;
   establishedWallMs: number;
-  received: number;
-  sent: number;
-  lastOp: string;
-  lastCxid: number;
-  lastZxid: Zxid;
-  lastResponseMs: number;
-  lastLatencyMs: number;
-  minLatencyMs: number;
-  maxLatencyMs: number;
-  totalLatencyMs: number;
-  latencyCount: number;
+  private counted: ConnectionStats;
 
   constructor(
     node: ServerNode,
@@ -138,17 +128,17 @@ export class ClientConnection implements ConnectionHandler {
     this.writesApplied = 0;
     this.acceptedMs = node.nowMs;
     this.establishedWallMs = node.environment.clock.wallMs();
-    this.received = 0;
-    this.sent = 0;
-    this.lastOp = 'NA';
-    this.lastCxid = -1;
-    this.lastZxid = -1;
-    this.lastResponseMs = 0;
-    this.lastLatencyMs = 0;
-    this.minLatencyMs = 0;
-    this.maxLatencyMs = 0;
-    this.totalLatencyMs = 0;
-    this.latencyCount = 0;
+    this.counted = new ConnectionStats();
+  }
+
+  /** What the words `cons` and `stat` show. */
+  get stats(): ConnectionStats {
+    return this.counted;
+  }
+
+  /** For the word `crst`. */
+  resetStats(): void {
+    this.counted = new ConnectionStats();
   }
 
   get isClosed(): boolean {
@@ -167,10 +157,8 @@ export class ClientConnection implements ConnectionHandler {
 
   /** Whether the client has one of the permission bits on a znode with this ACL. */
   isAllowed(aclId: number, perms: number): boolean {
-    // Most znodes have the open list: nothing to look up.
-    if (aclId === OPEN_ACL_ID) return true;
     const { access, tree } = this.node;
-    return access.isAllowed(tree.acls.aclOf(aclId), perms, this.identities);
+    return isAllowedBy(aclId, tree.acls, access, perms, this.identities);
   }
 
   /** Requests taken and not answered. */
@@ -197,7 +185,10 @@ export class ClientConnection implements ConnectionHandler {
   private waitForTurn(bytes: Buffer, start: number, end: number): void {
     this.decoder.hold(bytes, start, end);
     this.transport.pause();
-    if (this.stopped) return;
+    if (!this.stopped) this.stopForTurn();
+  }
+
+  private stopForTurn(): void {
     this.stopped = true;
     this.stoppedMs = this.node.nowMs;
     this.node.resumeInTurn(this);
@@ -262,7 +253,7 @@ export class ClientConnection implements ConnectionHandler {
       return;
     }
     this.node.metrics.packetsReceived++;
-    this.received++;
+    this.counted.received++;
     if (first === 'telnet close') {
       this.end();
       return;
@@ -287,9 +278,9 @@ export class ClientConnection implements ConnectionHandler {
       this.end(new MarshallingError(`Request of ${end - start} bytes is shorter than its header`));
       return false;
     }
-    this.received++;
+    this.counted.received++;
     this.node.metrics.packetsReceived++;
-    if (this.received % FRAMES_PER_LOOK === 0) this.lookAtTheClock();
+    if (this.counted.received % FRAMES_PER_LOOK === 0) this.lookAtTheClock();
     const operation = operationOf(getInt32(bytes, start + 4));
     if (operation === undefined) {
       this.refuse(getInt32(bytes, start), bytes, start, end);
@@ -318,8 +309,7 @@ export class ClientConnection implements ConnectionHandler {
   private lookAtTheClock(): void {
     this.node.beginTurn();
     if (this.stopped || !this.node.isTurnUsedUp()) return;
-    this.stopped = true;
-    this.node.resumeInTurn(this);
+    this.stopForTurn();
   }
 
   /** Deals with a request that waited for the throttle beyond what the configuration allows. */
@@ -379,8 +369,7 @@ export class ClientConnection implements ConnectionHandler {
       if (error !== 0) output.offset = mark + REPLY_PREFIX_BYTES;
       this.completeReply(output, mark, xid, lastProcessedZxid, error);
     }
-    this.note(operation.label, xid, receivedMs);
-    this.node.metrics.readLatency.add(this.lastLatencyMs);
+    this.node.metrics.readLatency.add(this.note(operation.label, xid, receivedMs));
     if (output.offset >= FLUSH_BYTES) this.flushAndLook();
   }
 
@@ -521,8 +510,7 @@ export class ClientConnection implements ConnectionHandler {
     this.completeReply(output, mark, proposal.xid, zxid, error);
     // FinalRequestProcessor throws for an error txn before it knows the operation.
     const label = error === 0 ? labelOf(proposal.requestType) : 'NA';
-    this.note(label, proposal.xid, proposal.receivedMs);
-    this.node.metrics.updateLatency.add(this.lastLatencyMs);
+    this.node.metrics.updateLatency.add(this.note(label, proposal.xid, proposal.receivedMs));
     if (output.offset >= FLUSH_BYTES) this.flushAndLook();
     if (this.parked.length > 0) {
       this.runParkedReads();
@@ -535,7 +523,7 @@ export class ClientConnection implements ConnectionHandler {
   private connect(bytes: Buffer, start: number, end: number): void {
     if (this.state !== State.preamble) return;
     const { node } = this;
-    this.received++;
+    this.counted.received++;
     node.metrics.packetsReceived++;
     const request = readConnectRequest(new ByteReader(bytes, start, end));
     this.sendsReadOnly = request.readOnly !== undefined;
@@ -594,7 +582,7 @@ export class ClientConnection implements ConnectionHandler {
     session.owner = this;
     this.state = State.established;
     this.establishedWallMs = this.node.environment.clock.wallMs();
-    this.lastOp = 'SESS';
+    this.counted.lastOp = 'SESS';
     this.sendConnectResponse(session.timeoutMs, session.id);
     this.node.sessionEstablished(this);
   }
@@ -619,7 +607,7 @@ export class ClientConnection implements ConnectionHandler {
       readOnly: this.sendsReadOnly ? false : undefined,
     });
     output.patchInt32(mark, output.offset - mark - 4);
-    this.sent++;
+    this.counted.sent++;
     this.node.metrics.packetsSent++;
   }
 
@@ -663,7 +651,7 @@ export class ClientConnection implements ConnectionHandler {
     at = putInt32(bytes, at, Math.floor(zxid / 0x1_0000_0000));
     at = putInt32(bytes, at, zxid);
     putInt32(bytes, at, error);
-    this.sent++;
+    this.counted.sent++;
     const { metrics } = this.node;
     metrics.packetsSent++;
     metrics.responded(output.offset - mark - 4);
@@ -681,40 +669,19 @@ export class ClientConnection implements ConnectionHandler {
     output.ensure(length);
     copyBytes(frame, 0, length, output.bytes, output.offset);
     output.offset += length;
-    this.sent++;
+    this.counted.sent++;
     this.node.metrics.packetsSent++;
     this.node.metrics.watchBytes += length;
     if (output.offset >= FLUSH_BYTES) this.flush();
   }
 
-  private note(label: string, xid: number, receivedMs: number): void {
-    const { node } = this;
-    const latencyMs = Math.trunc(node.nowMs - receivedMs);
-    node.metrics.answered(latencyMs);
-    this.lastOp = label;
-    if (xid >= 0) this.lastCxid = xid;
-    this.lastZxid = node.tree.lastProcessedZxid;
-    this.lastResponseMs = node.nowMs;
-    this.lastLatencyMs = latencyMs;
-    this.totalLatencyMs += latencyMs;
-    if (latencyMs > this.maxLatencyMs) this.maxLatencyMs = latencyMs;
-    if (this.latencyCount === 0 || latencyMs < this.minLatencyMs) this.minLatencyMs = latencyMs;
-    this.latencyCount++;
-  }
-
-  /** For the word `crst`. */
-  resetStats(): void {
-    this.received = 0;
-    this.sent = 0;
-    this.lastOp = 'NA';
-    this.lastCxid = -1;
-    this.lastZxid = -1;
-    this.lastResponseMs = 0;
-    this.lastLatencyMs = 0;
-    this.minLatencyMs = 0;
-    this.maxLatencyMs = 0;
-    this.totalLatencyMs = 0;
-    this.latencyCount = 0;
+  /** Notes that a request was answered; how long it took, in whole milliseconds. */
+  private note(label: string, xid: number, receivedMs: number): number {
+    const { nowMs, metrics, tree } = this.node;
+    const latencyMs = Math.trunc(nowMs - receivedMs);
+    metrics.answered(latencyMs);
+    this.counted.answered(label, xid, tree.lastProcessedZxid, nowMs, latencyMs);
+    return latencyMs;
   }
 
   /** Hands what has gathered to the socket. */

@@ -193,27 +193,26 @@ export class NodeFourLetterSource implements FourLetterSource {
 }
 
 function factsOf(connection: ClientConnection): ConnectionFacts {
-  const { transport, session } = connection;
+  const { transport, session, stats } = connection;
   return {
     remoteAddress: transport.remoteAddress,
     remotePort: transport.remotePort,
     interestOps: connection.isAsking ? 0 : READ_BIT | (transport.queuedBytes > 0 ? WRITE_BIT : 0),
     outstanding: connection.outstanding,
-    received: connection.received,
-    sent: connection.sent,
+    received: stats.received,
+    sent: stats.sent,
     sessionHigh: session?.idHigh ?? 0,
     sessionLow: session?.idLow ?? 0,
-    lastOp: connection.lastOp,
+    lastOp: stats.lastOp,
     establishedWallMs: connection.establishedWallMs,
     sessionTimeoutMs: session?.timeoutMs ?? 0,
-    lastCxid: connection.lastCxid,
-    lastZxid: connection.lastZxid,
-    lastResponseMs: connection.lastResponseMs,
-    lastLatencyMs: connection.lastLatencyMs,
-    minLatencyMs: connection.minLatencyMs,
-    averageLatencyMs:
-      connection.latencyCount === 0 ? 0 : connection.totalLatencyMs / connection.latencyCount,
-    maxLatencyMs: connection.maxLatencyMs,
+    lastCxid: stats.lastCxid,
+    lastZxid: stats.lastZxid,
+    lastResponseMs: stats.lastResponseMs,
+    lastLatencyMs: stats.lastLatencyMs,
+    minLatencyMs: stats.minLatencyMs,
+    averageLatencyMs: stats.averageLatencyMs,
+    maxLatencyMs: stats.maxLatencyMs,
   };
 }
 

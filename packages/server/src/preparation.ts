@@ -18,7 +18,7 @@ import {
   TXN_HEADER_BYTES,
   type Zxid,
 } from '@zebu/protocol';
-import type { AccessControl } from './auth/access-control.ts';
+import { type AccessControl, isAllowedBy } from './auth/access-control.ts';
 import type { Identity } from './auth/identity.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import type { Prepare } from './op-table.ts';
@@ -143,10 +143,7 @@ export class Preparation {
 
   /** Whether the requester has one of the permission bits on a znode with this ACL. */
   isAllowed(aclId: number, perms: number): boolean {
-    // -1 is the open list, which most znodes have.
-    return (
-      aclId === -1 || this.access.isAllowed(this.tree.acls.aclOf(aclId), perms, this.identities)
-    );
+    return isAllowedBy(aclId, this.tree.acls, this.access, perms, this.identities);
   }
 }
 

@@ -1,7 +1,7 @@
 // The state that recovery builds: the tree and the sessions, from a snapshot and the txns behind it.
 
 import { DataTree, type TreeListener } from '@zebu/data-tree';
-import { ByteReader, getInt32, type Zxid } from '@zebu/protocol';
+import { ByteReader, DIGEST_VERSION, getInt32, type Zxid } from '@zebu/protocol';
 import type { RecoveryTarget, SnapshotInput, SnapshotTrailer } from '@zebu/storage';
 import type { ServerConfig } from './config/server-config.ts';
 
@@ -74,7 +74,7 @@ export class ServerState implements RecoveryTarget {
     this.restore = undefined;
     this.tree.lastProcessedZxid = zxid;
     const { digest } = trailer;
-    if (digest !== undefined && digest.version === 2 && digest.zxid >= BigInt(zxid)) {
+    if (digest !== undefined && digest.version === DIGEST_VERSION && digest.zxid >= BigInt(zxid)) {
       this.tree.expectDigest(Number(digest.zxid), digest.digestHigh, digest.digestLow);
     }
   }

@@ -25,14 +25,15 @@ import type { Environment } from './environment.ts';
 import { NodeFourLetterSource } from './four-letter-source.ts';
 import type { Logger } from './logger.ts';
 import { ServerMetrics } from './metrics.ts';
-import { type Operation, operationOf, type Prepare } from './op-table.ts';
+import type { Operation, Prepare } from './op-table.ts';
+import { prepareCloseSession } from './ops/close-session.ts';
 import { prepareCreateSession } from './ops/create-session.ts';
 import { prepareDeleteContainer } from './ops/delete.ts';
 import { OutputPool } from './output-pool.ts';
 import { NOBODY_ASKS, Preparation, type Requester } from './preparation.ts';
 import { userName } from './process-facts.ts';
 import { type Proposal, ProposalWindow } from './proposal-window.ts';
-import type { ServerState } from './recovery-target.ts';
+import { joinId, type ServerState } from './recovery-target.ts';
 import { Snapshotter } from './snapshotter.ts';
 import { Throttle } from './throttle.ts';
 import type { TxnLog } from './txn-log.ts';
@@ -45,11 +46,11 @@ const APPLY_SLICE_TXNS = 64;
 /** Sessions expired in one turn. */
 const EXPIRIES_PER_TURN = 200;
 /** Removing the watches of clients that left stops for other work after this long. */
-const SWEEP_SLICE_MS = 2;
+const REMOVAL_SLICE_MS = 2;
 /** Watches, and clients, dealt with between two looks at the clock. */
 const WATCHES_AT_ONCE = 1_000;
 const SLOTS_AT_ONCE = 50;
-const MIN_SWEEP_MS = 50;
+const MIN_TICK_MS = 50;
 /** Requests are served for this long before the loop must turn. */
 const TURN_MS = 6;
 const NO_TURN = -1;
@@ -125,9 +126,8 @@ export class ServerNode {
   private stopFlushTimer: (() => void) | undefined;
   private applyPending: boolean;
   private quotaWarnedMs: number;
-  private sweepPending: boolean;
-  private readonly sweepIntervalMs: number;
-  private sweptMs: number;
+  private readonly tickIntervalMs: number;
+  private tickedMs: number;
   private snapshotAfterTxns: number;
   private snapshotAfterBytes: number;
   private state: 'serving' | 'stopping' | 'failed';
@@ -193,9 +193,8 @@ export class ServerNode {
     this.stopFlushTimer = undefined;
     this.applyPending = false;
     this.quotaWarnedMs = Number.NEGATIVE_INFINITY;
-    this.sweepIntervalMs = Math.max(MIN_SWEEP_MS, Math.floor(config.tickTimeMs / 2));
-    this.sweptMs = this.nowMs;
-    this.sweepPending = false;
+    this.tickIntervalMs = Math.max(MIN_TICK_MS, Math.floor(config.tickTimeMs / 2));
+    this.tickedMs = this.nowMs;
     this.state = 'serving';
     this.onFatal = options.onFatal;
     this.log = options.openLog(
@@ -257,8 +256,8 @@ export class ServerNode {
     // However long the start took: every session has its whole timeout to come back.
     this.beginTurn();
     for (const session of this.sessions.values()) this.sessions.touch(session, this.nowMs);
-    this.sweptMs = this.nowMs;
-    this.timers.push(scheduler.every(this.sweepIntervalMs, () => this.sweep()));
+    this.tickedMs = this.nowMs;
+    this.timers.push(scheduler.every(this.tickIntervalMs, () => this.tick()));
     this.sweeper.start();
     this.schedulePurge();
     this.dropOrphans();
@@ -369,8 +368,9 @@ export class ServerNode {
   connectionEnding(connection: ClientConnection): void {
     this.withoutSession.delete(connection);
     this.connections.remove(connection);
-    this.leavingSlots.push(connection.slot);
-    this.scheduleSweep();
+    if (this.leavingSlots.push(connection.slot) === 1) {
+      this.environment.scheduler.afterTurn(this.removeWatches);
+    }
   }
 
   /** Lets a stopped connection go on once this batch is applied. */
@@ -418,7 +418,10 @@ export class ServerNode {
     }
     waitingForTurn.splice(0, served);
     this.flush();
-    if (waitingForTurn.length > 0) this.environment.scheduler.afterTurn(this.goOnInTurn);
+    if (waitingForTurn.length === 0) return;
+    // Whoever becomes ready before the next turn waits behind those who wait already.
+    this.turnBeganMs = untilMs - TURN_MS;
+    this.environment.scheduler.afterTurn(this.goOnInTurn);
   };
 
   /** Called last: replies and events of this turn go out, one write for each connection. */
@@ -481,15 +484,13 @@ export class ServerNode {
       session: formatSessionId(session.id),
       timeoutMs: session.timeoutMs,
     });
-    const proposal = this.propose(
-      OpCode.closeSession,
-      operationOf(OpCode.closeSession)?.prepare as Prepare,
-      session,
-      0,
-      [],
-      this.reader.reset(EMPTY, 0, 0),
-    );
-    this.enterLog(proposal);
+    this.closeSession(session);
+  }
+
+  /** Ends a session for the server itself: its time is up, or nobody knows it. */
+  private closeSession(session: Requester): void {
+    const request = this.reader.reset(EMPTY, 0, 0);
+    this.enterLog(this.propose(OpCode.closeSession, prepareCloseSession, session, 0, [], request));
   }
 
   private deleteContainer(id: PathId): void {
@@ -690,22 +691,17 @@ export class ServerNode {
 
   // ---- What the clock brings ----------------------------------------------------------------
 
-  private sweep(): void {
-    this.sweepPending = false;
-    // One that was scheduled before the server began to stop must not write any more.
+  /** Half a tick has passed. */
+  private tick(): void {
     if (this.state !== 'serving') return;
     this.beginTurn();
     if (this.wasHeldUp()) return;
-    if (
-      this.directory !== undefined &&
-      !this.environment.disk.exists(this.directory.logDirectory)
-    ) {
+    const { directory } = this;
+    if (directory !== undefined && !this.environment.disk.exists(directory.logDirectory)) {
       // What is written to a file without a name is gone with this process.
-      this.fail(new Error(`Data directory ${this.directory.logDirectory} was removed`));
+      this.fail(new Error(`Data directory ${directory.logDirectory} was removed`));
       return;
     }
-    let more = this.expireSessions();
-    if (this.removeWatches()) more = true;
     const deadline = this.nowMs - this.config.sessionlessCnxnTimeoutMs;
     for (const connection of this.withoutSession) {
       if (connection.acceptedMs >= deadline) continue;
@@ -713,42 +709,40 @@ export class ServerNode {
       connection.finish();
     }
     this.flush();
-    if (more) this.scheduleSweep();
+    this.expireSessions();
   }
 
   /**
-   * Whether the process stood still (suspended, or long at one thing) since the last sweep. Signs of
+   * Whether the process stood still (suspended, or long at one thing) since the last tick. Signs of
    * life may lie unread in the sockets then: they are read before anybody is said to be late.
    */
   private wasHeldUp(): boolean {
-    const heldUpMs = this.nowMs - this.sweptMs - this.sweepIntervalMs;
-    this.sweptMs = this.nowMs;
-    if (heldUpMs < this.sweepIntervalMs) return false;
+    const heldUpMs = this.nowMs - this.tickedMs - this.tickIntervalMs;
+    this.tickedMs = this.nowMs;
+    if (heldUpMs < this.tickIntervalMs) return false;
     const { scheduler } = this.environment;
     // The second turn begins after the sockets that were readable in the first.
-    scheduler.afterTurn(() => scheduler.afterTurn(() => this.sweep()));
+    scheduler.afterTurn(() => scheduler.afterTurn(() => this.tick()));
     return true;
   }
 
-  private scheduleSweep(): void {
-    if (this.sweepPending || this.state !== 'serving') return;
-    this.sweepPending = true;
-    this.environment.scheduler.afterTurn(() => this.sweep());
-  }
-
-  private expireSessions(): boolean {
+  /** Some at a time: ten thousand may be due at once. */
+  private readonly expireSessions = (): void => {
+    if (this.state !== 'serving') return;
+    this.beginTurn();
     for (let i = 0; i < EXPIRIES_PER_TURN; i++) {
       const session = this.sessions.takeExpired(this.nowMs);
-      if (session === undefined) return false;
+      if (session === undefined) return;
       this.closeExpired(session);
     }
-    return true;
-  }
+    this.environment.scheduler.afterTurn(this.expireSessions);
+  };
 
-  /** True while there are more to remove. */
-  private removeWatches(): boolean {
+  /** Some at a time: those who left may have watched a million paths. */
+  private readonly removeWatches = (): void => {
     const { leavingSlots } = this;
-    const untilMs = this.nowMs + SWEEP_SLICE_MS;
+    this.beginTurn();
+    const untilMs = this.nowMs + REMOVAL_SLICE_MS;
     for (let slots = 1; leavingSlots.length > 0; slots++) {
       const slot = leavingSlots[leavingSlots.length - 1] as number;
       if (this.watches.removeWatcher(slot, WATCHES_AT_ONCE)) {
@@ -758,8 +752,8 @@ export class ServerNode {
       }
       if (this.environment.clock.monotonicMs() > untilMs) break;
     }
-    return leavingSlots.length > 0;
-  }
+    if (leavingSlots.length > 0) this.environment.scheduler.afterTurn(this.removeWatches);
+  };
 
   /**
    * Ephemerals whose session no snapshot or log knows: their sessions are closed now, as a txn
@@ -768,20 +762,10 @@ export class ServerNode {
   private dropOrphans(): void {
     const orphans: Requester[] = [];
     this.tree.ephemerals.forEachSession((high, low) => {
-      const id = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
-      if (this.sessions.get(id) === undefined) orphans.push({ idHigh: high, idLow: low });
+      if (this.sessions.get(joinId(high, low)) === undefined)
+        orphans.push({ idHigh: high, idLow: low });
     });
-    for (const requester of orphans) {
-      const proposal = this.propose(
-        OpCode.closeSession,
-        operationOf(OpCode.closeSession)?.prepare as Prepare,
-        requester,
-        0,
-        [],
-        this.reader.reset(EMPTY, 0, 0),
-      );
-      this.enterLog(proposal);
-    }
+    for (const orphan of orphans) this.closeSession(orphan);
   }
 
   // ---- Snapshots and purge ------------------------------------------------------------------

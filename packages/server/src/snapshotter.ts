@@ -7,7 +7,7 @@
 // log does.
 
 import type { DataTree } from '@zebu/data-tree';
-import { ByteWriter, formatZxid } from '@zebu/protocol';
+import { ByteWriter, DIGEST_VERSION, formatZxid } from '@zebu/protocol';
 import type { SessionTable } from '@zebu/session';
 import { type DataDirectory, type SnapshotCompression, SnapshotWriter } from '@zebu/storage';
 import type { ServerConfig } from './config/server-config.ts';
@@ -26,9 +26,6 @@ export interface SnapshotterOptions {
 }
 
 export class Snapshotter {
-  /** Zxid of the last finished snapshot; -1 before the first. */
-  lastZxid: number;
-  lastFinishedWallMs: number;
   private readonly options: SnapshotterOptions;
   private readonly slice: ByteWriter;
   private busy: boolean;
@@ -39,8 +36,6 @@ export class Snapshotter {
     this.slice = new ByteWriter(2 * SLICE_BYTES);
     this.busy = false;
     this.stopped = false;
-    this.lastZxid = -1;
-    this.lastFinishedWallMs = -1;
   }
 
   get isBusy(): boolean {
@@ -87,8 +82,6 @@ export class Snapshotter {
         return;
       }
       this.busy = false;
-      this.lastZxid = zxid;
-      this.lastFinishedWallMs = environment.clock.wallMs();
       environment.logger.info('Snapshot taken', {
         file: writer.name,
         znodes: walk.written,
@@ -155,7 +148,7 @@ export class Snapshotter {
     if (config.digestEnabled) {
       slice.reset();
       slice.int64(tree.lastProcessedZxid);
-      slice.int32(2);
+      slice.int32(DIGEST_VERSION);
       slice.int64Parts(tree.digestHigh, tree.digestLow);
       writer.write(slice.bytes, 0, slice.offset);
       writer.seal();

@@ -36,8 +36,7 @@ export class Throttle {
   private lastFillMs: number;
   private lastFreezeMs: number;
   private dropChance: number;
-  /** Large requests that were turned away, and connect requests. */
-  largeRejected: number;
+  /** Connect requests that were turned away. */
   connectsRejected: number;
 
   constructor(options: ThrottleOptions) {
@@ -55,7 +54,6 @@ export class Throttle {
     this.lastFillMs = options.nowMs();
     this.lastFreezeMs = options.nowMs();
     this.dropChance = 0;
-    this.largeRejected = 0;
     this.connectsRejected = 0;
   }
 
@@ -109,10 +107,7 @@ export class Throttle {
   /** Counts a large request in; false when the sum would pass largeRequestMaxBytes. */
   admitLarge(largeBytes: number): boolean {
     if (largeBytes === 0) return true;
-    if (this.largeBytes + largeBytes > this.config.largeRequestMaxBytes) {
-      this.largeRejected++;
-      return false;
-    }
+    if (this.largeBytes + largeBytes > this.config.largeRequestMaxBytes) return false;
     this.largeBytes += largeBytes;
     return true;
   }

@@ -4,6 +4,7 @@
  * recognised by its number before anything here is called.
  */
 
+import { type AclCache, type AclId, OPEN_ACL_ID } from '@zebu/data-tree';
 import { type Acl, ErrorCode } from '@zebu/protocol';
 import type { ServerConfig } from '../config/server-config.ts';
 import { ServerMetrics } from '../metrics.ts';
@@ -157,6 +158,20 @@ export class AccessControl {
       .filter((user) => user.trim() !== '');
     return names.length === 0 ? undefined : names.join(',');
   }
+}
+
+/**
+ * Whether the ACL with this id grants one of the permission bits. Most znodes have the open list: for it
+ * nothing is looked up.
+ */
+export function isAllowedBy(
+  aclId: AclId,
+  acls: AclCache,
+  access: AccessControl,
+  wanted: number,
+  identities: readonly Identity[],
+): boolean {
+  return aclId === OPEN_ACL_ID || access.isAllowed(acls.aclOf(aclId), wanted, identities);
 }
 
 /** What getACL shows to somebody without the ADMIN permission: no hashes of passwords. */

@@ -4,7 +4,7 @@
 import { WatchMode } from '@zebu/data-tree';
 import { AddWatchMode, type ByteReader, type ByteWriter, MarshallingError } from '@zebu/protocol';
 import type { ClientConnection } from '../client-connection.ts';
-import { readPathId } from './request-path.ts';
+import { readPathId } from './read-znode.ts';
 
 export function addWatch(
   connection: ClientConnection,

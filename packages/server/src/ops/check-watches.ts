@@ -3,7 +3,7 @@
 
 import { type ByteReader, ErrorCode, MarshallingError, WatcherType } from '@zebu/protocol';
 import type { ClientConnection } from '../client-connection.ts';
-import { readPathId } from './request-path.ts';
+import { readPathId } from './read-znode.ts';
 
 export function checkWatches(connection: ClientConnection, request: ByteReader): number {
   const { watches } = connection.node;

@@ -2,7 +2,7 @@
 // Checks in order: path (not special, has a parent), parent there, DELETE on the parent, znode there,
 // version (-1: any), no children.
 
-import { type ByteReader, ErrorCode, OpCode, Perms } from '@zebu/protocol';
+import { type ByteReader, ErrorCode, Perms } from '@zebu/protocol';
 import type { Prepare } from '../op-table.ts';
 import type { Preparation } from '../preparation.ts';
 
@@ -62,8 +62,6 @@ export const prepareDeleteContainer: Prepare = (preparation, request) => {
   pending.delete(preparation.zxid, id, parentId);
   return 0;
 };
-
-export const DELETE_CONTAINER_TYPE = OpCode.deleteContainer;
 
 /** Where the parent's path ends; -1 for a special path, one without a slash or with a NUL in it. */
 function parentEnd(bytes: Buffer, start: number, end: number): number {

@@ -2,15 +2,9 @@
 // READ on the znode if there is one. The watch is set whether there is one or not.
 
 import { WatchMode } from '@zebu/data-tree';
-import {
-  type ByteReader,
-  type ByteWriter,
-  ErrorCode,
-  MarshallingError,
-  Perms,
-  STAT_BYTES,
-} from '@zebu/protocol';
+import { type ByteReader, type ByteWriter, ErrorCode, MarshallingError } from '@zebu/protocol';
 import type { ClientConnection } from '../client-connection.ts';
+import { appendStat, checkRead } from './read-znode.ts';
 
 export function exists(
   connection: ClientConnection,
@@ -35,10 +29,9 @@ export function exists(
     }
     return ErrorCode.NONODE;
   }
-  if (!connection.isAllowed(tree.aclId(id), Perms.READ)) return ErrorCode.NOAUTH;
+  const error = checkRead(connection, id);
+  if (error !== 0) return error;
   if (watch) watches.add(id, connection.slot, WatchMode.data);
-  reply.ensure(STAT_BYTES);
-  tree.copyStat(id, reply.bytes, reply.offset);
-  reply.offset += STAT_BYTES;
+  appendStat(tree, id, reply);
   return 0;
 }

@@ -1,17 +1,10 @@
 // getACL: ustring path -> vector<ACL> acl, Stat stat.
 // READ or ADMIN on the znode; without ADMIN the hashes of digest ids are not shown.
 
-import {
-  type ByteReader,
-  type ByteWriter,
-  ErrorCode,
-  Perms,
-  STAT_BYTES,
-  writeAclVector,
-} from '@zebu/protocol';
+import { type ByteReader, type ByteWriter, ErrorCode, Perms, writeAclVector } from '@zebu/protocol';
 import { redactAcl } from '../auth/access-control.ts';
 import type { ClientConnection } from '../client-connection.ts';
-import { readZnode } from './request-path.ts';
+import { appendStat, readZnode } from './read-znode.ts';
 
 export function getACL(
   connection: ClientConnection,
@@ -25,8 +18,6 @@ export function getACL(
   if (!connection.isAllowed(aclId, Perms.READ | Perms.ADMIN)) return ErrorCode.NOAUTH;
   const acl = tree.acls.aclOf(aclId);
   writeAclVector(reply, connection.isAllowed(aclId, Perms.ADMIN) ? acl : redactAcl(acl));
-  reply.ensure(STAT_BYTES);
-  tree.copyStat(id, reply.bytes, reply.offset);
-  reply.offset += STAT_BYTES;
+  appendStat(tree, id, reply);
   return 0;
 }

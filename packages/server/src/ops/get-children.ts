@@ -3,16 +3,9 @@
 // READ on the znode. The order of children is unspecified.
 
 import { type DataTree, type PathId, WatchMode } from '@zebu/data-tree';
-import {
-  type ByteReader,
-  type ByteWriter,
-  ErrorCode,
-  Perms,
-  putInt32,
-  STAT_BYTES,
-} from '@zebu/protocol';
+import { type ByteReader, type ByteWriter, putInt32, STAT_BYTES } from '@zebu/protocol';
 import type { ClientConnection } from '../client-connection.ts';
-import { readZnode } from './request-path.ts';
+import { appendStat, checkRead, readZnode } from './read-znode.ts';
 
 /** Children from which on they are listed over several turns. */
 const WIDE = 10_000;
@@ -23,12 +16,7 @@ export function getChildren(
   request: ByteReader,
   reply: ByteWriter,
 ): number {
-  const { tree } = connection.node;
-  const id = readZnode(tree, request);
-  const watch = request.bool();
-  return isWide(connection, id)
-    ? readWideChildren(connection, id, watch, reply, NO_BYTES)
-    : readChildren(connection, id, watch, reply);
+  return answer(connection, request, reply, false);
 }
 
 export function getChildren2(
@@ -36,56 +24,43 @@ export function getChildren2(
   request: ByteReader,
   reply: ByteWriter,
 ): number {
-  const { tree } = connection.node;
+  return answer(connection, request, reply, true);
+}
+
+function answer(
+  connection: ClientConnection,
+  request: ByteReader,
+  reply: ByteWriter,
+  withStat: boolean,
+): number {
+  const { tree, watches } = connection.node;
   const id = readZnode(tree, request);
   const watch = request.bool();
-  if (isWide(connection, id)) {
-    const stat = Buffer.allocUnsafeSlow(STAT_BYTES);
-    tree.copyStat(id, stat, 0);
-    return readWideChildren(connection, id, watch, reply, stat);
-  }
-  const error = readChildren(connection, id, watch, reply);
+  const error = checkRead(connection, id);
   if (error !== 0) return error;
-  reply.ensure(STAT_BYTES);
-  tree.copyStat(id, reply.bytes, reply.offset);
-  reply.offset += STAT_BYTES;
-  return 0;
-}
-
-function isWide(connection: ClientConnection, id: PathId): boolean {
-  return id !== 0 && connection.node.tree.numChildren(id) > WIDE && connection.mayReplyInSlices;
-}
-
-/** Too many for one turn of the loop: the names are written over several. */
-function readWideChildren(
-  connection: ClientConnection,
-  id: PathId,
-  watch: boolean,
-  reply: ByteWriter,
-  end: Buffer,
-): number {
-  const { tree, watches } = connection.node;
-  if (!connection.isAllowed(tree.aclId(id), Perms.READ)) return ErrorCode.NOAUTH;
   if (watch) watches.add(id, connection.slot, WatchMode.child);
-  const walk = tree.startChildrenWalk(id);
-  reply.int32(walk.count);
-  connection.replyInSlices(walk, end);
-  return 0;
-}
-
-/** The part that both share with multiRead. */
-export function readChildren(
-  connection: ClientConnection,
-  id: PathId,
-  watch: boolean,
-  reply: ByteWriter,
-): number {
-  const { tree, watches } = connection.node;
-  if (id === 0) return ErrorCode.NONODE;
-  if (!connection.isAllowed(tree.aclId(id), Perms.READ)) return ErrorCode.NOAUTH;
-  if (watch) watches.add(id, connection.slot, WatchMode.child);
+  if (tree.numChildren(id) > WIDE && connection.mayReplyInSlices) {
+    const walk = tree.startChildrenWalk(id);
+    reply.int32(walk.count);
+    connection.replyInSlices(walk, withStat ? statOf(tree, id) : NO_BYTES);
+    return 0;
+  }
   writeChildren(tree, id, reply);
+  if (withStat) appendStat(tree, id, reply);
   return 0;
+}
+
+/** A getChildren in a multiRead: no watch, and all in one turn. */
+export function readChildren(connection: ClientConnection, id: PathId, reply: ByteWriter): number {
+  const error = checkRead(connection, id);
+  if (error === 0) writeChildren(connection.node.tree, id, reply);
+  return error;
+}
+
+function statOf(tree: DataTree, id: PathId): Buffer {
+  const stat = Buffer.allocUnsafeSlow(STAT_BYTES);
+  tree.copyStat(id, stat, 0);
+  return stat;
 }
 
 function writeChildren(tree: DataTree, id: PathId, reply: ByteWriter): void {

@@ -2,9 +2,9 @@
 // READ on the znode. The watch is set only where there is a znode.
 
 import { type PathId, WatchMode } from '@zebu/data-tree';
-import { type ByteReader, type ByteWriter, ErrorCode, Perms, STAT_BYTES } from '@zebu/protocol';
+import { type ByteReader, type ByteWriter, STAT_BYTES } from '@zebu/protocol';
 import type { ClientConnection } from '../client-connection.ts';
-import { readZnode } from './request-path.ts';
+import { checkRead, readZnode } from './read-znode.ts';
 
 export function getData(
   connection: ClientConnection,
@@ -23,8 +23,8 @@ export function readData(
   reply: ByteWriter,
 ): number {
   const { tree, watches } = connection.node;
-  if (id === 0) return ErrorCode.NONODE;
-  if (!connection.isAllowed(tree.aclId(id), Perms.READ)) return ErrorCode.NOAUTH;
+  const error = checkRead(connection, id);
+  if (error !== 0) return error;
   if (watch) watches.add(id, connection.slot, WatchMode.data);
   reply.ensure(4 + tree.dataLength(id) + STAT_BYTES);
   const at = reply.offset + tree.copyData(id, reply.bytes, reply.offset);

@@ -13,7 +13,7 @@ import {
 import type { ClientConnection } from '../client-connection.ts';
 import { readChildren } from './get-children.ts';
 import { readData } from './get-data.ts';
-import { readZnode } from './request-path.ts';
+import { readZnode } from './read-znode.ts';
 
 export function multiRead(
   connection: ClientConnection,
@@ -36,7 +36,7 @@ export function multiRead(
     const error =
       type === OpCode.getData
         ? readData(connection, id, false, reply)
-        : readChildren(connection, id, false, reply);
+        : readChildren(connection, id, reply);
     if (error !== 0) {
       reply.offset = mark;
       writeMultiHeader(reply, OpCode.error, false, error);
