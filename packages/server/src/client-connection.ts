@@ -209,6 +209,8 @@ export class ClientConnection implements ConnectionHandler {
 
   drained(): void {
     this.node.beginTurn();
+    // A client that reads is alive: its requests may wait unread here only because it had not.
+    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.nowMs);
     this.runParkedReads();
     this.resume();
     this.node.flush();

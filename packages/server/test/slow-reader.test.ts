@@ -60,6 +60,28 @@ describe('a client that does not read its replies', () => {
     expect(new Set(bodies)).toEqual(new Set(['x'.repeat(DATA_BYTES)]));
   });
 
+  test('keeps its session while it reads on, though nothing new of it can be read', async () => {
+    const { world, slow } = await slowWorld();
+    const takes = slow.data.bind(slow);
+    let left = 0;
+    slow.data = (bytes, start, end) => {
+      takes(bytes, start, end);
+      left -= end - start;
+      if (left <= 0) slow.transport.pause();
+    };
+    slow.send(...Array.from({ length: 100 }, () => getData('/big')));
+    world.run();
+    // Ten megabytes at two in six seconds: half a minute, with a session of ten seconds.
+    for (let i = 0; i < 5; i++) {
+      world.advance(6_000);
+      left = 2 << 20;
+      slow.transport.resume();
+      world.run();
+    }
+    expect(slow.isClosed).toBe(false);
+    expect(slow.frames.filter(({ error }) => error === 0)).toHaveLength(100);
+  });
+
   test('is forgotten with its session', async () => {
     const { world, slow } = await slowWorld();
     slow.send(...Array.from({ length: 200 }, () => getData('/big')));
