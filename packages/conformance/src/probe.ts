@@ -27,8 +27,9 @@ export class Probe {
   readonly session: SessionKey;
   readonly timeoutMs: number;
   readonly #socket: Socket;
-  readonly #pending: Array<{ resolve: (reply: Reply) => void; reject: (error: Error) => void }> =
-    [];
+  /** Requests in order, those before #answered answered: with tens of thousands, shift() is quadratic. */
+  #pending: Array<{ resolve: (reply: Reply) => void; reject: (error: Error) => void }> = [];
+  #answered = 0;
   #received: Buffer = Buffer.alloc(0);
   #lastXid = 0;
   #isClosed = false;
@@ -123,13 +124,27 @@ export class Probe {
       const xid = reader.int();
       const zxid = reader.long();
       const err = reader.int();
-      if (xid !== -1) this.#pending.shift()?.resolve({ err, zxid, body: reader });
+      if (xid !== -1) this.#nextPending()?.resolve({ err, zxid, body: reader });
     }
+  }
+
+  #nextPending() {
+    const next = this.#pending[this.#answered];
+    if (next === undefined) return undefined;
+    this.#answered++;
+    if (this.#answered === this.#pending.length) {
+      this.#pending = [];
+      this.#answered = 0;
+    }
+    return next;
   }
 
   #lose(): void {
     this.#isClosed = true;
-    for (const { reject } of this.#pending.splice(0)) reject(new ConnectionLost('closed'));
+    for (const { reject } of this.#pending.splice(0).slice(this.#answered)) {
+      reject(new ConnectionLost('closed'));
+    }
+    this.#answered = 0;
   }
 }
 
