@@ -133,8 +133,12 @@ function normalize(text: string): string {
     .replaceAll(/^Latency min\/avg\/max: [\d./]+$/gm, 'Latency min/avg/max: {n}')
     .replaceAll(/clientPort=\d+/g, 'clientPort={port}')
     .replaceAll(/=\/.*\/data\/version-2/g, '={dir}')
-    .replaceAll(/^(\d+) expire at .*:$/gm, '$1 expire at {time}:')
-    // By the clock they fall into one bucket or another.
+    // By the clock, sessions and connections fall into one bucket or another, and a bucket that a ping or a
+    // close has just emptied may still be there.
+    .replace(
+      /^Session Sets \(\d+\)([\s\S]*?)^(?=ephemeral nodes dump)/m,
+      (_, rest: string) => `Session Sets ({n})${oneBucket(rest)}`,
+    )
     .replaceAll(/^Connections Sets \([\s\S]*/gm, (rest) =>
       rest
         .replaceAll(/^\d+ expire at .*\n/gm, '')
@@ -145,6 +149,18 @@ function normalize(text: string): string {
     normal = normal.replaceAll(`0x${BigInt.asUintN(64, id).toString(16)}`, `{session ${n + 1}}`);
   }
   return normal;
+}
+
+/** The sessions of all buckets below one line with their sum: `2 expire at {time}:`. */
+function oneBucket(text: string): string {
+  let count = 0;
+  const sessions = text.replaceAll(/^(\d+) expire at .*:\n/gm, (_, n: string) => {
+    count += Number(n);
+    return '';
+  });
+  if (count === 0) return sessions;
+  const [head, ...lines] = sessions.split('\n');
+  return [head, `${count} expire at {time}:`, ...lines].join('\n');
 }
 
 /**
