@@ -414,10 +414,11 @@ export class ServerNode {
     while (served < waitingForTurn.length && this.nowMs <= untilMs) {
       (waitingForTurn[served] as ClientConnection).resume();
       served++;
+      // One after the other as when their bytes arrive, so that all use the same buffer.
+      this.flush();
       this.beginTurn();
     }
     waitingForTurn.splice(0, served);
-    this.flush();
     if (waitingForTurn.length === 0) return;
     // Whoever becomes ready before the next turn waits behind those who wait already.
     this.turnBeganMs = untilMs - TURN_MS;
