@@ -34,6 +34,7 @@ import { NOBODY_ASKS, Preparation, type Requester } from './preparation.ts';
 import { userName } from './process-facts.ts';
 import { type Proposal, ProposalWindow } from './proposal-window.ts';
 import { joinId, type ServerState } from './recovery-target.ts';
+import { SnapshotSchedule } from './snapshot-schedule.ts';
 import { Snapshotter } from './snapshotter.ts';
 import { Throttle } from './throttle.ts';
 import type { TxnLog } from './txn-log.ts';
@@ -128,8 +129,7 @@ export class ServerNode {
   private quotaWarnedMs: number;
   private readonly tickIntervalMs: number;
   private tickedMs: number;
-  private snapshotAfterTxns: number;
-  private snapshotAfterBytes: number;
+  private readonly snapshotSchedule: SnapshotSchedule | undefined;
   private state: 'serving' | 'stopping' | 'failed';
 
   constructor(options: ServerNodeOptions) {
@@ -218,9 +218,10 @@ export class ServerNode {
       tree: this.tree,
       deleteContainer: (id) => this.deleteContainer(id),
     });
-    this.snapshotAfterTxns = 0;
-    this.snapshotAfterBytes = 0;
-    this.chooseNextSnapshot();
+    this.snapshotSchedule =
+      this.snapshotter === undefined
+        ? undefined
+        : new SnapshotSchedule(environment, config, this.log, this.snapshotter);
   }
 
   get isServing(): boolean {
@@ -542,7 +543,7 @@ export class ServerNode {
   private enterLog(proposal: Proposal): void {
     this.log.append(proposal.zxid, proposal.bytes, proposal.start, proposal.end);
     this.scheduleFlush();
-    this.snapshotIfDue();
+    this.snapshotSchedule?.appended(proposal.zxid);
   }
 
   /**
@@ -595,6 +596,7 @@ export class ServerNode {
 
   private durable(zxid: Zxid): void {
     this.durableZxid = zxid;
+    this.snapshotSchedule?.durable(zxid);
     if (this.applyPending) return;
     this.beginTurn();
     this.applyDurable(this.nowMs + APPLY_SLICE_MS);
@@ -769,33 +771,7 @@ export class ServerNode {
     for (const orphan of orphans) this.closeSession(orphan);
   }
 
-  // ---- Snapshots and purge ------------------------------------------------------------------
-
-  /** Apache's rule: between half and all of snapCount txns, or of snapSizeLimit bytes, at random. */
-  private chooseNextSnapshot(): void {
-    const { snapCount, snapSizeLimitBytes } = this.config;
-    const { random } = this.environment;
-    this.snapshotAfterTxns = snapCount / 2 + random() * (snapCount / 2);
-    this.snapshotAfterBytes =
-      snapSizeLimitBytes > 0
-        ? snapSizeLimitBytes / 2 + random() * (snapSizeLimitBytes / 2)
-        : Number.POSITIVE_INFINITY;
-  }
-
-  private snapshotIfDue(): void {
-    const { log, snapshotter } = this;
-    if (
-      snapshotter === undefined ||
-      (log.txnsSinceRoll <= this.snapshotAfterTxns && log.bytesSinceRoll <= this.snapshotAfterBytes)
-    ) {
-      return;
-    }
-    this.chooseNextSnapshot();
-    log.roll();
-    if (!snapshotter.start()) {
-      this.environment.logger.warn('Too busy to snapshot: the one before is still being written');
-    }
-  }
+  // ---- Purge -------------------------------------------------------------------------------
 
   private schedulePurge(): void {
     const { autopurgePurgeIntervalMs, autopurgeSnapRetainCount } = this.config;

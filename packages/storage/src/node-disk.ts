@@ -111,8 +111,9 @@ export class NodeDisk implements Disk {
         finish(done, openError);
         return;
       }
-      fs.fsync(fd, (syncError) => {
-        fs.close(fd, (closeError) => finish(done, syncError ?? closeError));
+      fs.fsync(fd, (error) => {
+        fs.close(fd, () => {});
+        finish(done, error);
       });
     });
   }

@@ -1,0 +1,73 @@
+// When a snapshot is due, by what went into the txn log since the last one.
+
+import type { Zxid } from '@zebu/protocol';
+import type { ServerConfig } from './config/server-config.ts';
+import type { Environment } from './environment.ts';
+import type { Snapshotter } from './snapshotter.ts';
+import type { TxnLog } from './txn-log.ts';
+
+const NOT_ROLLED = Number.POSITIVE_INFINITY;
+
+/** Rolls the log, and has a snapshot taken behind each roll. */
+export class SnapshotSchedule {
+  private readonly environment: Environment;
+  private readonly config: ServerConfig;
+  private readonly log: TxnLog;
+  private readonly snapshotter: Snapshotter;
+  private dueTxns: number;
+  private dueBytes: number;
+  private appendedZxid: Zxid;
+  /** The last zxid before a roll whose snapshot has not begun. */
+  private rolledAtZxid: Zxid;
+
+  constructor(
+    environment: Environment,
+    config: ServerConfig,
+    log: TxnLog,
+    snapshotter: Snapshotter,
+  ) {
+    this.environment = environment;
+    this.config = config;
+    this.log = log;
+    this.snapshotter = snapshotter;
+    this.dueTxns = 0;
+    this.dueBytes = 0;
+    this.appendedZxid = 0;
+    this.rolledAtZxid = NOT_ROLLED;
+    this.chooseNext();
+  }
+
+  /** The txn is in the log's hands. */
+  appended(zxid: Zxid): void {
+    const { log } = this;
+    this.appendedZxid = zxid;
+    if (log.txnsSinceRoll <= this.dueTxns && log.bytesSinceRoll <= this.dueBytes) return;
+    this.chooseNext();
+    log.roll();
+    this.rolledAtZxid = zxid;
+  }
+
+  /**
+   * All up to the zxid is on disk. The snapshot begins once the new segment is in use, or nothing is left that
+   * would be written to it: while the segment is made all writes wait, and the snapshot would draw that out.
+   */
+  durable(zxid: Zxid): void {
+    if (zxid < this.rolledAtZxid || (zxid === this.rolledAtZxid && zxid < this.appendedZxid))
+      return;
+    this.rolledAtZxid = NOT_ROLLED;
+    if (!this.snapshotter.start()) {
+      this.environment.logger.warn('Too busy to snapshot: the one before is still being written');
+    }
+  }
+
+  /** Apache's rule: between half and all of snapCount txns, or of snapSizeLimit bytes, at random. */
+  private chooseNext(): void {
+    const { snapCount, snapSizeLimitBytes } = this.config;
+    const { random } = this.environment;
+    this.dueTxns = snapCount / 2 + random() * (snapCount / 2);
+    this.dueBytes =
+      snapSizeLimitBytes > 0
+        ? snapSizeLimitBytes / 2 + random() * (snapSizeLimitBytes / 2)
+        : Number.POSITIVE_INFINITY;
+  }
+}
