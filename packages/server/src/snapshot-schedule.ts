@@ -44,7 +44,8 @@ export class SnapshotSchedule {
     if (log.txnsSinceRoll <= this.dueTxns && log.bytesSinceRoll <= this.dueBytes) return;
     this.chooseNext();
     log.roll();
-    this.rolledAtZxid = zxid;
+    // On a slow disk one roll follows another: one snapshot does for all of them.
+    if (this.rolledAtZxid === NOT_ROLLED) this.rolledAtZxid = zxid;
   }
 
   /**

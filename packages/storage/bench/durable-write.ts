@@ -1,8 +1,9 @@
-// How a batch of log records gets onto stable storage soonest (docs/decisions/020).
+// How a batch of log records gets onto stable storage soonest (docs/decisions/015).
 //   node --conditions=@zebu/source bench/durable-write.ts [directory]
 //
 // Each case appends batches one after another, as group commit does under load, into a file of 64 MiB
-// that is sparse (as Java makes it) or filled with zeros beforehand. Rounds of the cases alternate.
+// that is sparse (as Java makes it), filled with zeros beforehand, or given some zeros along with each batch that
+// reaches new blocks. Rounds of the cases alternate; means hold the batches that carry zeros too.
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -17,16 +18,25 @@ interface Case {
   name: string;
   dataSync: boolean;
   zeroed: boolean;
+  /** Bytes of zeros behind a batch that reaches blocks which were never written. */
+  zerosAlong: number;
 }
 
 const cases: Case[] = [
-  { name: 'write + fdatasync, sparse', dataSync: false, zeroed: false },
-  { name: 'O_DSYNC, sparse', dataSync: true, zeroed: false },
-  { name: 'write + fdatasync, zeroed', dataSync: false, zeroed: true },
-  { name: 'O_DSYNC, zeroed', dataSync: true, zeroed: true },
+  { name: 'write + fdatasync, sparse', dataSync: false, zeroed: false, zerosAlong: 0 },
+  { name: 'O_DSYNC, sparse', dataSync: true, zeroed: false, zerosAlong: 0 },
+  { name: 'O_DSYNC, 64 KB along', dataSync: true, zeroed: false, zerosAlong: 64 * 1024 },
+  { name: 'O_DSYNC, 512 KB along', dataSync: true, zeroed: false, zerosAlong: 512 * 1024 },
+  { name: 'O_DSYNC, 4 MB along', dataSync: true, zeroed: false, zerosAlong: 4 << 20 },
+  { name: 'write + fdatasync, zeroed', dataSync: false, zeroed: true, zerosAlong: 0 },
+  { name: 'O_DSYNC, zeroed', dataSync: true, zeroed: true, zerosAlong: 0 },
 ];
 
-async function run({ dataSync, zeroed }: Case, bytes: number, count: number): Promise<number[]> {
+async function run(
+  { dataSync, zeroed, zerosAlong }: Case,
+  bytes: number,
+  count: number,
+): Promise<number[]> {
   fs.rmSync(path, { force: true });
   const fd = fs.openSync(path, O_CREAT | O_RDWR | (dataSync ? O_DSYNC : 0));
   fs.ftruncateSync(fd, FILE_BYTES);
@@ -38,10 +48,11 @@ async function run({ dataSync, zeroed }: Case, bytes: number, count: number): Pr
     fs.closeSync(plain);
   }
   fs.fsyncSync(fd);
-  const batch = Buffer.alloc(bytes, 7);
+  const batch = Buffer.concat([Buffer.alloc(bytes, 7), Buffer.alloc(zerosAlong)]);
   const times: number[] = [];
   await new Promise<void>((resolve, reject) => {
     let position = 16;
+    let writtenTo = 0;
     let startedMs = 0;
     const next = (): void => {
       if (times.length === count) {
@@ -49,8 +60,10 @@ async function run({ dataSync, zeroed }: Case, bytes: number, count: number): Pr
         return;
       }
       startedMs = performance.now();
-      fs.write(fd, batch, 0, bytes, position, (error, written) => {
-        if (error !== null || written !== bytes) reject(error ?? new Error('Short write'));
+      const length = position + bytes > writtenTo ? batch.length : bytes;
+      writtenTo = Math.max(writtenTo, position + length);
+      fs.write(fd, batch, 0, length, position, (error, written) => {
+        if (error !== null || written !== length) reject(error ?? new Error('Short write'));
         else if (dataSync) end(null);
         else fs.fdatasync(fd, end);
       });
@@ -71,9 +84,9 @@ async function run({ dataSync, zeroed }: Case, bytes: number, count: number): Pr
 }
 
 console.log(
-  `node ${process.version}, ${directory}, ms per batch: median of ${ROUNDS} medians (spread), p99`,
+  `node ${process.version}, ${directory}, ms per batch: median of ${ROUNDS} means (spread), p99`,
 );
-for (const bytes of [300, 4_000, 32_000, 256_000]) {
+for (const bytes of [300, 6_500, 20_000, 60_000, 256_000]) {
   const count = bytes > 100_000 ? 150 : 800;
   const results = new Map<Case, number[][]>();
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -83,13 +96,15 @@ for (const bytes of [300, 4_000, 32_000, 256_000]) {
     }
   }
   for (const [item, rounds] of results) {
-    const medians = rounds.map((times) => times[times.length >> 1] as number).sort((a, b) => a - b);
+    const means = rounds
+      .map((times) => times.reduce((sum, ms) => sum + ms, 0) / times.length)
+      .sort((a, b) => a - b);
     const p99 = rounds
       .map((times) => times[Math.floor(times.length * 0.99)] as number)
       .sort((a, b) => a - b);
     console.log(
-      `${String(bytes).padStart(7)} bytes  ${item.name.padEnd(26)} ${medians[2]?.toFixed(3)}` +
-        ` (${medians[0]?.toFixed(3)}-${medians.at(-1)?.toFixed(3)})  p99 ${p99[2]?.toFixed(3)}`,
+      `${String(bytes).padStart(7)} bytes  ${item.name.padEnd(26)} ${means[2]?.toFixed(3)}` +
+        ` (${means[0]?.toFixed(3)}-${means.at(-1)?.toFixed(3)})  p99 ${p99[2]?.toFixed(3)}`,
     );
   }
 }
