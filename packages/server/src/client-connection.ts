@@ -88,8 +88,9 @@ export class ClientConnection implements ConnectionHandler {
   private endOfSlices: Buffer;
   /** No frame is taken while set; see resume(). */
   private stopped: boolean;
-  /** When it was stopped; while frames of that time are taken, how long they waited. */
-  private stoppedMs: number;
+  /** Since when it has waited for the throttle; NOT_THROTTLED while it does not. */
+  private throttledMs: number;
+  /** While frames are taken that waited for the throttle: for how long. */
   private waitedMs: number;
   private parked: ParkedRead[];
   private writesSubmitted: number;
@@ -121,12 +122,12 @@ export class ClientConnection implements ConnectionHandler {
     this.slices = undefined;
     this.endOfSlices = NO_BYTES;
     this.stopped = false;
-    this.stoppedMs = 0;
+    this.throttledMs = NOT_THROTTLED;
     this.waitedMs = 0;
     this.parked = NOTHING_PARKED;
     this.writesSubmitted = 0;
     this.writesApplied = 0;
-    this.acceptedMs = node.nowMs;
+    this.acceptedMs = node.turns.nowMs;
     this.establishedWallMs = node.environment.clock.wallMs();
     this.counted = new ConnectionStats();
   }
@@ -170,15 +171,15 @@ export class ClientConnection implements ConnectionHandler {
 
   data(bytes: Buffer, start: number, end: number): void {
     if (this.state === State.ending || this.state === State.asking) return;
-    this.node.beginTurn();
+    this.node.turns.look();
     this.node.metrics.bytesReceived += end - start;
-    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.nowMs);
-    if (this.preamble === NO_BYTES && (this.stopped || this.node.isTurnUsedUp())) {
+    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.turns.nowMs);
+    if (this.preamble === NO_BYTES && (this.stopped || !this.node.turns.join())) {
       this.waitForTurn(bytes, start, end);
       return;
     }
     this.feed(bytes, start, end);
-    this.node.flush();
+    this.node.turns.flush();
   }
 
   /** Takes no frame now: stopped, or others were served for long enough in this turn of the loop. */
@@ -190,8 +191,7 @@ export class ClientConnection implements ConnectionHandler {
 
   private stopForTurn(): void {
     this.stopped = true;
-    this.stoppedMs = this.node.nowMs;
-    this.node.resumeInTurn(this);
+    this.node.turns.wait(this);
   }
 
   /** Takes frames again after a stop, the ones already received first. */
@@ -200,7 +200,10 @@ export class ClientConnection implements ConnectionHandler {
     // Whatever stopped it, a client that does not read must be waited for; drained() comes here again.
     if (this.transport.queuedBytes > MAX_QUEUED_BYTES || this.parked.length >= MAX_PARKED) return;
     this.stopped = false;
-    this.waitedMs = this.node.nowMs - this.stoppedMs;
+    if (this.throttledMs !== NOT_THROTTLED) {
+      this.waitedMs = this.node.turns.nowMs - this.throttledMs;
+      this.throttledMs = NOT_THROTTLED;
+    }
     this.feed(NO_BYTES, 0, 0);
     this.waitedMs = 0;
     // feed() may have stopped again.
@@ -208,12 +211,12 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   drained(): void {
-    this.node.beginTurn();
+    this.node.turns.look();
     // A client that reads is alive: its requests may wait unread here only because it had not.
-    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.nowMs);
+    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.turns.nowMs);
     this.runParkedReads();
     this.resume();
-    this.node.flush();
+    this.node.turns.flush();
   }
 
   private feed(bytes: Buffer, start: number, end: number): void {
@@ -229,10 +232,7 @@ export class ClientConnection implements ConnectionHandler {
       }
       this.end(error as Error);
     }
-    if (this.stopped && !this.isClosed) {
-      this.stoppedMs = this.node.nowMs;
-      this.transport.pause();
-    }
+    if (this.stopped && !this.isClosed) this.transport.pause();
   }
 
   /**
@@ -303,14 +303,14 @@ export class ClientConnection implements ConnectionHandler {
     if (this.waitedMs > 0 && this.waitedTooLong(bytes, start, session)) return !this.isClosed;
     if (operation.read === undefined) this.submit(operation, bytes, start, end);
     else if (this.writesSubmitted !== this.writesApplied) this.park(bytes, start, end);
-    else this.serveRead(operation, bytes, start, end, this.node.nowMs);
+    else this.serveRead(operation, bytes, start, end, this.node.turns.nowMs);
     return !this.stopped && !this.isClosed;
   }
 
   /** A burst of costly requests ends here for this turn; cheap ones never take that long. */
   private lookAtTheClock(): void {
-    this.node.beginTurn();
-    if (this.stopped || !this.node.isTurnUsedUp()) return;
+    this.node.turns.look();
+    if (this.stopped || this.node.turns.join()) return;
     this.stopForTurn();
   }
 
@@ -430,7 +430,7 @@ export class ClientConnection implements ConnectionHandler {
       this.node.environment.scheduler.afterTurn(this.continueLongReply);
       return;
     }
-    this.node.beginTurn();
+    this.node.turns.look();
     this.longReply = undefined;
     this.completeReply(long.writer, long.mark, long.xid, long.zxid, 0);
     this.note(long.label, long.xid, long.receivedMs);
@@ -441,7 +441,7 @@ export class ClientConnection implements ConnectionHandler {
     this.writer();
     this.runParkedReads();
     this.resume();
-    this.node.flush();
+    this.node.turns.flush();
   };
 
   private park(bytes: Buffer, start: number, end: number): void {
@@ -451,7 +451,7 @@ export class ClientConnection implements ConnectionHandler {
     this.parked.push({
       frame,
       writesBefore: this.writesSubmitted,
-      receivedMs: this.node.nowMs,
+      receivedMs: this.node.turns.nowMs,
     });
     if (this.parked.length >= MAX_PARKED) this.stopped = true;
   }
@@ -493,9 +493,10 @@ export class ClientConnection implements ConnectionHandler {
     }
     this.writesSubmitted++;
     const xid = getInt32(bytes, start);
-    node.submit(operation, this, xid, this.body(bytes, start, end), node.nowMs, largeBytes);
+    node.submit(operation, this, xid, this.body(bytes, start, end), node.turns.nowMs, largeBytes);
     if (node.throttle.isFull(node.window.size)) {
       this.stopped = true;
+      this.throttledMs = node.turns.nowMs;
       node.throttle.wait(this);
     }
   }
@@ -573,7 +574,7 @@ export class ClientConnection implements ConnectionHandler {
     const owner = session.owner as ClientConnection | undefined;
     if (owner !== undefined && owner !== this) owner.end();
     session.timeoutMs = timeoutMs;
-    node.sessions.touch(session, node.nowMs);
+    node.sessions.touch(session, node.turns.nowMs);
     node.metrics.connectionRevalidations++;
     this.establish(session);
   }
@@ -620,7 +621,7 @@ export class ClientConnection implements ConnectionHandler {
     if (this.output === undefined) this.output = this.node.outputs.borrow();
     if (!this.queuedForFlush) {
       this.queuedForFlush = true;
-      this.node.dirty.push(this);
+      this.node.turns.touch(this);
     }
     return this.output;
   }
@@ -679,7 +680,8 @@ export class ClientConnection implements ConnectionHandler {
 
   /** Notes that a request was answered; how long it took, in whole milliseconds. */
   private note(label: string, xid: number, receivedMs: number): number {
-    const { nowMs, metrics, tree } = this.node;
+    const { metrics, tree } = this.node;
+    const { nowMs } = this.node.turns;
     const latencyMs = Math.trunc(nowMs - receivedMs);
     metrics.answered(latencyMs);
     this.counted.answered(label, xid, tree.lastProcessedZxid, nowMs, latencyMs);
@@ -729,7 +731,7 @@ export class ClientConnection implements ConnectionHandler {
     this.writer();
   }
 
-  /** Closes; replies that have not been handed to the socket are dropped with the reason logged. */
+  /** Closes, behind the replies that are whole; a long one that is not is dropped. The reason is logged. */
   end(reason?: Error): void {
     if (this.state === State.ending) return;
     if (reason !== undefined) {
@@ -756,7 +758,7 @@ export class ClientConnection implements ConnectionHandler {
       this.dropLongReply();
       return;
     }
-    this.node.beginTurn();
+    this.node.turns.look();
     if (reason !== undefined && this.node.environment.logger.debugEnabled) {
       this.node.environment.logger.debug('A client went away', { reason: reason.message });
     }
@@ -774,3 +776,4 @@ export class ClientConnection implements ConnectionHandler {
 }
 
 const NOTHING_PARKED: ParkedRead[] = [];
+const NOT_THROTTLED = -1;

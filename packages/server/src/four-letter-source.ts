@@ -57,12 +57,12 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   gauges(): ServerGauges {
-    const { tree, watches, connections, sessions, throttle, nowMs, startedMs } = this.node;
+    const { tree, watches, connections, sessions, throttle, turns, startedMs } = this.node;
     const files = fileDescriptors();
     return {
       aliveConnections: connections.size,
       outstandingRequests: this.node.outstanding,
-      uptimeMs: Math.floor(nowMs - startedMs),
+      uptimeMs: Math.floor(turns.nowMs - startedMs),
       znodeCount: tree.znodeCount,
       watchCount: watches.size,
       ephemeralsCount: tree.ephemeralsCount,

@@ -1,7 +1,7 @@
 // Reply buffers: borrowed by a connection for one turn of the loop, given back once written.
 //
-// An idle connection holds none, so ten thousand of them cost nothing here; a busy server has as
-// many as connections that answer in the same turn.
+// An idle connection holds none, so ten thousand of them cost nothing here. Most are given back before the next
+// connection is served; only the writes of one batch are all answered at once.
 
 import { ByteWriter } from '@zebu/protocol';
 

@@ -6,8 +6,7 @@
 //   socket ◄─ ClientConnection ◄─ events, then reply ◄─ DataTree ◄─ applyDurable()
 //
 // A txn is applied, and answered, only once the log says that it is durable. Everything runs in
-// turns of the event loop: each turn ends in flush(), which hands every touched connection's replies
-// to its socket in one write. Nothing here knows a clock, a disk or a socket but through Environment.
+// turns of the event loop (turns.ts). Nothing here knows a clock, a disk or a socket but through Environment.
 
 import { type PathId, WatchTable } from '@zebu/data-tree';
 import { ByteReader, ByteWriter, OpCode, putInt32, type Zxid } from '@zebu/protocol';
@@ -37,6 +36,7 @@ import { joinId, type ServerState } from './recovery-target.ts';
 import { SnapshotSchedule } from './snapshot-schedule.ts';
 import { Snapshotter } from './snapshotter.ts';
 import { Throttle } from './throttle.ts';
+import { Turns } from './turns.ts';
 import type { TxnLog } from './txn-log.ts';
 import { WatchEvents } from './watch-events.ts';
 
@@ -52,11 +52,6 @@ const REMOVAL_SLICE_MS = 2;
 const WATCHES_AT_ONCE = 1_000;
 const SLOTS_AT_ONCE = 50;
 const MIN_TICK_MS = 50;
-/** Requests are served for this long before the loop must turn. */
-const TURN_MS = 6;
-const NO_TURN = -1;
-/** Connections whose output may gather before it is handed to their sockets. */
-const MAX_DIRTY = 128;
 /** Warnings about soft quotas are this far apart. */
 const QUOTA_WARNING_MS = 60_000;
 
@@ -99,10 +94,7 @@ export class ServerNode {
   readonly snapshotter: Snapshotter | undefined;
   /** Reused for every request; valid during one call. */
   readonly reader: ByteReader;
-  /** Connections with output of this turn. */
-  readonly dirty: ClientConnection[];
-  /** Monotonic ms at the beginning of this turn. */
-  nowMs: number;
+  readonly turns: Turns;
   readonly startedMs: number;
   private readonly preparation: Preparation;
   private readonly sweeper: ContainerSweeper;
@@ -110,11 +102,6 @@ export class ServerNode {
   private readonly onFatal: (error: Error) => void;
   private readonly reply: ByteWriter;
   private readonly toResume: ClientConnection[];
-  /** When the first request of this turn of the loop was taken up. */
-  private turnBeganMs: number;
-  private readonly waitingForTurn: ClientConnection[];
-  /** How often a connection had to wait for a later turn. */
-  turnsCutShort: number;
   private readonly listeners: Listener[];
   private readonly timers: (() => void)[];
   private readonly withoutSession: Set<ClientConnection>;
@@ -138,28 +125,28 @@ export class ServerNode {
     this.config = config;
     this.directory = directory;
     this.tree = state.tree;
-    this.nowMs = environment.clock.monotonicMs();
-    this.startedMs = this.nowMs;
+    this.turns = new Turns(environment.clock, environment.scheduler);
+    this.startedMs = this.turns.nowMs;
     this.sessions = new SessionTable({
       serverId: config.serverId,
       tickMs: config.tickTimeMs,
       wallNowMs: environment.clock.wallMs(),
-      nowMs: this.nowMs,
+      nowMs: this.turns.nowMs,
     });
-    for (const [id, timeoutMs] of state.sessions) this.sessions.add(id, timeoutMs, this.nowMs);
+    for (const [id, timeoutMs] of state.sessions)
+      this.sessions.add(id, timeoutMs, this.turns.nowMs);
     this.watches = new WatchTable(this.tree.paths);
     this.metrics = new ServerMetrics();
     this.access = new AccessControl(config, this.metrics);
     this.audit = config.auditEnabled ? auditTo(environment.logger) : undefined;
     this.connections = new ConnectionTable();
-    this.events = new WatchEvents(this.tree, this.watches, this.connections, () => {
-      // Ten thousand watchers of one znode are told with the buffers of a few.
-      if (this.dirty.length >= MAX_DIRTY) this.flush();
-    });
+    this.events = new WatchEvents(this.tree, this.watches, this.connections, () =>
+      this.turns.flushIfMany(),
+    );
     this.throttle = new Throttle({
       config,
       random: environment.random,
-      nowMs: () => this.nowMs,
+      nowMs: () => this.turns.nowMs,
     });
     this.window = new ProposalWindow();
     this.digestLog = new DigestLog();
@@ -169,7 +156,6 @@ export class ServerNode {
     this.outputs = new OutputPool();
     this.reader = new ByteReader();
     this.reader.maxLength = config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes;
-    this.dirty = [];
     this.preparation = new Preparation({
       tree: this.tree,
       access: this.access,
@@ -180,9 +166,6 @@ export class ServerNode {
     });
     this.reply = new ByteWriter(4096);
     this.toResume = [];
-    this.turnBeganMs = NO_TURN;
-    this.waitingForTurn = [];
-    this.turnsCutShort = 0;
     this.listeners = [];
     this.timers = [];
     this.withoutSession = new Set();
@@ -194,7 +177,7 @@ export class ServerNode {
     this.applyPending = false;
     this.quotaWarnedMs = Number.NEGATIVE_INFINITY;
     this.tickIntervalMs = Math.max(MIN_TICK_MS, Math.floor(config.tickTimeMs / 2));
-    this.tickedMs = this.nowMs;
+    this.tickedMs = this.turns.nowMs;
     this.state = 'serving';
     this.onFatal = options.onFatal;
     this.log = options.openLog(
@@ -255,9 +238,9 @@ export class ServerNode {
   start(): void {
     const { scheduler } = this.environment;
     // However long the start took: every session has its whole timeout to come back.
-    this.beginTurn();
-    for (const session of this.sessions.values()) this.sessions.touch(session, this.nowMs);
-    this.tickedMs = this.nowMs;
+    this.turns.look();
+    for (const session of this.sessions.values()) this.sessions.touch(session, this.turns.nowMs);
+    this.tickedMs = this.turns.nowMs;
     this.timers.push(scheduler.every(this.tickIntervalMs, () => this.tick()));
     this.sweeper.start();
     this.schedulePurge();
@@ -287,10 +270,10 @@ export class ServerNode {
     this.stopFlushTimer?.();
     for (const listener of this.listeners) listener.stopAccepting();
     await this.closeLog();
-    this.beginTurn();
+    this.turns.look();
     this.applyDurable(Number.POSITIVE_INFINITY);
     for (const connection of this.connections) connection.finish();
-    this.flush();
+    this.turns.flush();
     await Promise.all(this.listeners.map((listener) => listener.close()));
   }
 
@@ -329,7 +312,7 @@ export class ServerNode {
   // ---- Connections --------------------------------------------------------------------------
 
   private accept(transport: Connection): ConnectionHandler {
-    this.beginTurn();
+    this.turns.look();
     const { maxCnxns, maxClientCnxns } = this.config;
     const address = transport.remoteAddress;
     const isTooMany =
@@ -377,61 +360,6 @@ export class ServerNode {
   /** Lets a stopped connection go on once this batch is applied. */
   resumeAfterBatch(connection: ClientConnection): void {
     this.toResume.push(connection);
-  }
-
-  // ---- Turns --------------------------------------------------------------------------------
-
-  /** Called first in whatever begins a turn of the loop. */
-  beginTurn(): void {
-    this.nowMs = this.environment.clock.monotonicMs();
-  }
-
-  /**
-   * Whether requests were served for so long since the loop last turned that others must wait. The
-   * loop hands over every socket that is readable before it looks at a timer: a thousand clients
-   * that come back with all their watches at once would hold it for a second.
-   */
-  isTurnUsedUp(): boolean {
-    if (this.turnBeganMs === NO_TURN) {
-      this.turnBeganMs = this.nowMs;
-      this.environment.scheduler.afterTurn(this.goOnInTurn);
-    }
-    return this.nowMs - this.turnBeganMs > TURN_MS;
-  }
-
-  /** Lets a connection go on in one of the next turns, in the order of those who wait. */
-  resumeInTurn(connection: ClientConnection): void {
-    this.waitingForTurn.push(connection);
-    this.turnsCutShort++;
-  }
-
-  private readonly goOnInTurn = (): void => {
-    this.turnBeganMs = NO_TURN;
-    const { waitingForTurn } = this;
-    if (waitingForTurn.length === 0) return;
-    this.beginTurn();
-    const untilMs = this.nowMs + TURN_MS;
-    let served = 0;
-    while (served < waitingForTurn.length && this.nowMs <= untilMs) {
-      (waitingForTurn[served] as ClientConnection).resume();
-      served++;
-      // One after the other as when their bytes arrive, so that all use the same buffer.
-      this.flush();
-      this.beginTurn();
-    }
-    waitingForTurn.splice(0, served);
-    if (waitingForTurn.length === 0) return;
-    // Whoever becomes ready before the next turn waits behind those who wait already.
-    this.turnBeganMs = untilMs - TURN_MS;
-    this.environment.scheduler.afterTurn(this.goOnInTurn);
-  };
-
-  /** Called last: replies and events of this turn go out, one write for each connection. */
-  flush(): void {
-    const { dirty } = this;
-    // A flush can end a connection, which may add others behind it.
-    for (let i = 0; i < dirty.length; i++) (dirty[i] as ClientConnection).endTurn();
-    dirty.length = 0;
   }
 
   // ---- Writes -------------------------------------------------------------------------------
@@ -497,7 +425,7 @@ export class ServerNode {
 
   private deleteContainer(id: PathId): void {
     if (this.state !== 'serving') return;
-    this.beginTurn();
+    this.turns.look();
     const path = new ByteWriter(256);
     path.string(this.tree.paths.pathString(id));
     const proposal = this.propose(
@@ -533,7 +461,7 @@ export class ServerNode {
     proposal.connection = undefined;
     proposal.audited = undefined;
     proposal.xid = cxid;
-    proposal.receivedMs = this.nowMs;
+    proposal.receivedMs = this.turns.nowMs;
     proposal.largeBytes = 0;
     this.metrics.proposals++;
     return proposal;
@@ -587,8 +515,8 @@ export class ServerNode {
       this.metrics.addQuotaExceeded(path.split('/')[1] ?? '');
       return;
     }
-    if (this.nowMs - this.quotaWarnedMs < QUOTA_WARNING_MS) return;
-    this.quotaWarnedMs = this.nowMs;
+    if (this.turns.nowMs - this.quotaWarnedMs < QUOTA_WARNING_MS) return;
+    this.quotaWarnedMs = this.turns.nowMs;
     this.environment.logger.warn('Over a soft quota', { path });
   }
 
@@ -598,25 +526,25 @@ export class ServerNode {
     this.durableZxid = zxid;
     this.snapshotSchedule?.durable(zxid);
     if (this.applyPending) return;
-    this.beginTurn();
-    this.applyDurable(this.nowMs + APPLY_SLICE_MS);
+    this.turns.look();
+    this.applyDurable(this.turns.nowMs + APPLY_SLICE_MS);
     this.afterBatch();
   }
 
   private readonly goOnApplying = (): void => {
     this.applyPending = false;
     if (this.state === 'failed') return;
-    this.beginTurn();
-    this.applyDurable(this.nowMs + APPLY_SLICE_MS);
+    this.turns.look();
+    this.applyDurable(this.turns.nowMs + APPLY_SLICE_MS);
     this.afterBatch();
   };
 
   /** Replies go out, then those go on who waited for the batch. */
   private afterBatch(): void {
-    this.flush();
+    this.turns.flush();
     if (!this.throttle.isFull(this.window.size)) this.throttle.release();
     while (this.toResume.length > 0) (this.toResume.pop() as ClientConnection).resume();
-    this.flush();
+    this.turns.flush();
   }
 
   /** Applies what is durable, in order; what is left at `untilMs` comes in a later turn. */
@@ -675,7 +603,7 @@ export class ServerNode {
     const { bytes, start } = proposal;
     const id = bytes.readBigUInt64BE(start);
     const timeoutMs = bytes.readInt32BE(start + 32);
-    const session = this.sessions.add(id, timeoutMs, this.nowMs);
+    const session = this.sessions.add(id, timeoutMs, this.turns.nowMs);
     proposal.connection?.sessionCreated(session);
   }
 
@@ -697,7 +625,7 @@ export class ServerNode {
   /** Half a tick has passed. */
   private tick(): void {
     if (this.state !== 'serving') return;
-    this.beginTurn();
+    this.turns.look();
     if (this.wasHeldUp()) return;
     const { directory } = this;
     if (directory !== undefined && !this.environment.disk.exists(directory.logDirectory)) {
@@ -705,13 +633,13 @@ export class ServerNode {
       this.fail(new Error(`Data directory ${directory.logDirectory} was removed`));
       return;
     }
-    const deadline = this.nowMs - this.config.sessionlessCnxnTimeoutMs;
+    const deadline = this.turns.nowMs - this.config.sessionlessCnxnTimeoutMs;
     for (const connection of this.withoutSession) {
       if (connection.acceptedMs >= deadline) continue;
       this.metrics.sessionlessConnectionsExpired++;
       connection.finish();
     }
-    this.flush();
+    this.turns.flush();
     this.expireSessions();
   }
 
@@ -720,8 +648,8 @@ export class ServerNode {
    * life may lie unread in the sockets then: they are read before anybody is said to be late.
    */
   private wasHeldUp(): boolean {
-    const heldUpMs = this.nowMs - this.tickedMs - this.tickIntervalMs;
-    this.tickedMs = this.nowMs;
+    const heldUpMs = this.turns.nowMs - this.tickedMs - this.tickIntervalMs;
+    this.tickedMs = this.turns.nowMs;
     if (heldUpMs < this.tickIntervalMs) return false;
     const { scheduler } = this.environment;
     // The second turn begins after the sockets that were readable in the first.
@@ -732,9 +660,9 @@ export class ServerNode {
   /** Some at a time: ten thousand may be due at once. */
   private readonly expireSessions = (): void => {
     if (this.state !== 'serving') return;
-    this.beginTurn();
+    this.turns.look();
     for (let i = 0; i < EXPIRIES_PER_TURN; i++) {
-      const session = this.sessions.takeExpired(this.nowMs);
+      const session = this.sessions.takeExpired(this.turns.nowMs);
       if (session === undefined) return;
       this.closeExpired(session);
     }
@@ -744,8 +672,8 @@ export class ServerNode {
   /** Some at a time: those who left may have watched a million paths. */
   private readonly removeWatches = (): void => {
     const { leavingSlots } = this;
-    this.beginTurn();
-    const untilMs = this.nowMs + REMOVAL_SLICE_MS;
+    this.turns.look();
+    const untilMs = this.turns.nowMs + REMOVAL_SLICE_MS;
     for (let slots = 1; leavingSlots.length > 0; slots++) {
       const slot = leavingSlots[leavingSlots.length - 1] as number;
       if (this.watches.removeWatcher(slot, WATCHES_AT_ONCE)) {

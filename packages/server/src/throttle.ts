@@ -1,7 +1,7 @@
 // Who has to wait, and who is turned away, so that what waits in this server stays bounded.
 //
 //   globalOutstandingLimit   txns in the works; beyond it a connection that wrote is not read until
-//                            the next batch is applied
+//                            they are no more than that again
 //   request_throttle_*       the same with its own limit; a request that waited longer than its session
 //                            lives can be dropped with its connection, or answered THROTTLEDOP
 //   largeRequest*            bytes of large requests in the works; beyond it the connection is closed

@@ -17,5 +17,5 @@ test('many clients that ask at once are served over several turns, each in its o
   for (const client of clients) {
     expect(client.lines().map((line) => line.split(' ').at(-1))).toEqual(['OK', 'NONODE', 'OK']);
   }
-  expect(world.node.turnsCutShort).toBeGreaterThan(0);
+  expect(world.node.turns.cutShort).toBeGreaterThan(0);
 });

@@ -1,0 +1,105 @@
+// How the turns of the event loop are shared: what time it is in this one, who may still be served in
+// it, and whose output is to be handed to a socket at its end.
+//
+// The loop calls back for every socket that is readable before it looks at a timer or at the disk: a
+// thousand clients that come back with a thousand watches each would hold it for more than a second.
+// So all callbacks of one turn share a few milliseconds; who comes later waits, in order, for the next turns.
+
+import type { Clock, Scheduler } from './environment.ts';
+
+/** Requests are served for this long before the loop must turn. */
+const TURN_MS = 6;
+const NO_TURN = -1;
+/** Connections whose events may gather before they are handed to their sockets. */
+const MAX_TOUCHED = 128;
+
+/** A connection, as far as turns are concerned. */
+export interface Participant {
+  /** Takes up requests again. */
+  resume(): void;
+  /** Hands what has gathered to the socket. */
+  endTurn(): void;
+}
+
+export class Turns {
+  /** Monotonic ms of the last look at the clock: the time of all that is done until the next. */
+  nowMs: number;
+  /** How often somebody had to wait for a later turn. */
+  cutShort: number;
+  private readonly clock: Clock;
+  private readonly scheduler: Scheduler;
+  /** Those with output, each once. */
+  private readonly touched: Participant[];
+  private readonly waiting: Participant[];
+  /** When the first request of this turn of the loop was taken up. */
+  private beganMs: number;
+
+  constructor(clock: Clock, scheduler: Scheduler) {
+    this.clock = clock;
+    this.scheduler = scheduler;
+    this.nowMs = clock.monotonicMs();
+    this.cutShort = 0;
+    this.touched = [];
+    this.waiting = [];
+    this.beganMs = NO_TURN;
+  }
+
+  /** Looks at the clock: first in every callback of the loop, and after whatever may have taken long. */
+  look(): void {
+    this.nowMs = this.clock.monotonicMs();
+  }
+
+  /** False when this turn of the loop is used up: the caller must wait for a later one. */
+  join(): boolean {
+    if (this.beganMs === NO_TURN) {
+      this.beganMs = this.nowMs;
+      this.scheduler.afterTurn(this.goOn);
+    }
+    return this.nowMs - this.beganMs <= TURN_MS;
+  }
+
+  /** Resumes the participant in one of the next turns, behind those who wait already. */
+  wait(participant: Participant): void {
+    this.waiting.push(participant);
+    this.cutShort++;
+  }
+
+  /** The participant has output; its endTurn() is called once, by the next flush. */
+  touch(participant: Participant): void {
+    this.touched.push(participant);
+  }
+
+  /** Called last in every callback: replies and events go out, one write for each connection. */
+  flush(): void {
+    const { touched } = this;
+    // Handing output over can end a connection, which may add others behind it.
+    for (let i = 0; i < touched.length; i++) (touched[i] as Participant).endTurn();
+    touched.length = 0;
+  }
+
+  /** For events, which may go to ten thousand at once: a few buffers do for all. */
+  flushIfMany(): void {
+    if (this.touched.length >= MAX_TOUCHED) this.flush();
+  }
+
+  private readonly goOn = (): void => {
+    this.beganMs = NO_TURN;
+    const { waiting } = this;
+    if (waiting.length === 0) return;
+    this.look();
+    const untilMs = this.nowMs + TURN_MS;
+    let served = 0;
+    while (served < waiting.length && this.nowMs <= untilMs) {
+      (waiting[served] as Participant).resume();
+      served++;
+      // One after the other as when their bytes arrive, so that all use the same buffer.
+      this.flush();
+      this.look();
+    }
+    waiting.splice(0, served);
+    if (waiting.length === 0) return;
+    // Whoever becomes ready before the next turn waits behind those who wait already.
+    this.beganMs = untilMs - TURN_MS;
+    this.scheduler.afterTurn(this.goOn);
+  };
+}
