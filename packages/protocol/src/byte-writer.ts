@@ -129,9 +129,9 @@ export function getInt32(source: Uint8Array, at: number): number {
   );
 }
 
-/** Up to this a plain loop beats the call into native code. */
+/** Up to this a plain loop beats the call into native code (data-tree/bench/copy.ts). */
 const LOOP_COPY_BYTES = 40;
-/** Kept, since the global `Buffer` is a getter: looking it up costs a third of a short copy. */
+/** Kept, since the global `Buffer` is a getter: looking it up at each call costs 18 ns of 60. */
 const bufferCopy = Buffer.prototype.copy;
 
 /** Copies source[start, end) to target[at...]. The target must have room. */

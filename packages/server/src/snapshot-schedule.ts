@@ -1,4 +1,10 @@
 // When a snapshot is due, by what went into the txn log since the last one.
+//
+//   appended(zxid) ──► enough since the last roll? ──► log.roll(), rolledAtZxid = zxid
+//   durable(zxid)  ──► beyond the roll? ──► snapshotter.start()
+//
+// Must never start a snapshot before the txns up to the roll are durable, nor leave a roll without one
+// behind it.
 
 import type { Zxid } from '@zebu/protocol';
 import type { ServerConfig } from './config/server-config.ts';
@@ -6,9 +12,7 @@ import type { Environment } from './environment.ts';
 import type { Snapshotter } from './snapshotter.ts';
 import type { TxnLog } from './txn-log.ts';
 
-const NOT_ROLLED = Number.POSITIVE_INFINITY;
-
-/** Rolls the log, and has a snapshot taken behind each roll. */
+/** Rolls the log, and has a snapshot taken behind the roll; one for all where rolls crowd. */
 export class SnapshotSchedule {
   private readonly environment: Environment;
   private readonly config: ServerConfig;
@@ -17,8 +21,8 @@ export class SnapshotSchedule {
   private dueTxns: number;
   private dueBytes: number;
   private appendedZxid: Zxid;
-  /** The last zxid before a roll whose snapshot has not begun. */
-  private rolledAtZxid: Zxid;
+  /** The last zxid before the oldest roll whose snapshot has not begun. Invariant: <= appendedZxid. */
+  private rolledAtZxid: Zxid | undefined;
 
   constructor(
     environment: Environment,
@@ -33,7 +37,7 @@ export class SnapshotSchedule {
     this.dueTxns = 0;
     this.dueBytes = 0;
     this.appendedZxid = 0;
-    this.rolledAtZxid = NOT_ROLLED;
+    this.rolledAtZxid = undefined;
     this.chooseNext();
   }
 
@@ -44,19 +48,21 @@ export class SnapshotSchedule {
     if (log.txnsSinceRoll <= this.dueTxns && log.bytesSinceRoll <= this.dueBytes) return;
     this.chooseNext();
     log.roll();
-    // On a slow disk one roll follows another: one snapshot does for all of them.
-    if (this.rolledAtZxid === NOT_ROLLED) this.rolledAtZxid = zxid;
+    // On a slow disk one roll follows another before the first is durable.
+    this.rolledAtZxid ??= zxid;
   }
 
   /**
-   * All up to the zxid is on disk. The snapshot begins once the new segment is in use, or nothing is left that
-   * would be written to it: while the segment is made all writes wait, and the snapshot would draw that out.
+   * All up to the zxid is on disk. The snapshot begins once the segment behind the roll is in use, or
+   * nothing is left that would be written to it: while the segment is made all writes wait, and the
+   * snapshot would draw that out.
    */
   durable(zxid: Zxid): void {
-    if (zxid < this.rolledAtZxid || (zxid === this.rolledAtZxid && zxid < this.appendedZxid))
-      return;
-    this.rolledAtZxid = NOT_ROLLED;
-    if (!this.snapshotter.start()) {
+    const { rolledAtZxid } = this;
+    if (rolledAtZxid === undefined || zxid < rolledAtZxid) return;
+    if (zxid === rolledAtZxid && zxid < this.appendedZxid) return;
+    this.rolledAtZxid = undefined;
+    if (!this.snapshotter.start() && this.snapshotter.isBusy) {
       this.environment.logger.warn('Too busy to snapshot: the one before is still being written');
     }
   }

@@ -16,6 +16,7 @@ import {
   logFiles,
   logsFrom,
   type SegmentFile,
+  ZEROS_BYTES,
 } from './segment.ts';
 import { StorageError } from './storage-error.ts';
 
@@ -24,7 +25,8 @@ import { StorageError } from './storage-error.ts';
 // What a crash can leave behind: the sectors of the last, never acknowledged batch, each written or
 // not. A preallocated sector that was not written reads as zeros, so
 //   - zeros where a record should start, or bytes that end inside one, are the end of the log;
-//   - a record that lacks whole sectors (zeros) is the end of the log, whatever lies behind it;
+//   - a record that lacks whole sectors (zeros) is the end of the log too, unless good records lie
+//     more than 16 MiB behind it: no batch is as long;
 //   - so is one without its end mark, when no good record lies behind it;
 //   - anything else that is wrong is damage to bytes that may have been acknowledged, and stops the start.
 // Java ends a log silently at a missing end mark and dies of every checksum error; this is stricter
@@ -421,10 +423,11 @@ export class SegmentReader {
 
   /** Offset of the last byte that is not zero, from `from` on; -1 if there is none. */
   #lastNonZero(from: number): number {
-    // The usual end of a preallocated log: nothing was ever written far behind it. To find that out by
-    // reading 64 MiB of holes takes up to 150 ms on a cold start.
-    const isSparse = this.#file.allocatedBytes <= from + CHUNK_BYTES;
-    const end = isSparse ? Math.min(this.size, from + 2 * CHUNK_BYTES) : this.size;
+    // The usual end of a preallocated log: nothing but the writer's zeros was ever written behind it. To
+    // find that out by reading 64 MiB of holes takes up to 150 ms on a cold start.
+    const slack = ZEROS_BYTES + CHUNK_BYTES;
+    const isSparse = this.#file.allocatedBytes <= from + slack;
+    const end = isSparse ? Math.min(this.size, from + 2 * slack) : this.size;
     const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
     let last = -1;
     for (let position = from; position < end; position += CHUNK_BYTES) {

@@ -39,7 +39,7 @@ export const RecordOutcome = {
   END: 1,
   /** The bytes end inside the record. */
   CUT: 2,
-  /** The length is below 0 or above the limit. */
+  /** The length is below 0, above the limit, or too short for a txn header. */
   BAD_LENGTH: 3,
   /** No end mark behind the entry. */
   BAD_END_MARK: 4,

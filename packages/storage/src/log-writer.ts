@@ -14,6 +14,7 @@ import {
   logName,
   paddedSize,
   temporaryName,
+  ZEROS_BYTES,
 } from './segment.ts';
 import { StorageError } from './storage-error.ts';
 
@@ -32,12 +33,6 @@ import { StorageError } from './storage-error.ts';
 
 /** Room of a batch buffer: about 2,000 entries of 250 bytes. A larger entry gets a buffer of its own. */
 const BATCH_BYTES = 512 * 1024;
-/**
- * Zeros that go along with the first batch that reaches a part of the segment that was never written.
- * Blocks are allocated by that write; the ones behind it fall on allocated blocks, change no metadata and need
- * no commit of the file system's journal (decision 015).
- */
-const ZEROS_BYTES = 512 * 1024;
 /** Empty buffers that are kept: one filling, one in flight, one to spare. */
 const SPARE_BATCHES = 3;
 
@@ -114,7 +109,7 @@ export class TxnLogWriter {
   #file: WritableFile | undefined;
   #path = '';
   #temporaryPath = '';
-  /** Bytes written to the segment, and its size with preallocation. */
+  /** Where the next batch goes, and the size of the segment with preallocation. */
   #position = 0;
   #size = 0;
   /** Up to here the segment was written, with records or with zeros. */
@@ -318,7 +313,7 @@ export class TxnLogWriter {
     return end > size ? paddedSize(end, size, this.#preAllocBytes) : size;
   }
 
-  /** Sets the size of the segment and makes it durable, so that writes inside it change no metadata. */
+  /** Sets the size of the segment and makes it durable, so that writes inside it do not change it. */
   #extend(after: (error?: DiskError) => void): void {
     const file = this.#file as WritableFile;
     const size = this.#neededSize();
@@ -338,15 +333,15 @@ export class TxnLogWriter {
     const file = this.#file as WritableFile;
     const batch = this.#inFlight as Batch;
     if (this.#fsync) {
-      const length = this.#withZeros(batch);
+      const length = this.#padBatch(batch);
       file.writeDurable(batch.buffer, length, this.#position, this.#afterBatch);
     } else {
       file.write(batch.buffer, batch.length, this.#position, this.#afterBatch);
     }
   };
 
-  /** Bytes to write for the batch: its records, and zeros behind them when they reach new ground. */
-  #withZeros({ buffer, length }: Batch): number {
+  /** Puts zeros behind the records where they reach new ground; returns the bytes to write. */
+  #padBatch({ buffer, length }: Batch): number {
     const end = this.#position + length;
     if (end <= this.#writtenTo) return length;
     // Nothing beyond the size: without preallocation the file ends with its last record.

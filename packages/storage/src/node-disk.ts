@@ -112,6 +112,7 @@ export class NodeDisk implements Disk {
         return;
       }
       fs.fsync(fd, (error) => {
+        // What is durable stays so, however closing the directory ends.
         fs.close(fd, () => {});
         finish(done, error);
       });

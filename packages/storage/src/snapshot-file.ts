@@ -85,7 +85,7 @@ export class SnapshotWriter {
   #wantsReady = false;
   #finishing: Done | undefined;
   #ended = false;
-  /** Of the file, when it was last synced. */
+  /** Size of the file when a sync of it was last asked for. */
   #syncedBytes = 0;
 
   /** Starts `tmp-snapshot.<hex>` with the file header in it. */
@@ -329,6 +329,7 @@ export class SnapshotWriter {
   }
 }
 
+/** Whatever fails is told by the operation behind it. */
 function ignore(): void {}
 
 /** Magic, method deflate, no flags, no time, no extra flags, unknown system: as Java writes it. */
