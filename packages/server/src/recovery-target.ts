@@ -9,7 +9,7 @@ const SESSION_BYTES = 12;
 /** Bytes loaded between two turns of the event loop: some milliseconds. */
 const SLICE_BYTES = 1 << 20;
 
-/** Of a znode in a snapshot: a path of 30 bytes, data of 100, the Stat. A guess that costs little if it is wrong. */
+/** A znode in a snapshot: a path of 30 bytes, data of 100, the Stat. A wrong guess costs four bytes a znode. */
 const USUAL_ZNODE_BYTES = 200;
 const MAX_GUESSED_ZNODES = 4_000_000;
 

@@ -7,7 +7,8 @@
 //
 // Notification: ReplyHeader(xid -1, zxid of the txn, err 0), int type, int state 3, ustring path.
 // Who may not read the znode gets nothing, and a one-shot watch is consumed all the same
-// (CVE-2024-23944).
+// (CVE-2024-23944). What a client missed while it was away it is told without that check, and with
+// zxid -1, as Apache does (sendTo).
 
 import type { DataTree, PathId, TreeListener, WatchTable } from '@zebu/data-tree';
 import { OPEN_ACL_ID } from '@zebu/data-tree';

@@ -1,7 +1,7 @@
 /**
  * All that the server asks about identities and ACLs, over the providers that its configuration
- * switches on. Pure: no connection, no tree, no clock. An ACL that is open to everybody is meant to be
- * recognised by its number before anything here is called.
+ * switches on. Knows no connection and no clock. isAllowedBy() recognises an ACL that is open to
+ * everybody by its number; the class need not be asked then.
  */
 
 import { type AclCache, type AclId, OPEN_ACL_ID } from '@zebu/data-tree';

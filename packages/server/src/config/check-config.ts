@@ -16,6 +16,14 @@ export function checkServerConfig(config: ServerConfig): void {
     if (value !== undefined && !isAllowed(setting, value)) throw notAllowed(setting, value);
   }
   const { minSessionTimeoutMs, maxSessionTimeoutMs } = config;
+  if (minSessionTimeoutMs < 0 || maxSessionTimeoutMs < 0) {
+    // In a file -1 stands for the default; here the default is what is left out.
+    const field = minSessionTimeoutMs < 0 ? 'minSessionTimeoutMs' : 'maxSessionTimeoutMs';
+    throw new ConfigError(`${field}: ${config[field]} is not allowed: 0 or more`, {
+      key: field,
+      value: `${config[field]}`,
+    });
+  }
   if (minSessionTimeoutMs > maxSessionTimeoutMs) {
     throw new ConfigError(
       `minSessionTimeoutMs ${minSessionTimeoutMs} must not be larger than maxSessionTimeoutMs ${maxSessionTimeoutMs}`,

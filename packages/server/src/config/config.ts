@@ -40,7 +40,7 @@ export interface ParsedConfig {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   /** To be logged, in this order. */
   readonly notes: readonly ConfigNote[];
-  /** What was set and counts, in the order of the table's keys as they came. */
+  /** What was set and counts: of several values for a key the one that wins. */
   readonly given: readonly Given[];
 }
 

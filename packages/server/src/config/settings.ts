@@ -44,7 +44,7 @@ export interface Setting {
   readonly status: SettingStatus;
   /** Why it is ignored or refused. */
   readonly reason: string;
-  /** The field of ServerConfig, groups with a dot; undefined when config.ts composes it. */
+  /** The field of ServerConfig, groups with a dot; undefined when it has none of its own. */
   readonly field: string | undefined;
   /** Never printed. */
   readonly secret: boolean;

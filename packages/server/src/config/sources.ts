@@ -233,7 +233,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   return { given, notes };
 }
 
-/** Read by the command's wrapper, or here for the file. */
+/** Read by the command's wrapper, and by parseConfig to find the file. */
 const OTHER_VARIABLES = ['ZEBU_NODE', 'ZEBU_CONFIG'];
 
 function isSet(value: string | undefined): boolean {

@@ -50,6 +50,8 @@ test.each<[object, string]>([
     { minSessionTimeoutMs: 5, maxSessionTimeoutMs: 4 },
     'minSessionTimeoutMs 5 must not be larger than maxSessionTimeoutMs 4',
   ],
+  [{ minSessionTimeoutMs: -1 }, 'minSessionTimeoutMs: -1 is not allowed: 0 or more'],
+  [{ maxSessionTimeoutMs: -1 }, 'maxSessionTimeoutMs: -1 is not allowed: 0 or more'],
   [{ digestAlg: 'ROT13' }, 'digestAlg: "ROT13" is no hash'],
 ])('%j is not', (overrides, message) => {
   const check = () => checkServerConfig(defaultServerConfig(overrides as ServerConfigOverrides));
