@@ -267,14 +267,14 @@ export class ClientConnection implements ConnectionHandler {
 
   /** One whole frame. False stops the decoder until resume(). */
   private frame(bytes: Buffer, start: number, end: number): boolean {
-    if (this.state !== State.established) {
-      if (this.state === State.ending) return false;
-      this.connect(bytes, start, end);
-      return !this.stopped;
-    }
+    if (this.state === State.ending) return false;
     if (!this.node.isServing) {
       this.stopped = true;
       return false;
+    }
+    if (this.state !== State.established) {
+      this.connect(bytes, start, end);
+      return !this.stopped;
     }
     if (end - start < 8) {
       this.end(new MarshallingError(`Request of ${end - start} bytes is shorter than its header`));

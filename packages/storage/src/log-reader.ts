@@ -366,6 +366,7 @@ export class SegmentReader {
    * a session with many ephemerals is closed by an entry longer than any request.
    */
   #maxLength(): number {
+    if (this.#filled - this.#at < RECORD_HEAD_BYTES) return this.#maxEntryBytes;
     const length = recordLength(this.bytes, this.#at);
     const end = this.#base + this.#at + RECORD_HEAD_BYTES + length;
     if (length <= this.#maxEntryBytes || end >= this.size) return this.#maxEntryBytes;

@@ -72,6 +72,14 @@ describe('order', () => {
     expect(readAll().zxids).toEqual(range(1, 5));
   });
 
+  test.each([0, 1, 11, 12, 100])(
+    'a log may end behind an entry longer than a chunk, with %d bytes of zeros',
+    (zeros) => {
+      writeLog(disk, directory, 1, logBytes([1, 2], zeros, 300_000));
+      expect(readAll().zxids).toEqual([1, 2]);
+    },
+  );
+
   test('an entry over the limit is read if it is whole, and its torn rest is an end', () => {
     const whole = logBytes([1, 2, 3], 5_000, 2_000_000);
     writeLog(disk, directory, 1, whole);
