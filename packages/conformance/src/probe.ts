@@ -130,7 +130,7 @@ export class Probe {
 
   #nextPending() {
     const next = this.#pending[this.#answered];
-    if (next === undefined) return undefined;
+    if (next === undefined) return;
     this.#answered++;
     if (this.#answered === this.#pending.length) {
       this.#pending = [];
@@ -141,10 +141,10 @@ export class Probe {
 
   #lose(): void {
     this.#isClosed = true;
-    for (const { reject } of this.#pending.splice(0).slice(this.#answered)) {
-      reject(new ConnectionLost('closed'));
-    }
+    const lost = this.#pending.slice(this.#answered);
+    this.#pending = [];
     this.#answered = 0;
+    for (const { reject } of lost) reject(new ConnectionLost('closed'));
   }
 }
 

@@ -8,6 +8,9 @@
 /** Called once, later than the call it belongs to. Without an error the operation is done. */
 export type Done = (error?: DiskError) => void;
 
+/** For an operation whose failure is told by the one behind it, or concerns nobody. */
+export function ignore(): void {}
+
 /** As Node's own: `code` is an errno name such as `ENOSPC`, `EIO`, `ENOENT`. */
 export interface DiskError extends Error {
   code?: string | undefined;

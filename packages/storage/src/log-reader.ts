@@ -259,13 +259,15 @@ export class SegmentReader {
   next(): boolean {
     if (this.#outcome !== RecordOutcome.RECORD) return false;
     this.#need(RECORD_HEAD_BYTES);
+    let maxLength = this.#maxEntryBytes;
     if (this.#filled - this.#at >= RECORD_HEAD_BYTES) {
+      maxLength = this.#maxLength();
       const length = recordLength(this.bytes, this.#at);
-      if (length > 0 && length <= this.#maxLength()) this.#need(length + RECORD_FRAME_BYTES);
+      if (length > 0 && length <= maxLength) this.#need(length + RECORD_FRAME_BYTES);
     }
     const at = this.#at;
     this.offset = this.#base + at;
-    this.#outcome = judgeRecord(this.bytes, at, this.#filled, this.#maxLength());
+    this.#outcome = judgeRecord(this.bytes, at, this.#filled, maxLength);
     if (this.#outcome !== RecordOutcome.RECORD) return false;
 
     this.start = at + RECORD_HEAD_BYTES;
@@ -361,12 +363,11 @@ export class SegmentReader {
   }
 
   /**
-   * The longest entry that may stand at the next record: one over the limit may be there if it ends inside
+   * The longest entry that may stand at the next record, whose head is there: one over the limit may be there if it ends inside
    * the file and shows its end mark. A member must read what it wrote: the limit is that of requests, and
    * a session with many ephemerals is closed by an entry longer than any request.
    */
   #maxLength(): number {
-    if (this.#filled - this.#at < RECORD_HEAD_BYTES) return this.#maxEntryBytes;
     const length = recordLength(this.bytes, this.#at);
     const end = this.#base + this.#at + RECORD_HEAD_BYTES + length;
     if (length <= this.#maxEntryBytes || end >= this.size) return this.#maxEntryBytes;

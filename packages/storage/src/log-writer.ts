@@ -1,5 +1,5 @@
 import { copyBytes, formatZxid, type Zxid } from '@zebu/protocol';
-import type { Disk, DiskError, WritableFile } from './disk.ts';
+import { type Disk, type DiskError, ignore, type WritableFile } from './disk.ts';
 import {
   frameRecord,
   MIN_ENTRY_BYTES,
@@ -424,5 +424,3 @@ function newBatch(room: number): Batch {
     startsSegment: false,
   };
 }
-
-function ignore(): void {}

@@ -2,13 +2,14 @@
 
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
-import type {
-  Disk,
-  DiskError,
-  Done,
-  OpenWriteOptions,
-  ReadableFile,
-  WritableFile,
+import {
+  type Disk,
+  type DiskError,
+  type Done,
+  ignore,
+  type OpenWriteOptions,
+  type ReadableFile,
+  type WritableFile,
 } from './disk.ts';
 
 const { O_CREAT, O_TRUNC, O_WRONLY } = fs.constants;
@@ -113,7 +114,7 @@ export class NodeDisk implements Disk {
       }
       fs.fsync(fd, (error) => {
         // What is durable stays so, however closing the directory ends.
-        fs.close(fd, () => {});
+        fs.close(fd, ignore);
         finish(done, error);
       });
     });

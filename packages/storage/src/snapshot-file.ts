@@ -1,6 +1,6 @@
 import { constants, crc32, deflateRaw } from 'node:zlib';
 import { adler32, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
-import type { Disk, DiskError, Done, WritableFile } from './disk.ts';
+import { type Disk, type DiskError, type Done, ignore, type WritableFile } from './disk.ts';
 import {
   encodeFileHeader,
   SNAPSHOT_MAGIC,
@@ -328,9 +328,6 @@ export class SnapshotWriter {
     this.#file.close(() => this.#disk.unlinkAsync(this.#temporaryPath, () => done()));
   }
 }
-
-/** Whatever fails is told by the operation behind it. */
-function ignore(): void {}
 
 /** Magic, method deflate, no flags, no time, no extra flags, unknown system: as Java writes it. */
 const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0]);

@@ -12,13 +12,10 @@ import {
 } from '@zebu/protocol';
 import type { ClientConnection } from '../client-connection.ts';
 
-/** Reads a path; the znode there, or 0. A null path does not decode. */
+/** Reads a path; the znode there, or 0. */
 export function readZnode(tree: DataTree, request: ByteReader): PathId {
-  const length = request.bufferLength();
-  if (length < 0) throw new MarshallingError('Null path');
-  const start = request.offset;
-  request.skip(length);
-  return tree.find(request.bytes, start, start + length);
+  const start = passPath(request);
+  return tree.find(request.bytes, start, request.offset);
 }
 
 /**
@@ -26,11 +23,17 @@ export function readZnode(tree: DataTree, request: ByteReader): PathId {
  * on paths where nothing is.
  */
 export function readPathId(tree: DataTree, request: ByteReader): PathId {
+  const start = passPath(request);
+  return tree.paths.intern(request.bytes, start, request.offset);
+}
+
+/** Moves behind a path; where its bytes start. A null path does not decode. */
+function passPath(request: ByteReader): number {
   const length = request.bufferLength();
   if (length < 0) throw new MarshallingError('Null path');
   const start = request.offset;
   request.skip(length);
-  return tree.paths.intern(request.bytes, start, start + length);
+  return start;
 }
 
 /** The checks of a read: NONODE for id 0, NOAUTH without READ on the znode, else 0. */
