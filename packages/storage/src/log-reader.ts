@@ -1,9 +1,9 @@
-import { adler32, formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
+import { formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
 import type { Disk, ReadableFile } from './disk.ts';
+import { judgeLogEnd, logDamage } from './log-end.ts';
 import {
   END_MARK,
   judgeRecord,
-  MIN_ENTRY_BYTES,
   RECORD_FRAME_BYTES,
   RECORD_HEAD_BYTES,
   RecordOutcome,
@@ -16,21 +16,10 @@ import {
   logFiles,
   logsFrom,
   type SegmentFile,
-  ZEROS_BYTES,
 } from './segment.ts';
 import { StorageError } from './storage-error.ts';
 
-// Reads txn logs in order and tells a torn tail from damage (disk.md 7.2 and 14, measured.md "Disk door").
-//
-// What a crash can leave behind: the sectors of the last, never acknowledged batch, each written or
-// not. A preallocated sector that was not written reads as zeros, so
-//   - zeros where a record should start, or bytes that end inside one, are the end of the log;
-//   - a record that lacks whole sectors (zeros) is the end of the log too, unless good records lie
-//     more than 16 MiB behind it: no batch is as long;
-//   - so is one without its end mark, when no good record lies behind it;
-//   - anything else that is wrong is damage to bytes that may have been acknowledged, and stops the start.
-// Java ends a log silently at a missing end mark and dies of every checksum error; this is stricter
-// on the first and knows the second from a torn batch.
+// Reads txn logs in order. What ends one, torn or damaged, log-end.ts judges.
 //
 // Zxids must be without a gap from the snapshot on; a jump is allowed only to the first txn of a
 // higher epoch. Others' logs may repeat zxids (ZOOKEEPER-4394): those are handed out again.
@@ -38,9 +27,6 @@ import { StorageError } from './storage-error.ts';
 /** `jute.maxbuffer` plus its extra size, doubled: far above what Java accepts by default. */
 export const DEFAULT_MAX_ENTRY_BYTES = 4 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
-const SECTOR_BYTES = 512;
-/** More than one unsynced batch of ours or of Java's. What lies further behind a hole was acknowledged. */
-const MAX_UNSYNCED_BYTES = 16 * 1024 * 1024;
 
 /** Where and why a log was given up before its last byte: nothing acknowledged is behind it. */
 export interface TornTail {
@@ -277,54 +263,18 @@ export class SegmentReader {
     return true;
   }
 
-  /**
-   * After the last record: undefined when the log simply ends, the reason when it ends in what a crash
-   * left behind, and a StorageError is thrown when bytes are damaged.
-   */
+  /** After the last record: see `judgeLogEnd`. */
   judgeEnd(): string | undefined {
     const length =
       this.#filled - this.#at >= RECORD_HEAD_BYTES ? recordLength(this.bytes, this.#at) : 0;
-    const recordEnd = this.offset + RECORD_FRAME_BYTES + length;
-    switch (this.#outcome) {
-      case RecordOutcome.RECORD:
-        return undefined;
-      case RecordOutcome.END: {
-        const residueEnd = this.#lastNonZero(this.offset);
-        if (residueEnd < 0) return undefined;
-        if (this.size - this.offset < RECORD_HEAD_BYTES) return 'The file ends inside a record';
-        this.#limitResidue();
-        return 'Zeros, and behind them bytes of a write that was never acknowledged';
-      }
-      case RecordOutcome.CUT:
-        if (this.#fitsShorter(this.size))
-          throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
-        return 'The file ends inside a record';
-      case RecordOutcome.BAD_END_MARK: {
-        if (this.#fitsShorter(recordEnd))
-          throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
-        if (this.#lastNonZero(recordEnd) < 0) return 'The last record has no end mark';
-        if (!this.#lacksSectors(recordEnd) && this.#hasRecordFrom(this.offset + 1)) {
-          throw this.#damage('BAD_END_MARK', 'No end mark');
-        }
-        this.#limitResidue();
-        return 'The last write is not whole';
-      }
-      case RecordOutcome.BAD_CHECKSUM:
-        if (!this.#lacksSectors(recordEnd)) throw this.#damage('BAD_CHECKSUM', 'Checksum mismatch');
-        this.#limitResidue();
-        return 'The last write is not whole';
-      case RecordOutcome.BAD_LENGTH:
-        if (
-          length < 0 ||
-          recordEnd > this.size ||
-          this.#fitsShorter(recordEnd) ||
-          !this.#lacksSectors(recordEnd)
-        ) {
-          throw this.#damage('BAD_LENGTH', `Unreasonable length ${length}`);
-        }
-        this.#limitResidue();
-        return 'The last write is not whole';
-    }
+    return judgeLogEnd({
+      file: this.#file,
+      path: this.path,
+      offset: this.offset,
+      outcome: this.#outcome,
+      length,
+      maxEntryBytes: this.#maxEntryBytes,
+    });
   }
 
   close(): void {
@@ -357,7 +307,7 @@ export class SegmentReader {
     const high = this.bytes.readInt32BE(at);
     const zxid = high * 2 ** 32 + this.bytes.readUInt32BE(at + 4);
     if (high < 0 || !Number.isSafeInteger(zxid)) {
-      throw this.#damage('BAD_ENTRY', `Epoch ${high >>> 0} is out of range`);
+      throw logDamage('BAD_ENTRY', `Epoch ${high >>> 0} is out of range`, this);
     }
     return zxid;
   }
@@ -388,116 +338,6 @@ export class SegmentReader {
     this.#at = 0;
     this.#filled = left + this.#file.read(target, left, capacity - left, this.#base + left);
   }
-
-  /** True when a part of the record lies in a sector of which nothing was written. */
-  #lacksSectors(recordEnd: number): boolean {
-    const end = Math.min(recordEnd, this.size);
-    const sector = Buffer.alloc(SECTOR_BYTES);
-    let from = this.offset;
-    while (from < end) {
-      const to = Math.min(end, from - (from % SECTOR_BYTES) + SECTOR_BYTES);
-      const got = this.#file.read(sector, 0, to - from, from);
-      // The first four bytes of a record are zeros in any case: they prove nothing.
-      const informative = from === this.offset ? got - 4 : got;
-      if (informative > 0 && isZero(sector, 0, got)) return true;
-      from = to;
-    }
-    return false;
-  }
-
-  /**
-   * True when the checksum and an end mark fit a shorter entry: then the length is what is damaged, and
-   * whole records may be behind it. (A torn length only loses bits, so it is never too long.)
-   */
-  #fitsShorter(recordEnd: number): boolean {
-    const bytes = Buffer.alloc(Math.min(recordEnd, this.size) - this.offset);
-    const got = this.#file.read(bytes, 0, bytes.length, this.offset);
-    if (got < RECORD_FRAME_BYTES + MIN_ENTRY_BYTES) return false;
-    const checksum = bytes.readUInt32BE(4);
-    let at = RECORD_HEAD_BYTES + MIN_ENTRY_BYTES;
-    let sum = adler32(bytes, RECORD_HEAD_BYTES, at);
-    for (; at < got; at += 1) {
-      if (sum === checksum && bytes[at] === END_MARK) return true;
-      sum = adler32(bytes, at, at + 1, sum);
-    }
-    return false;
-  }
-
-  /** Offset of the last byte that is not zero, from `from` on; -1 if there is none. */
-  #lastNonZero(from: number): number {
-    // The usual end of a preallocated log: nothing but the writer's zeros was ever written behind it. To
-    // find that out by reading 64 MiB of holes takes up to 150 ms on a cold start.
-    const slack = ZEROS_BYTES + CHUNK_BYTES;
-    const isSparse = this.#file.allocatedBytes <= from + slack;
-    const end = isSparse ? Math.min(this.size, from + 2 * slack) : this.size;
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    let last = -1;
-    for (let position = from; position < end; position += CHUNK_BYTES) {
-      const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, end - position), position);
-      if (got === 0) break;
-      if (isZero(chunk, 0, got)) continue;
-      for (let i = got - 1; i >= 0; i -= 1) {
-        if (chunk[i] !== 0) {
-          last = position + i;
-          break;
-        }
-      }
-    }
-    return last;
-  }
-
-  /** What a crash explains does not reach further: whole records behind that were acknowledged. */
-  #limitResidue(): void {
-    if (!this.#hasRecordFrom(this.offset + MAX_UNSYNCED_BYTES)) return;
-    throw this.#damage(
-      'HOLE_IN_LOG',
-      `Unreadable, and more than ${MAX_UNSYNCED_BYTES} bytes of log are behind it,`,
-    );
-  }
-
-  /** True when a whole record with a right checksum starts anywhere at or behind `from`. */
-  #hasRecordFrom(from: number): boolean {
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    // Chunks overlap by one byte less than a head, so that no head is missed.
-    for (let base = from; base < this.size; base += CHUNK_BYTES - RECORD_HEAD_BYTES + 1) {
-      const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, this.size - base), base);
-      if (isZero(chunk, 0, got)) continue;
-      for (let at = 0; at + RECORD_HEAD_BYTES <= got; at += 1) {
-        // A checksum has four zero bytes in front, and lengths are small: few places pass.
-        if (chunk[at + 8] !== 0 || chunk.readInt32BE(at) !== 0) continue;
-        const length = recordLength(chunk, at);
-        if (length < MIN_ENTRY_BYTES || length > this.#maxEntryBytes) continue;
-        const record = Buffer.alloc(Math.min(length + RECORD_FRAME_BYTES, this.size - base - at));
-        this.#file.read(record, 0, record.length, base + at);
-        const outcome = judgeRecord(record, 0, record.length, this.#maxEntryBytes);
-        if (outcome === RecordOutcome.RECORD) return true;
-      }
-    }
-    return false;
-  }
-
-  #damage(
-    code: 'BAD_END_MARK' | 'BAD_CHECKSUM' | 'BAD_LENGTH' | 'BAD_ENTRY' | 'HOLE_IN_LOG',
-    what: string,
-  ): StorageError {
-    return new StorageError(code, `${what} in a txn log record`, {
-      file: this.path,
-      offset: this.offset,
-      remedy:
-        "Repair the file with Apache's zkTxnLogToolkit.sh -r, or empty the data directory of this " +
-        'member and let it sync from the others',
-    });
-  }
-}
-
-function isZero(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; ) {
-    const count = Math.min(ZEROS.length, end - at);
-    if (bytes.compare(ZEROS, 0, count, at, at + count) !== 0) return false;
-    at += count;
-  }
-  return true;
 }
 
 const EMPTY = Buffer.alloc(0);
-const ZEROS = Buffer.alloc(64 * 1024);
