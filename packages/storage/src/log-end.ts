@@ -21,11 +21,14 @@ import { StorageError } from './storage-error.ts';
 //     more than 16 MiB behind it: no batch is as long;
 //   - so is one without its end mark, when no good record lies behind it;
 //   - anything else that is wrong is damage to bytes that may have been acknowledged, and stops the start.
-// Java ends a log silently at a missing end mark and dies of every checksum error; this is stricter
-// on the first and knows the second from a torn batch.
+// A record may hold zeros of its own. So what one flipped bit explains, in any field, is damage, and so
+// is a checksum that fits another length: neither is what lost sectors look like.
+// Java ends a log silently at a missing end mark or a length of 0 and dies of every checksum error;
+// this is stricter on the first and knows the second from a torn batch.
 
 const CHUNK_BYTES = 256 * 1024;
 const SECTOR_BYTES = 512;
+const ADLER_MODULUS = 65_521;
 /** More than one unsynced batch of ours or of Java's. What lies further behind a hole was acknowledged. */
 const MAX_UNSYNCED_BYTES = 16 * 1024 * 1024;
 
@@ -41,11 +44,17 @@ export interface LogEnd {
   readonly maxEntryBytes: number;
 }
 
-/**
- * Undefined when the log simply ends, the reason when it ends in what a crash left behind. Throws
- * StorageError when bytes are damaged.
- */
-export function judgeLogEnd(end: LogEnd): string | undefined {
+/** What a crash left behind the last good record. */
+export interface Residue {
+  readonly reason: string;
+  /** Offset behind the last byte of it that is not zero. */
+  readonly end: number;
+  /** Whole records with the right checksum in it. */
+  readonly records: number;
+}
+
+/** Undefined when the log simply ends. Throws StorageError when bytes are damaged. */
+export function judgeLogEnd(end: LogEnd): Residue | undefined {
   return new Judge(end).judge();
 }
 
@@ -69,6 +78,7 @@ class Judge {
   readonly #file: ReadableFile;
   readonly #offset: number;
   readonly #size: number;
+  readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
   constructor(end: LogEnd) {
     this.#end = end;
@@ -77,48 +87,47 @@ class Judge {
     this.#size = end.file.size;
   }
 
-  judge(): string | undefined {
+  judge(): Residue | undefined {
     const { length } = this.#end;
     const recordEnd = this.#offset + RECORD_FRAME_BYTES + length;
     switch (this.#end.outcome) {
       case RecordOutcome.RECORD:
         return undefined;
-      case RecordOutcome.END: {
+      case RecordOutcome.END:
         if (this.#lastNonZero(this.#offset) < 0) return undefined;
-        if (this.#size - this.#offset < RECORD_HEAD_BYTES) return 'The file ends inside a record';
-        this.#limitResidue();
-        return 'Zeros, and behind them bytes of a write that was never acknowledged';
-      }
-      case RecordOutcome.CUT:
-        if (this.#fitsShorter(this.#size))
-          throw logDamage('BAD_LENGTH', `Wrong length ${length}`, this.#end);
-        return 'The file ends inside a record';
-      case RecordOutcome.BAD_END_MARK: {
-        if (this.#fitsShorter(recordEnd))
-          throw logDamage('BAD_LENGTH', `Wrong length ${length}`, this.#end);
-        if (this.#lastNonZero(recordEnd) < 0) return 'The last record has no end mark';
-        if (!this.#lacksSectors(recordEnd) && this.#hasRecordFrom(this.#offset + 1)) {
-          throw logDamage('BAD_END_MARK', 'No end mark', this.#end);
+        if (this.#size - this.#offset < RECORD_HEAD_BYTES) {
+          return this.#residue('The file ends inside a record');
         }
-        this.#limitResidue();
-        return 'The last write is not whole';
-      }
+        if (this.#fitsOtherLength()) throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
+        return this.#residue('Zeros, and behind them bytes of a write that was never acknowledged');
+      case RecordOutcome.CUT:
+        if (this.#fitsOtherLength()) throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
+        return this.#residue('The file ends inside a record');
+      case RecordOutcome.BAD_END_MARK:
+        if (this.#fitsOtherLength()) throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
+        if (this.#isEndMarkDamaged()) throw this.#damage('BAD_END_MARK', 'Wrong end mark');
+        if (this.#lastNonZero(recordEnd) < 0) {
+          return this.#residue('The last record has no end mark');
+        }
+        if (!this.#lacksSectors(recordEnd) && this.#findRecord(this.#offset + 1) !== undefined) {
+          throw this.#damage('BAD_END_MARK', 'No end mark');
+        }
+        return this.#residue('The last write is not whole');
       case RecordOutcome.BAD_CHECKSUM:
-        if (!this.#lacksSectors(recordEnd))
-          throw logDamage('BAD_CHECKSUM', 'Checksum mismatch', this.#end);
-        this.#limitResidue();
-        return 'The last write is not whole';
+        if (!this.#lacksSectors(recordEnd) || this.#isOneBitOff()) {
+          throw this.#damage('BAD_CHECKSUM', 'Checksum mismatch');
+        }
+        return this.#residue('The last write is not whole');
       case RecordOutcome.BAD_LENGTH:
         if (
           length < 0 ||
           recordEnd > this.#size ||
-          this.#fitsShorter(recordEnd) ||
+          this.#fitsOtherLength() ||
           !this.#lacksSectors(recordEnd)
         ) {
-          throw logDamage('BAD_LENGTH', `Unreasonable length ${length}`, this.#end);
+          throw this.#damage('BAD_LENGTH', `Unreasonable length ${length}`);
         }
-        this.#limitResidue();
-        return 'The last write is not whole';
+        return this.#residue('The last write is not whole');
     }
   }
 
@@ -139,21 +148,65 @@ class Judge {
   }
 
   /**
-   * True when the checksum and an end mark fit a shorter entry: then the length is what is damaged, and
-   * whole records may be behind it. (A torn length only loses bits, so it is never too long.)
+   * True when the checksum and an end mark fit an entry of another length: then the length is what is
+   * damaged, and whole records may be behind it. (Of a torn length the entry is lost, too.)
    */
-  #fitsShorter(recordEnd: number): boolean {
-    const bytes = Buffer.alloc(Math.min(recordEnd, this.#size) - this.#offset);
-    const got = this.#file.read(bytes, 0, bytes.length, this.#offset);
-    if (got < RECORD_FRAME_BYTES + MIN_ENTRY_BYTES) return false;
+  #fitsOtherLength(): boolean {
+    const bytes = this.#read(this.#offset, RECORD_FRAME_BYTES + this.#end.maxEntryBytes);
+    if (bytes.length < RECORD_FRAME_BYTES + MIN_ENTRY_BYTES) return false;
     const checksum = bytes.readUInt32BE(4);
     let at = RECORD_HEAD_BYTES + MIN_ENTRY_BYTES;
     let sum = adler32(bytes, RECORD_HEAD_BYTES, at);
-    for (; at < got; at += 1) {
-      if (sum === checksum && bytes[at] === END_MARK) return true;
+    for (; at < bytes.length; at += 1) {
+      const isOther = at !== RECORD_HEAD_BYTES + this.#end.length;
+      if (sum === checksum && bytes[at] === END_MARK && isOther) return true;
       sum = adler32(bytes, at, at + 1, sum);
     }
     return false;
+  }
+
+  /** The entry is whole, and its end mark is neither right nor lost with a sector of its own. */
+  #isEndMarkDamaged(): boolean {
+    const record = this.#read(this.#offset, RECORD_FRAME_BYTES + this.#end.length);
+    const at = record.length - 1;
+    if (record.readUInt32BE(4) !== adler32(record, RECORD_HEAD_BYTES, at)) return false;
+    return record[at] !== 0;
+  }
+
+  /** True when one flipped bit, of the checksum or of the entry, explains why they do not fit. */
+  #isOneBitOff(): boolean {
+    const record = this.#read(this.#offset, RECORD_HEAD_BYTES + this.#end.length);
+    // A lost sector would have made these zero, which they are in any case.
+    if (record.readInt32BE(0) !== 0) return true;
+    const wanted = record.readUInt32BE(4);
+    const found = adler32(record, RECORD_HEAD_BYTES, record.length);
+    if (isPowerOfTwo(wanted ^ found)) return true;
+
+    // Adler-32: a byte that grows by d, n bytes before the end, adds d to the low half and d * n to
+    // the high half, modulo 65521.
+    const low = modulo((wanted & 0xffff) - (found & 0xffff));
+    const high = modulo((wanted >>> 16) - (found >>> 16));
+    const change = low <= 128 ? low : low - ADLER_MODULUS;
+    if (!isPowerOfTwo(Math.abs(change))) return false;
+    for (let at = RECORD_HEAD_BYTES; at < record.length; at += 1) {
+      if (modulo(change * (record.length - at)) !== high) continue;
+      const byte = record[at] as number;
+      if (byte + change === (byte ^ Math.abs(change)) && !this.#isInLostSector(at)) return true;
+    }
+    return false;
+  }
+
+  #isInLostSector(at: number): boolean {
+    const position = this.#offset + at;
+    const sector = Buffer.alloc(SECTOR_BYTES);
+    this.#file.read(sector, 0, SECTOR_BYTES, position - (position % SECTOR_BYTES));
+    return isZero(sector, 0, SECTOR_BYTES);
+  }
+
+  /** `count` bytes from `position` on, or all that the file has. */
+  #read(position: number, count: number): Buffer {
+    const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(count, this.#size - position)));
+    return bytes.subarray(0, this.#file.read(bytes, 0, bytes.length, position));
   }
 
   /** Offset of the last byte that is not zero, from `from` on; -1 if there is none. */
@@ -163,7 +216,7 @@ class Judge {
     const slack = ZEROS_BYTES + CHUNK_BYTES;
     const isSparse = this.#file.allocatedBytes <= from + slack;
     const end = isSparse ? Math.min(this.#size, from + 2 * slack) : this.#size;
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    const chunk = this.#chunk;
     let last = -1;
     for (let position = from; position < end; position += CHUNK_BYTES) {
       const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, end - position), position);
@@ -180,18 +233,29 @@ class Judge {
   }
 
   /** What a crash explains does not reach further: whole records behind that were acknowledged. */
-  #limitResidue(): void {
-    if (!this.#hasRecordFrom(this.#offset + MAX_UNSYNCED_BYTES)) return;
-    throw logDamage(
-      'HOLE_IN_LOG',
-      `Unreadable, and more than ${MAX_UNSYNCED_BYTES} bytes of log are behind it,`,
-      this.#end,
-    );
+  #residue(reason: string): Residue {
+    const limit = this.#offset + MAX_UNSYNCED_BYTES;
+    let records = 0;
+    let record = this.#findRecord(this.#offset + 1);
+    while (record !== undefined) {
+      if (record.start >= limit) {
+        throw this.#damage(
+          'HOLE_IN_LOG',
+          `Unreadable, and more than ${MAX_UNSYNCED_BYTES} bytes of log are behind it,`,
+        );
+      }
+      records += 1;
+      record = this.#findRecord(record.end);
+    }
+    return { reason, end: this.#lastNonZero(this.#offset) + 1, records };
   }
 
-  /** True when a whole record with a right checksum starts anywhere at or behind `from`. */
-  #hasRecordFrom(from: number): boolean {
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  /** The first whole record with a right checksum that starts at or behind `from`. */
+  #findRecord(from: number): { start: number; end: number } | undefined {
+    // The usual place is looked at first: behind a whole record there is another one.
+    const next = this.#recordAt(from);
+    if (next !== undefined) return next;
+    const chunk = this.#chunk;
     // Chunks overlap by one byte less than a head, so that no head is missed.
     for (let base = from; base < this.#size; base += CHUNK_BYTES - RECORD_HEAD_BYTES + 1) {
       const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, this.#size - base), base);
@@ -199,16 +263,37 @@ class Judge {
       for (let at = 0; at + RECORD_HEAD_BYTES <= got; at += 1) {
         // A checksum has four zero bytes in front, and lengths are small: few places pass.
         if (chunk[at + 8] !== 0 || chunk.readInt32BE(at) !== 0) continue;
-        const length = recordLength(chunk, at);
-        if (length < MIN_ENTRY_BYTES || length > this.#end.maxEntryBytes) continue;
-        const record = Buffer.alloc(Math.min(length + RECORD_FRAME_BYTES, this.#size - base - at));
-        this.#file.read(record, 0, record.length, base + at);
-        const outcome = judgeRecord(record, 0, record.length, this.#end.maxEntryBytes);
-        if (outcome === RecordOutcome.RECORD) return true;
+        const record = this.#recordAt(base + at);
+        if (record !== undefined) return record;
       }
     }
-    return false;
+    return undefined;
   }
+
+  #recordAt(start: number): { start: number; end: number } | undefined {
+    const { maxEntryBytes } = this.#end;
+    const head = this.#read(start, RECORD_HEAD_BYTES);
+    if (head.length < RECORD_HEAD_BYTES) return undefined;
+    const length = recordLength(head, 0);
+    if (length < MIN_ENTRY_BYTES || length > maxEntryBytes) return undefined;
+    const record = this.#read(start, length + RECORD_FRAME_BYTES);
+    if (judgeRecord(record, 0, record.length, maxEntryBytes) !== RecordOutcome.RECORD) {
+      return undefined;
+    }
+    return { start, end: start + record.length };
+  }
+
+  #damage(code: Parameters<typeof logDamage>[0], what: string): StorageError {
+    return logDamage(code, what, this.#end);
+  }
+}
+
+function isPowerOfTwo(bits: number): boolean {
+  return bits !== 0 && (bits & (bits - 1)) === 0;
+}
+
+function modulo(n: number): number {
+  return ((n % ADLER_MODULUS) + ADLER_MODULUS) % ADLER_MODULUS;
 }
 
 function isZero(bytes: Buffer, start: number, end: number): boolean {

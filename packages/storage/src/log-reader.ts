@@ -1,6 +1,6 @@
 import { formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
 import type { Disk, ReadableFile } from './disk.ts';
-import { judgeLogEnd, logDamage } from './log-end.ts';
+import { judgeLogEnd, logDamage, type Residue } from './log-end.ts';
 import {
   END_MARK,
   judgeRecord,
@@ -28,12 +28,11 @@ import { StorageError } from './storage-error.ts';
 export const DEFAULT_MAX_ENTRY_BYTES = 4 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 
-/** Where and why a log was given up before its last byte: nothing acknowledged is behind it. */
-export interface TornTail {
+/** Where and why a log was given up before its last byte, and what lies there. */
+export interface TornTail extends Residue {
   readonly file: string;
   /** Offset behind the last good record. */
   readonly offset: number;
-  readonly reason: string;
 }
 
 export interface TxnLogReaderOptions {
@@ -158,9 +157,9 @@ export class TxnLogReader {
     this.#segment = undefined;
     try {
       if (newest && this.#options.live === true) return;
-      const reason = segment.judgeEnd();
-      if (newest && reason !== undefined) {
-        this.tornTail = { file: segment.path, offset: segment.offset, reason };
+      const residue = segment.judgeEnd();
+      if (newest && residue !== undefined) {
+        this.tornTail = { file: segment.path, offset: segment.offset, ...residue };
       }
     } finally {
       this.bytesRead += segment.size;
@@ -264,7 +263,7 @@ export class SegmentReader {
   }
 
   /** After the last record: see `judgeLogEnd`. */
-  judgeEnd(): string | undefined {
+  judgeEnd(): Residue | undefined {
     const length =
       this.#filled - this.#at >= RECORD_HEAD_BYTES ? recordLength(this.bytes, this.#at) : 0;
     return judgeLogEnd({

@@ -9,6 +9,7 @@ import {
   type SnapshotName,
   snapshotFiles,
 } from './segment.ts';
+import { setTailAside } from './set-aside.ts';
 import { looksValid, SnapshotInput, type SnapshotTrailer } from './snapshot-input.ts';
 import { StorageError } from './storage-error.ts';
 
@@ -183,11 +184,20 @@ export function* recover<T extends RecoveryTarget>(
   }
   checkNotCut(reader.maxZxid, broken, directory);
 
-  if (reader.tornTail !== undefined) {
-    const { file, offset, reason } = reader.tornTail;
+  const { tornTail } = reader;
+  if (tornTail !== undefined) {
+    const { file, offset, reason } = tornTail;
     warnings.push(
       `Txn log ${file} ends at offset ${offset} in a write that was never acknowledged: ${reason}`,
     );
+    if (tornTail.records > 0) {
+      const kept = repair ? setTailAside(disk, tornTail) : 'nowhere: nothing is cut';
+      warnings.push(
+        `${tornTail.records} whole txns of that write are cut off, ${tornTail.end - offset} bytes, ` +
+          `and kept in ${kept}; after a crash of the machine that is as it should be, without one ` +
+          'the log was damaged: compare with the other members or a backup',
+      );
+    }
   }
   if (repair) {
     repairLogs(disk, directory, reader);

@@ -49,6 +49,11 @@ export function isTemporaryName(name: string): boolean {
   return /^tmp-(?:log|snapshot)\./.test(name);
 }
 
+/** The name of what recovery cut off `log` at `offset`, the `n`-th time: no reader takes it for a log. */
+export function cutName(log: string, offset: number, n: number): string {
+  return `cut-${log}-${offset}${n === 1 ? '' : `-${n}`}`;
+}
+
 export function isLogName(name: string): boolean {
   return name.startsWith('log.');
 }

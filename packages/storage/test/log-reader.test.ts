@@ -46,6 +46,13 @@ function codeOf(run: () => unknown): string {
   return 'none';
 }
 
+/** Its data are zeros over several sectors, with letters before and behind them. */
+function zerosEntry(zxid: number): Buffer {
+  const bytes = entry(zxid, 2_000);
+  bytes.fill(0, 200, 1_900);
+  return bytes;
+}
+
 /** Where record `i` of a log of equal entries starts. */
 const recordAt = (i: number, padding = 0) =>
   FILE_HEADER_BYTES + i * record(entry(1, padding)).length;
@@ -212,6 +219,19 @@ describe('ends that a crash leaves are no damage', () => {
     expect(readAll().zxids).toEqual(range(1, 6));
   });
 
+  test('what is left of a torn batch is told: where it ends, and its whole records', () => {
+    const whole = logBytes(range(1, 9), 5_000, 700);
+    const torn = Buffer.from(whole).fill(0, 2_560, 3_072);
+    writeLog(disk, directory, 1, torn);
+    const { zxids, reader } = readAll();
+    expect(zxids).toEqual(range(1, 3));
+    expect(reader.tornTail).toMatchObject({
+      offset: recordAt(3, 700),
+      end: recordAt(9, 700),
+      records: 5,
+    });
+  });
+
   test('garbage behind the last record, near or far, is no damage', () => {
     const garbage = Buffer.from(Array.from({ length: 200 }, (_, i) => 1 + ((i * 37) % 250)));
     const whole = logBytes(range(1, 4), 0, 30);
@@ -270,7 +290,47 @@ describe('damage stops the reading', () => {
     }
   });
 
+  // Zeros of the records' own look like sectors that a crash left out.
+  describe('in records that hold sectors of zeros', () => {
+    const first = record(zerosEntry(3)).length;
+    const log = Buffer.concat([
+      logBytes([1, 2], 0),
+      ...range(3, 5).map((z) => record(zerosEntry(z))),
+    ]);
+    const start = recordAt(2);
+
+    test('every flipped bit is noticed, in the last record too', () => {
+      for (const recordStart of [start, start + 2 * first]) {
+        for (let at = recordStart; at < recordStart + first; at += 1) {
+          const bit = 1 << (at % 8);
+          const damaged = Buffer.concat([log, Buffer.alloc(64)]);
+          damaged[at] = (damaged[at] as number) ^ bit;
+          writeLog(disk, directory, 1, damaged);
+          expect(
+            codeOf(() => readAll()),
+            `bit ${bit} of byte ${at - recordStart}`,
+          ).not.toBe('none');
+        }
+      }
+    });
+
+    test('every zeroed byte of the head is noticed', () => {
+      for (let at = start + 4; at < start + 12; at += 1) {
+        if (log[at] === 0) continue;
+        const damaged = Buffer.from(log);
+        damaged[at] = 0;
+        writeLog(disk, directory, 1, damaged);
+        const code = codeOf(() => readAll());
+        // A byte of the checksum is more than one bit: the record counts as torn, and nothing is lost,
+        // since what is cut off is kept.
+        if (at < start + 8) expect(['none', 'BAD_CHECKSUM']).toContain(code);
+        else expect(code, `byte ${at - start}`).toBe('BAD_LENGTH');
+      }
+    });
+  });
+
   test.each([
+    ['a length of 0', 0],
     ['a length of -1', -1],
     ['a length below that', -77],
     ['a length over the limit', 100_000_000],

@@ -7,6 +7,7 @@ import {
   recover,
   StorageError,
 } from '../src/index.ts';
+import { FILE_HEADER_BYTES } from '../src/segment.ts';
 import {
   appendAll,
   directoryOn,
@@ -59,6 +60,54 @@ test('the initialize file is taken also when there is data', async () => {
   disk.writeFile('/data/initialize', Buffer.alloc(0));
   recoverAll(disk, directory);
   expect(disk.exists('/data/initialize')).toBe(false);
+});
+
+describe('what is cut off a torn log', () => {
+  const cutPath = (name: string) => `${directory.logDirectory}/${name}`;
+  const whole = logBytes(range(1, 9), 5_000, 700);
+  const torn = Buffer.from(whole).fill(0, 2_560, 3_072);
+  const size = (whole.length - 5_000 - FILE_HEADER_BYTES) / 9;
+  const offset = FILE_HEADER_BYTES + 3 * size;
+  const cut = Buffer.concat([
+    whole.subarray(0, FILE_HEADER_BYTES),
+    torn.subarray(offset, whole.length - 5_000),
+  ]);
+  const files = () => disk.list(directory.logDirectory).filter((name) => name.startsWith('cut-'));
+
+  beforeEach(() => writeSnapshot(disk, directory, { zxid: 0 }));
+
+  test('is kept in a file of its own if it holds whole txns, and a warning names it', () => {
+    writeLog(disk, directory, 1, torn);
+    const { zxid, warnings } = recoverAll(disk, directory);
+    expect(zxid).toBe(3);
+    expect(disk.size(cutPath('log.1'))).toBe(offset);
+    expect(files()).toEqual([`cut-log.1-${offset}`]);
+    expect(disk.readFile(cutPath(`cut-log.1-${offset}`))).toEqual(cut);
+    expect(warnings.join('\n')).toMatch(/5 whole txns .* kept in .*cut-log\.1-/);
+    expect(recoverAll(disk, directory)).toMatchObject({ zxid: 3, warnings: [] });
+  });
+
+  test('is kept once however often recovery is broken off, and again if it is another', () => {
+    writeLog(disk, directory, 1, torn);
+    recoverAll(disk, directory);
+    writeLog(disk, directory, 1, torn);
+    recoverAll(disk, directory);
+    expect(files()).toHaveLength(1);
+    const other = Buffer.from(torn).fill(0, 4_096, 4_608);
+    writeLog(disk, directory, 1, other);
+    recoverAll(disk, directory);
+    expect(files()).toEqual([`cut-log.1-${offset}`, `cut-log.1-${offset}-2`]);
+  });
+
+  test('is not kept without a whole txn in it, and stays where it is without repair', () => {
+    writeLog(disk, directory, 1, torn);
+    const { warnings } = recoverAll(disk, directory, { repair: false });
+    expect(warnings.join('\n')).toContain('nothing is cut');
+    expect(disk.size(cutPath('log.1'))).toBe(torn.length);
+    writeLog(disk, directory, 1, Buffer.from(whole).fill(0, offset + 100));
+    recoverAll(disk, directory);
+    expect(files()).toEqual([]);
+  });
 });
 
 test('the newest snapshot and the txns behind it are the state', async () => {
