@@ -3,12 +3,15 @@
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import {
   type DataDirectory,
+  type DirectoryClaim,
+  type Disk,
   openDataDirectory,
   type RecoveryResult,
   recover,
   TxnLogWriter,
 } from '@zebu/storage';
 import type { Listener, TlsOptions } from '@zebu/transport';
+import { claimDirectories, releaseClaims } from './claim-directories.ts';
 import { checkServerConfig } from './config/check-config.ts';
 import {
   defaultServerConfig,
@@ -70,8 +73,25 @@ export async function startServer(options: StartServerOptions = {}): Promise<Zeb
     port === undefined ? overrides : { ...overrides, clientPort: port },
   );
   checkServerConfig(config);
+  const directory = openDirectory(environment.disk, config);
+  const claims = directory === undefined ? [] : await claimDirectories(environment.disk, directory);
+  try {
+    return await startOn(directory, claims, environment, config);
+  } catch (error) {
+    await releaseClaims(claims);
+    throw error;
+  }
+}
+
+/** Starts a server on a directory that is claimed for it; without one in memory. */
+async function startOn(
+  directory: DataDirectory | undefined,
+  claims: readonly DirectoryClaim[],
+  environment: Environment,
+  config: ServerConfig,
+): Promise<RunningServer> {
   const startedMs = environment.clock.monotonicMs();
-  const recovered = await recoverState(environment, config);
+  const recovered = await recoverState(directory, environment, config);
   let reportFailure: (error: Error) => void = () => {};
   const failed = new Promise<Error>((resolve) => {
     reportFailure = resolve;
@@ -80,16 +100,16 @@ export async function startServer(options: StartServerOptions = {}): Promise<Zeb
     environment,
     config,
     state: recovered.state,
-    directory: recovered.directory,
+    directory,
     openLog: (lastZxid, onDurable, onFailure) =>
-      openLog(environment, config, recovered.directory, lastZxid, onDurable, onFailure),
+      openLog(environment, config, directory, lastZxid, onDurable, onFailure),
     onFatal: (error) => reportFailure(error),
   });
   if (recovered.snapshot === 'before serving') await takeFirstSnapshot(node);
   const listeners = await openPorts(node, config);
   node.start();
   if (recovered.snapshot === 'while serving') node.snapshotter?.start();
-  const server = new RunningServer(node, listeners, failed);
+  const server = new RunningServer(node, listeners, claims, failed);
   environment.logger.info('Serving', {
     port: server.port,
     ...(server.securePort >= 0 ? { securePort: server.securePort } : {}),
@@ -107,16 +127,19 @@ export class RunningServer implements ZebuServer {
   readonly node: ServerNode;
   private readonly plain: Listener | undefined;
   private readonly secure: Listener | undefined;
+  private readonly claims: readonly DirectoryClaim[];
   private closing: Promise<void> | undefined;
 
   constructor(
     node: ServerNode,
     listeners: { plain: Listener | undefined; secure: Listener | undefined },
+    claims: readonly DirectoryClaim[],
     failed: Promise<Error>,
   ) {
     this.node = node;
     this.plain = listeners.plain;
     this.secure = listeners.secure;
+    this.claims = claims;
     this.failed = failed;
     this.closing = undefined;
   }
@@ -161,31 +184,37 @@ export class RunningServer implements ZebuServer {
     const { environment, tree } = this.node;
     environment.logger.info('Stopping', { reason });
     await this.node.stop();
+    await releaseClaims(this.claims);
     environment.logger.info('Stopped', { reason, zxid: formatZxid(tree.lastProcessedZxid) });
   }
 }
 
 interface Recovered {
   readonly state: ServerState;
-  readonly directory: DataDirectory | undefined;
   readonly snapshot: NeededSnapshot;
 }
 
 type NeededSnapshot = 'none' | 'before serving' | 'while serving';
 
-async function recoverState(environment: Environment, config: ServerConfig): Promise<Recovered> {
-  const hashSeed = Math.floor(environment.random() * 0x1_0000_0000) | 0;
-  const createTarget = (): ServerState => new ServerState(config, hashSeed);
-  if (config.dataDir === undefined) {
-    return { state: createTarget(), directory: undefined, snapshot: 'none' };
-  }
-  const { disk, logger, clock } = environment;
-  const directory = openDataDirectory({
+function openDirectory(disk: Disk, config: ServerConfig): DataDirectory | undefined {
+  if (config.dataDir === undefined) return undefined;
+  return openDataDirectory({
     disk,
     dataDir: config.dataDir,
     dataLogDir: config.dataLogDir,
     autocreate: config.dataDirAutocreate,
   });
+}
+
+async function recoverState(
+  directory: DataDirectory | undefined,
+  environment: Environment,
+  config: ServerConfig,
+): Promise<Recovered> {
+  const hashSeed = Math.floor(environment.random() * 0x1_0000_0000) | 0;
+  const createTarget = (): ServerState => new ServerState(config, hashSeed);
+  if (directory === undefined) return { state: createTarget(), snapshot: 'none' };
+  const { disk, logger, clock } = environment;
   const steps = recover({
     disk,
     directory,
@@ -198,7 +227,7 @@ async function recoverState(environment: Environment, config: ServerConfig): Pro
   let turnedMs = saidMs;
   for (;;) {
     const step = steps.next();
-    if (step.done) return { ...finishRecovery(step.value, config, logger), directory };
+    if (step.done) return finishRecovery(step.value, config, logger);
     const nowMs = clock.monotonicMs();
     if (nowMs - saidMs >= PROGRESS_MS) {
       saidMs = nowMs;
@@ -221,7 +250,7 @@ function finishRecovery(
   result: RecoveryResult<ServerState>,
   config: ServerConfig,
   logger: Logger,
-): { state: ServerState; snapshot: NeededSnapshot } {
+): Recovered {
   for (const warning of result.warnings) logger.warn(warning);
   const { target: state } = result;
   if (result.zxid > state.tree.lastProcessedZxid) state.tree.lastProcessedZxid = result.zxid;
@@ -295,15 +324,20 @@ async function openPorts(
   if (config.secureClientPort < 0 || config.tls === undefined) {
     return { plain, secure: undefined };
   }
-  const secure = await node.listen({
-    port: config.secureClientPort,
-    ...(config.secureClientPortAddress === undefined
-      ? {}
-      : { host: config.secureClientPortAddress }),
-    ...shared,
-    tls: readTls(node.environment, config.tls),
-  });
-  return { plain, secure };
+  try {
+    const secure = await node.listen({
+      port: config.secureClientPort,
+      ...(config.secureClientPortAddress === undefined
+        ? {}
+        : { host: config.secureClientPortAddress }),
+      ...shared,
+      tls: readTls(node.environment, config.tls),
+    });
+    return { plain, secure };
+  } catch (error) {
+    await plain?.close();
+    throw error;
+  }
 }
 
 /** Reads the stores that the configuration names. */

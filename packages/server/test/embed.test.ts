@@ -1,6 +1,6 @@
 // The server as an embedder meets it: started, spoken to over a real socket, stopped, started again.
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +80,44 @@ describe('an embedded server', () => {
       password: Buffer.alloc(16),
     });
     expect(stranger.timeoutMs).toBe(0);
+  });
+
+  // Elsewhere nothing frees a claim when its process dies: directory-claim.ts.
+  test.runIf(['linux', 'win32'].includes(process.platform))(
+    'has its data directory to itself, by whatever path, until it is closed',
+    async () => {
+      const dataDir = temporaryDirectory();
+      const dataLogDir = temporaryDirectory();
+      const links = temporaryDirectory();
+      symlinkSync(dataDir, join(links, 'data'));
+      symlinkSync(dataLogDir, join(links, 'logs'));
+      const first = await startServer({ port: 0, dataDir, dataLogDir });
+      const client = await RawClient.connect(first.port);
+      const logs = join(dataLogDir, 'version-2');
+      for (const other of [
+        { dataDir: join(links, 'data') },
+        { dataDir: temporaryDirectory(), dataLogDir: join(links, 'logs') },
+      ]) {
+        const before = readdirSync(logs);
+        await expect(startServer({ port: 0, ...other })).rejects.toMatchObject({
+          code: 'DIRECTORY_IN_USE',
+          message: expect.stringContaining(links),
+        });
+        expect(readdirSync(logs)).toEqual(before);
+        expect(await client.create(1, `/${Object.keys(other).length}`, 'x')).toBe(ErrorCode.OK);
+      }
+      client[Symbol.dispose]();
+      await first.close();
+      await using _ = await startServer({ port: 0, dataDir, dataLogDir });
+    },
+  );
+
+  test('leaves nothing behind when it cannot start', async () => {
+    await using other = await startServer({ port: 0, clientPortAddress: '127.0.0.1' });
+    const dataDir = temporaryDirectory();
+    const address = { clientPortAddress: '127.0.0.1', dataDir };
+    await expect(startServer({ port: other.port, ...address })).rejects.toThrow('EADDRINUSE');
+    await using _ = await startServer({ port: 0, ...address });
   });
 
   test('shares a process with others of its kind', async () => {

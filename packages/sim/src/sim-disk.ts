@@ -22,6 +22,7 @@
 //   - write to the wrong place.
 
 import type {
+  Claimed,
   Disk,
   DiskError,
   Done,
@@ -94,6 +95,7 @@ export class SimDisk implements Disk {
   readonly #options: SimDiskOptions;
   readonly #directories = new Map<string, Directory>();
   readonly #faults: Fault[] = [];
+  readonly #claims = new Set<string>();
   #sequence = 0;
   #crashAt = 0;
   /** Grows at each crash: completions of earlier lives are dropped. */
@@ -129,6 +131,7 @@ export class SimDisk implements Disk {
    */
   crash(options: { seed: number }): void {
     this.#life += 1;
+    this.#claims.clear();
     this.down = false;
     this.#crashAt = 0;
     const prng = new Prng(options.seed);
@@ -152,6 +155,7 @@ export class SimDisk implements Disk {
    */
   kill(): void {
     this.#life += 1;
+    this.#claims.clear();
     this.down = false;
     this.#crashAt = 0;
   }
@@ -202,6 +206,29 @@ export class SimDisk implements Disk {
     for (let made = normal(path); !this.#directories.has(made); made = parentOf(made)) {
       this.#directories.set(made, newDirectory());
     }
+  }
+
+  claim(directory: string, done: Claimed): void {
+    this.#checkUp();
+    const life = this.#life;
+    const path = normal(directory);
+    this.#options.schedule(0, () => {
+      if (this.down || life !== this.#life) return;
+      if (!this.#directories.has(path)) {
+        done(diskError('ENOENT', 'stat', directory));
+      } else if (this.#claims.has(path)) {
+        done(diskError('EBUSY', 'claim', directory));
+      } else {
+        this.#claims.add(path);
+        done(undefined, { release: (released) => this.#release(path, life, released) });
+      }
+    });
+  }
+
+  #release(path: string, life: number, released: Done | undefined): void {
+    if (life !== this.#life) return;
+    this.#claims.delete(path);
+    if (released !== undefined) this.#options.schedule(0, released);
   }
 
   readFile(path: string): Buffer {

@@ -32,6 +32,7 @@ export function withDisk(disk: Disk, changed: Partial<Disk>): Disk {
     size: (path) => disk.size(path),
     isWritable: (directory) => disk.isWritable(directory),
     makeDirectory: (path) => disk.makeDirectory(path),
+    claim: (directory, done) => disk.claim(directory, done),
     readFile: (path) => disk.readFile(path),
     writeFile: (path, bytes) => disk.writeFile(path, bytes),
     rename: (from, to) => disk.rename(from, to),

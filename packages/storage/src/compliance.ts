@@ -4,7 +4,7 @@
 //   for (const { name, run } of diskCases) test(name, () => run(makeHarness()));
 
 import assert from 'node:assert/strict';
-import type { Disk, DiskError, Done } from './disk.ts';
+import type { DirectoryClaim, Disk, DiskError, Done } from './disk.ts';
 
 export interface DiskHarness {
   readonly disk: Disk;
@@ -216,6 +216,35 @@ export const diskCases: readonly DiskCase[] = [
       await done(harness, (end) => file.writeDurable(Buffer.from('two'), 3, 4, end));
       await done(harness, (end) => file.close(end));
       assert.equal(disk.readFile(`${directory}/after`).toString(), 'one two');
+    },
+  },
+  {
+    name: 'a directory is claimed once, until the claim is released',
+    run: async (harness) => {
+      const claim = async (path: string): Promise<DirectoryClaim | DiskError> => {
+        let outcome: DirectoryClaim | DiskError | undefined;
+        harness.disk.claim(path, (error, claimed) => {
+          outcome = error ?? claimed;
+        });
+        assert.equal(outcome, undefined);
+        await harness.until(() => outcome !== undefined);
+        return outcome as unknown as DirectoryClaim | DiskError;
+      };
+      const first = (await claim(harness.directory)) as DirectoryClaim;
+      const refused = (await claim(harness.directory)) as DiskError;
+      // Without the means on this platform, a claim is never refused.
+      if (refused instanceof Error) {
+        assert.equal(refused.code, 'EBUSY');
+        assert.ok(refused.message.includes(harness.directory));
+      }
+      harness.disk.makeDirectory(`${harness.directory}/inner`);
+      const inner = (await claim(`${harness.directory}/inner`)) as DirectoryClaim;
+      await done(harness, (end) => first.release(end));
+      const second = (await claim(harness.directory)) as DirectoryClaim;
+      await done(harness, (end) => second.release(end));
+      await done(harness, (end) => inner.release(end));
+      const missing = (await claim(`${harness.directory}/missing`)) as DiskError;
+      assert.equal(missing.code, 'ENOENT');
     },
   },
   {

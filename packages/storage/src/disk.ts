@@ -18,6 +18,14 @@ export interface DiskError extends Error {
   syscall?: string | undefined;
 }
 
+/** Called once, later than the call. Without an error there is a claim. */
+export type Claimed = (error: DiskError | undefined, claim?: DirectoryClaim) => void;
+
+export interface DirectoryClaim {
+  /** To be called once. When `done` is called, the directory can be claimed again. */
+  release(done?: Done): void;
+}
+
 export interface Disk {
   /** Names in the directory, sorted; no path. Throws ENOENT when there is no such directory. */
   list(directory: string): string[];
@@ -28,6 +36,11 @@ export interface Disk {
   isWritable(directory: string): boolean;
   /** Makes the directory and those above it, and makes the new names durable. Fine if it exists. */
   makeDirectory(path: string): void;
+  /**
+   * Takes the directory for one server, until the claim is released or its process ends. Fails with
+   * EBUSY while another claim of it stands, whoever made it on this machine and by whatever path.
+   */
+  claim(directory: string, done: Claimed): void;
   /** A whole small file. Throws ENOENT. */
   readFile(path: string): Buffer;
   /** Creates or replaces a small file; its bytes are durable on return, its name is not. */

@@ -8,6 +8,8 @@ export {
   takeInitializeMarker,
 } from './data-directory.ts';
 export type {
+  Claimed,
+  DirectoryClaim,
   Disk,
   DiskError,
   Done,

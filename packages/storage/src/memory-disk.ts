@@ -3,6 +3,7 @@
 
 import { dirname } from 'node:path/posix';
 import type {
+  Claimed,
   Disk,
   DiskError,
   Done,
@@ -28,6 +29,7 @@ export interface MemoryDiskOptions {
 export class MemoryDisk implements Disk {
   readonly #files = new Map<string, MemoryFile>();
   readonly #directories = new Set<string>(['/', '.']);
+  readonly #claims = new Set<string>();
   readonly #schedule: Schedule;
 
   constructor(options: MemoryDiskOptions = {}) {
@@ -64,6 +66,25 @@ export class MemoryDisk implements Disk {
     for (let made = normal(path); !this.#directories.has(made); made = dirname(made)) {
       this.#directories.add(made);
     }
+  }
+
+  claim(directory: string, done: Claimed): void {
+    const path = normal(directory);
+    this.#schedule(() => {
+      if (!this.#directories.has(path)) {
+        done(diskError('ENOENT', 'stat', directory));
+      } else if (this.#claims.has(path)) {
+        done(diskError('EBUSY', 'claim', directory));
+      } else {
+        this.#claims.add(path);
+        done(undefined, {
+          release: (released) => {
+            this.#claims.delete(path);
+            if (released !== undefined) this.#schedule(released);
+          },
+        });
+      }
+    });
   }
 
   readFile(path: string): Buffer {

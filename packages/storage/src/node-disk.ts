@@ -2,7 +2,9 @@
 
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
+import { claimDirectory } from './directory-claim.ts';
 import {
+  type Claimed,
   type Disk,
   type DiskError,
   type Done,
@@ -16,7 +18,7 @@ const { O_CREAT, O_TRUNC, O_WRONLY } = fs.constants;
 /** Absent on Windows: there a durable write is a write and an fdatasync. */
 const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
 
-/** Owns no state: any number of these may serve the same directory. */
+/** Owns no state but its claims: any number of these may serve the same directory. */
 export class NodeDisk implements Disk {
   list(directory: string): string[] {
     return fs.readdirSync(directory).sort();
@@ -47,6 +49,10 @@ export class NodeDisk implements Disk {
     if (parent !== path) this.makeDirectory(parent);
     fs.mkdirSync(path);
     this.syncDirectory(parent);
+  }
+
+  claim(directory: string, done: Claimed): void {
+    claimDirectory(directory, done);
   }
 
   readFile(path: string): Buffer {
