@@ -1,6 +1,7 @@
 // When a snapshot is due, by what went into the txn log since the last one.
 //
-//   appended(zxid) ──► enough since the last roll? ──► log.roll(), rolledAtZxid = zxid
+//   appended(zxid) ──► three quarters of enough?   ──► log.prepareRoll()
+//                  ──► enough since the last roll? ──► log.roll(), rolledAtZxid = zxid
 //   durable(zxid)  ──► beyond the roll? ──► snapshotter.start()
 //
 // Must never start a snapshot before the txns up to the roll are durable, nor leave a roll without one
@@ -12,6 +13,9 @@ import type { Environment } from './environment.ts';
 import type { Snapshotter } from './snapshotter.ts';
 import type { TxnLog } from './txn-log.ts';
 
+/** A quarter of the way is time enough for making a file. */
+const PREPARE_SHARE = 0.75;
+
 /** Rolls the log, and has a snapshot taken behind the roll; one for all where rolls crowd. */
 export class SnapshotSchedule {
   private readonly environment: Environment;
@@ -20,6 +24,8 @@ export class SnapshotSchedule {
   private readonly snapshotter: Snapshotter;
   private dueTxns: number;
   private dueBytes: number;
+  /** The share of them at which there is something to do: PREPARE_SHARE, then 1. */
+  private share: number;
   private appendedZxid: Zxid;
   /** The last zxid before the oldest roll whose snapshot has not begun. Invariant: <= appendedZxid. */
   private rolledAtZxid: Zxid | undefined;
@@ -36,6 +42,7 @@ export class SnapshotSchedule {
     this.snapshotter = snapshotter;
     this.dueTxns = 0;
     this.dueBytes = 0;
+    this.share = PREPARE_SHARE;
     this.appendedZxid = 0;
     this.rolledAtZxid = undefined;
     this.chooseNext();
@@ -45,7 +52,12 @@ export class SnapshotSchedule {
   appended(zxid: Zxid): void {
     const { log } = this;
     this.appendedZxid = zxid;
-    if (log.txnsSinceRoll <= this.dueTxns && log.bytesSinceRoll <= this.dueBytes) return;
+    if (!this.isPast(this.share)) return;
+    if (this.share < 1) {
+      this.share = 1;
+      log.prepareRoll();
+      if (!this.isPast(1)) return;
+    }
     this.chooseNext();
     log.roll();
     // On a slow disk one roll follows another before the first is durable.
@@ -67,10 +79,16 @@ export class SnapshotSchedule {
     }
   }
 
+  private isPast(share: number): boolean {
+    const { log } = this;
+    return log.txnsSinceRoll > share * this.dueTxns || log.bytesSinceRoll > share * this.dueBytes;
+  }
+
   /** Apache's rule: between half and all of snapCount txns, or of snapSizeLimit bytes, at random. */
   private chooseNext(): void {
     const { snapCount, snapSizeLimitBytes } = this.config;
     const { random } = this.environment;
+    this.share = PREPARE_SHARE;
     this.dueTxns = snapCount / 2 + random() * (snapCount / 2);
     this.dueBytes =
       snapSizeLimitBytes > 0

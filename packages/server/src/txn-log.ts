@@ -7,6 +7,8 @@ export interface TxnLog {
   append(zxid: Zxid, entry: Buffer, start: number, end: number): void;
   /** Writes what was appended; the log says by itself when it is durable. */
   flush(): void;
+  /** The next roll is near: what can be done ahead of it may be done. */
+  prepareRoll(): void;
   /** The next entry begins a new file. */
   roll(): void;
   readonly txnsSinceRoll: number;
@@ -33,6 +35,8 @@ export class MemoryTxnLog implements TxnLog {
   flush(): void {
     this.onDurable(this.appendedZxid);
   }
+
+  prepareRoll(): void {}
 
   roll(): void {}
 

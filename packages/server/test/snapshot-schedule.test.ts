@@ -12,6 +12,7 @@ const ENTRY_BYTES = 100;
 /** Counts what is appended since the last roll, as TxnLogWriter does. */
 class CountingLog implements TxnLog {
   readonly rolls: number[] = [];
+  readonly prepared: number[] = [];
   txnsSinceRoll = 0;
   private last = 0;
 
@@ -22,6 +23,10 @@ class CountingLog implements TxnLog {
   append(zxid: number): void {
     this.txnsSinceRoll++;
     this.last = zxid;
+  }
+
+  prepareRoll(): void {
+    this.prepared.push(this.last);
   }
 
   roll(): void {
@@ -84,6 +89,19 @@ test('rolls by bytes too', () => {
   const { log, append } = scheduleWith({ snapSizeLimitBytes: 20 * ENTRY_BYTES });
   append(1, 30);
   expect(log.rolls).toEqual([11, 22]);
+});
+
+test('a roll is prepared once, after three quarters of the way', () => {
+  const { log, append } = scheduleWith({ snapCount: 40 });
+  append(1, 50);
+  expect(log.rolls).toEqual([21, 42]);
+  expect(log.prepared).toEqual([16, 37]);
+});
+
+test('a txn that goes all the way at once rolls at once', () => {
+  const { log, append } = scheduleWith({ snapSizeLimitBytes: ENTRY_BYTES });
+  append(1, 2);
+  expect(log.rolls).toEqual([1, 2]);
 });
 
 test('the snapshot waits until the segment behind the roll is in use', () => {

@@ -1,28 +1,20 @@
 import { copyBytes, formatZxid, type Zxid } from '@zebu/protocol';
-import { type Disk, type DiskError, ignore, type WritableFile } from './disk.ts';
+import type { Disk, DiskError } from './disk.ts';
 import {
   frameRecord,
   MIN_ENTRY_BYTES,
   RECORD_FRAME_BYTES,
   RECORD_HEAD_BYTES,
 } from './log-record.ts';
-import {
-  DEFAULT_PREALLOC_BYTES,
-  encodeFileHeader,
-  FILE_HEADER_BYTES,
-  LOG_MAGIC,
-  logName,
-  paddedSize,
-  temporaryName,
-  ZEROS_BYTES,
-} from './segment.ts';
+import { LogSegment, type LogSegmentOptions, type SegmentDone } from './log-segment.ts';
+import { DEFAULT_PREALLOC_BYTES, ZEROS_BYTES } from './segment.ts';
 import { StorageError } from './storage-error.ts';
 
 // The txn log, written with group commit:
 //
 //   append ──► filling batch ──► sealed batches ──► one write in flight ──► onDurable(lastZxid)
-//              (one copy,         (full, or a        (durable write of
-//               framed in place)   roll behind it)    a whole batch)
+//              (one copy,         (full, or a        (durable write of a whole
+//               framed in place)   roll behind it)    batch, log-segment.ts)
 //
 // One write is in flight at a time. What is appended meanwhile gathers in the next batch, which
 // starts the moment the write completes: it never waits for more to come.
@@ -89,11 +81,8 @@ export class TxnLogWriter {
   /** The error that stopped the writer. */
   failure: StorageError | undefined;
 
-  readonly #disk: Disk;
-  readonly #directory: string;
-  readonly #preAllocBytes: number;
+  readonly #segmentOptions: LogSegmentOptions;
   readonly #segmentLimitBytes: number;
-  readonly #fsync: boolean;
   readonly #onDurable: (zxid: Zxid) => void;
   readonly #onFailure: (error: StorageError) => void;
   readonly #slowSyncMs: number;
@@ -106,14 +95,10 @@ export class TxnLogWriter {
   #inFlight: Batch | undefined;
   #startedMs = 0;
 
-  #file: WritableFile | undefined;
-  #path = '';
-  #temporaryPath = '';
-  /** Where the next batch goes, and the size of the segment with preallocation. */
-  #position = 0;
-  #size = 0;
-  /** Up to here the segment was written, with records or with zeros. */
-  #writtenTo = 0;
+  #segment: LogSegment | undefined;
+  /** Made ahead, for the next roll. */
+  #next: LogSegment | undefined;
+  #segmentsMade = 0;
   #closing: ((error?: StorageError) => void) | undefined;
   #closed = false;
 
@@ -127,11 +112,13 @@ export class TxnLogWriter {
     this.syncMsTotal = 0;
     this.syncMsMax = 0;
     this.failure = undefined;
-    this.#disk = options.disk;
-    this.#directory = options.directory;
-    this.#preAllocBytes = options.preAllocBytes ?? DEFAULT_PREALLOC_BYTES;
+    this.#segmentOptions = {
+      disk: options.disk,
+      directory: options.directory,
+      preAllocBytes: options.preAllocBytes ?? DEFAULT_PREALLOC_BYTES,
+      fsync: options.fsync ?? true,
+    };
     this.#segmentLimitBytes = options.segmentLimitBytes ?? 0;
-    this.#fsync = options.fsync ?? true;
     this.#onDurable = options.onDurable;
     this.#onFailure = options.onFailure;
     this.#slowSyncMs = options.slowSyncMs ?? 1000;
@@ -156,7 +143,7 @@ export class TxnLogWriter {
       throw new StorageError(
         'ZXID_NOT_INCREASING',
         `Append of zxid ${formatZxid(zxid)} after ${formatZxid(this.appendedZxid)}`,
-        { file: this.#directory, zxid },
+        { file: this.#segmentOptions.directory, zxid },
       );
     }
     const length = end - start;
@@ -182,8 +169,17 @@ export class TxnLogWriter {
   }
 
   /**
+   * A roll is near: makes the next segment's file ahead, so that the roll is short. Asked again, it does
+   * nothing. A failure only means that the roll makes the file itself.
+   */
+  prepareRoll(): void {
+    if (this.#closed || this.failure !== undefined) return;
+    this.#next ??= this.#makeSegment();
+  }
+
+  /**
    * The next append goes to a new segment, named for it. Resets txnsSinceRoll and bytesSinceRoll.
-   * Nothing is created before there is an entry for it.
+   * No log is there before there is an entry for it.
    */
   roll(): void {
     this.txnsSinceRoll = 0;
@@ -240,129 +236,45 @@ export class TxnLogWriter {
     }
     this.#inFlight = batch;
     this.#startedMs = this.#now();
-    const full = this.#segmentLimitBytes > 0 && this.#position > this.#segmentLimitBytes;
-    if (this.#file === undefined || batch.startsSegment || full)
-      this.#startSegment(batch.firstZxid);
-    else this.#writeBatch();
-  }
-
-  // A new segment: header and size written under a temporary name and synced, renamed, the directory
-  // synced, and only then the first batch written. Otherwise a crash could leave durable entries in
-  // a file without a name (Java never syncs the directory), or a newest log of 7 bytes, which must
-  // stop the next start because it looks like damage.
-  #startSegment(firstZxid: Zxid): void {
-    this.#file?.close();
-    this.#path = `${this.#directory}/${logName(firstZxid)}`;
-    this.#temporaryPath = `${this.#directory}/${temporaryName(logName(firstZxid))}`;
-    this.#file = this.#disk.openWrite(this.#temporaryPath, {
-      truncate: true,
-      writeThrough: this.#fsync,
-    });
-    this.#position = FILE_HEADER_BYTES;
-    this.#size = FILE_HEADER_BYTES;
-    this.#writtenTo = FILE_HEADER_BYTES;
-    const header = encodeFileHeader(LOG_MAGIC, 0);
-    this.#file.write(header, header.length, 0, this.#afterHeader);
-  }
-
-  readonly #afterHeader = (error?: DiskError): void => {
-    if (error !== undefined) {
-      this.#fail(error, 'write', FILE_HEADER_BYTES);
-      return;
-    }
-    this.#extend(this.#afterExtendNew);
-  };
-
-  readonly #afterExtendNew = (error?: DiskError): void => {
-    if (error !== undefined) {
-      this.#fail(error, 'preallocate', this.#size);
-      return;
-    }
-    this.#disk.renameAsync(this.#temporaryPath, this.#path, this.#afterRename);
-  };
-
-  readonly #afterRename = (error?: DiskError): void => {
-    if (error !== undefined) {
-      this.#fail(error, 'rename', this.#size);
-      return;
-    }
-    if (this.#fsync) this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
-    else this.#writeBatch();
-  };
-
-  readonly #afterDirectory = (error?: DiskError): void => {
-    if (error !== undefined) {
-      this.#fail(error, 'sync the directory of', 0);
-      return;
-    }
-    this.#writeBatch();
-  };
-
-  #writeBatch(): void {
-    if (this.#neededSize() > this.#size) this.#extend(this.#afterExtend);
-    else this.#afterExtend();
-  }
-
-  /**
-   * Java looks at the position before a batch only; this also makes room for all of it, so that what a
-   * crash leaves of a huge entry always lies inside the file.
-   */
-  #neededSize(): number {
-    const size = paddedSize(this.#position, this.#size, this.#preAllocBytes);
-    const end = this.#position + (this.#inFlight as Batch).length;
-    return end > size ? paddedSize(end, size, this.#preAllocBytes) : size;
-  }
-
-  /** Sets the size of the segment and makes it durable, so that writes inside it do not change it. */
-  #extend(after: (error?: DiskError) => void): void {
-    const file = this.#file as WritableFile;
-    const size = this.#neededSize();
-    if (size > this.#size) {
-      this.#size = size;
-      // A failure is reported by the operation behind it.
-      file.resize(size, ignore);
-    }
-    file.sync(after);
-  }
-
-  readonly #afterExtend = (error?: DiskError): void => {
-    if (error !== undefined) {
-      this.#fail(error, 'preallocate', this.#size);
-      return;
-    }
-    const file = this.#file as WritableFile;
-    const batch = this.#inFlight as Batch;
-    if (this.#fsync) {
-      const length = this.#padBatch(batch);
-      file.writeDurable(batch.buffer, length, this.#position, this.#afterBatch);
+    const { buffer, length } = batch;
+    const used = this.#segment?.position ?? 0;
+    const isFull = this.#segmentLimitBytes > 0 && used > this.#segmentLimitBytes;
+    if (this.#segment === undefined || batch.startsSegment || isFull) {
+      this.#segment?.close();
+      this.#segment = this.#takeNext();
+      this.#segment.writeFirst(batch.firstZxid, buffer, length, this.#afterBatch);
     } else {
-      file.write(batch.buffer, batch.length, this.#position, this.#afterBatch);
+      this.#segment.write(buffer, length, this.#afterBatch);
     }
-  };
-
-  /** Puts zeros behind the records where they reach new ground; returns the bytes to write. */
-  #padBatch({ buffer, length }: Batch): number {
-    const end = this.#position + length;
-    if (end <= this.#writtenTo) return length;
-    // Nothing beyond the size: without preallocation the file ends with its last record.
-    const zeros = Math.max(0, Math.min(ZEROS_BYTES, this.#size - end));
-    buffer.fill(0, length, length + zeros);
-    this.#writtenTo = end + zeros;
-    return length + zeros;
   }
 
-  readonly #afterBatch = (error?: DiskError): void => {
+  #takeNext(): LogSegment {
+    if (this.#next?.isSpoiled === true) this.#dropNext();
+    const next = this.#next ?? this.#makeSegment();
+    this.#next = undefined;
+    return next;
+  }
+
+  #makeSegment(): LogSegment {
+    this.#segmentsMade += 1;
+    return new LogSegment(this.#segmentOptions, this.#segmentsMade);
+  }
+
+  #dropNext(done?: () => void): void {
+    this.#next?.discard(done);
+    this.#next = undefined;
+  }
+
+  readonly #afterBatch: SegmentDone = (error, action = ''): void => {
     const batch = this.#inFlight as Batch;
     if (error !== undefined) {
-      this.#fail(error, 'write and sync', batch.length);
+      this.#fail(error, action, batch.length);
       return;
     }
     const durationMs = this.#now() - this.#startedMs;
     const bytes = batch.length;
     const zxid = batch.lastZxid;
-    const path = this.#path;
-    this.#position += bytes;
-    if (this.#position > this.#size) this.#size = this.#position;
+    const { path } = this.#segment as LogSegment;
     this.durableZxid = zxid;
     this.pendingBytes -= bytes;
     this.syncCount += 1;
@@ -384,8 +296,8 @@ export class TxnLogWriter {
       `Cannot ${action} the txn log: ${error.code ?? 'error'} (${error.message}), ${bytes} bytes; ` +
         `entries after ${formatZxid(this.durableZxid)} are not durable`,
       {
-        file: this.#path,
-        offset: this.#position,
+        file: this.#segment?.path ?? this.#segmentOptions.directory,
+        ...(this.#segment === undefined ? {} : { offset: this.#segment.position }),
         cause: error,
         remedy:
           error.code === 'ENOSPC'
@@ -404,13 +316,12 @@ export class TxnLogWriter {
     const done = this.#closing;
     if (done === undefined) return;
     this.#closing = undefined;
-    const file = this.#file;
-    this.#file = undefined;
-    if (file === undefined) {
-      queueMicrotask(() => done(this.failure));
-    } else {
-      file.close(() => done(this.failure));
-    }
+    const end = (): void => done(this.failure);
+    const segment = this.#segment;
+    this.#segment = undefined;
+    const dropNext = this.#next === undefined ? end : () => this.#dropNext(end);
+    if (segment === undefined) queueMicrotask(dropNext);
+    else segment.close(dropNext);
   }
 }
 

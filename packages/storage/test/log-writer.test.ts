@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   MemoryDisk,
   type StorageError,
@@ -191,6 +191,64 @@ test('many batches under way keep their order', async () => {
   expect(durable).toEqual([...durable].sort((a, b) => a - b));
   expect(durable.at(-1)).toBe(3000);
   expect(recoverAll(disk, directory).target.zxids).toEqual(range(1, 3000));
+});
+
+describe('a roll that was prepared', () => {
+  test('uses the file that was made ahead, and takes four steps of the disk less', () => {
+    const stepsOfRoll = (isPrepared: boolean): number => {
+      const { disk, step, drain } = steppedDisk();
+      const { writer, directory, durable, append } = writerOn(disk);
+      append(1);
+      writer.flush();
+      drain();
+      if (isPrepared) writer.prepareRoll();
+      if (isPrepared) writer.prepareRoll();
+      drain();
+      const spare = disk.list(directory.logDirectory).filter((name) => name.startsWith('tmp-'));
+      expect(spare).toEqual(isPrepared ? ['tmp-log.next-2'] : []);
+      writer.roll();
+      append(2);
+      writer.flush();
+      let steps = 0;
+      while (durable.length < 2 && step()) steps += 1;
+      expect(durable).toEqual([1, 2]);
+      drain();
+      expect(disk.list(directory.logDirectory)).toEqual(['log.1', 'log.2']);
+      const written = disk.readFile(`${directory.logDirectory}/log.2`);
+      expect(written.length).toBe(67_108_880);
+      const expected = logBytes([2], 0);
+      expect(written.subarray(0, expected.length)).toEqual(expected);
+      return steps;
+    };
+    // Opening, header, size, sync.
+    expect(stepsOfRoll(false) - stepsOfRoll(true)).toBe(4);
+  });
+
+  test('waits for a file that is still being made', () => {
+    const { disk, drain } = steppedDisk();
+    const { writer, directory, durable, append } = writerOn(disk);
+    writer.prepareRoll();
+    append(1);
+    writer.flush();
+    drain();
+    expect(durable).toEqual([1]);
+    expect(disk.list(directory.logDirectory)).toEqual(['log.1']);
+  });
+
+  test('leaves no file behind when it never comes', () => {
+    const { disk, drain } = steppedDisk();
+    const { writer, directory, append } = writerOn(disk);
+    append(1);
+    writer.flush();
+    writer.prepareRoll();
+    let isClosed = false;
+    writer.close(() => {
+      isClosed = true;
+    });
+    drain();
+    expect(isClosed).toBe(true);
+    expect(disk.list(directory.logDirectory)).toEqual(['log.1']);
+  });
 });
 
 test('a zxid that is not above the last one is refused, and the log goes on', () => {

@@ -48,6 +48,8 @@ export class HeldLog implements TxnLog {
     this.time.afterTurn(() => this.onDurable(zxid));
   }
 
+  prepareRoll(): void {}
+
   roll(): void {
     this.rolls++;
     this.txnsSinceRoll = 0;

@@ -1,0 +1,188 @@
+import type { Zxid } from '@zebu/protocol';
+import { type Disk, type DiskError, type Done, ignore, type WritableFile } from './disk.ts';
+import {
+  encodeFileHeader,
+  FILE_HEADER_BYTES,
+  LOG_MAGIC,
+  logName,
+  paddedSize,
+  temporaryName,
+  ZEROS_BYTES,
+} from './segment.ts';
+
+// One file of the txn log, from its making to its last batch:
+//
+//   made ahead    tmp-log.next-<n>: header and preallocated size, synced
+//   writeFirst    renamed to log.<hex>, the directory synced, then as write
+//   write         extended if needed, then one durable write
+//
+// The file gets its name once header and size are durable, and its first batch once the name is, too.
+// Otherwise a crash could leave a newest log of 7 bytes, which must stop the next start because it
+// looks like damage, or durable entries in a file without a name (Java never syncs the directory).
+
+export interface LogSegmentOptions {
+  disk: Disk;
+  /** The `version-2` directory of the logs. */
+  directory: string;
+  /** 0 or less switches preallocation off. */
+  preAllocBytes: number;
+  /** False: a batch counts once the kernel has it. */
+  fsync: boolean;
+}
+
+/** `action` is what failed: a verb, for "Cannot <action> the txn log". */
+export type SegmentDone = (error?: DiskError, action?: string) => void;
+
+export class LogSegment {
+  /** As it is named now. */
+  path: string;
+  /** Where the next batch goes. */
+  position: number;
+  /** It could not be made, and nobody has begun it: it is to be discarded. */
+  isSpoiled: boolean;
+
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #preAllocBytes: number;
+  readonly #fsync: boolean;
+  readonly #file: WritableFile;
+  #isMade = false;
+  #finalPath: string | undefined;
+  /** The size of the file, with preallocation. */
+  #size: number;
+  /** Up to here the file was written, with records or with zeros. */
+  #writtenTo: number;
+
+  /** The batch that is being written. */
+  #buffer: Buffer = EMPTY;
+  #length = 0;
+  #done: SegmentDone = ignore;
+
+  /** Begins to make the file; `n` tells it from others that have no name yet. */
+  constructor(options: LogSegmentOptions, n: number) {
+    this.position = FILE_HEADER_BYTES;
+    this.isSpoiled = false;
+    this.#disk = options.disk;
+    this.#directory = options.directory;
+    this.#preAllocBytes = options.preAllocBytes;
+    this.#fsync = options.fsync;
+    this.path = `${this.#directory}/${temporaryName(`log.next-${n}`)}`;
+    this.#size = FILE_HEADER_BYTES;
+    this.#writtenTo = FILE_HEADER_BYTES;
+    this.#file = this.#disk.openWrite(this.path, { truncate: true, writeThrough: this.#fsync });
+    const header = encodeFileHeader(LOG_MAGIC, 0);
+    // A failure is reported by the operation behind it.
+    this.#file.write(header, header.length, 0, ignore);
+    this.#extend(paddedSize(this.position, this.#size, this.#preAllocBytes));
+    this.#file.sync(this.#afterMaking);
+  }
+
+  /** Names the file for its first txn, then writes as `write` does. */
+  writeFirst(zxid: Zxid, buffer: Buffer, length: number, done: SegmentDone): void {
+    this.#finalPath = `${this.#directory}/${logName(zxid)}`;
+    this.#buffer = buffer;
+    this.#length = length;
+    this.#done = done;
+    if (this.#isMade) this.#rename();
+  }
+
+  /**
+   * Writes `buffer[0, length)` behind what is there and makes it durable. Zeros may be put behind it in
+   * the buffer, up to ZEROS_BYTES. One write at a time.
+   */
+  write(buffer: Buffer, length: number, done: SegmentDone): void {
+    this.#buffer = buffer;
+    this.#length = length;
+    this.#done = done;
+    this.#writeBatch();
+  }
+
+  close(done?: Done): void {
+    this.#file.close(done);
+  }
+
+  /** Removes what was made ahead and never begun. */
+  discard(done: Done = ignore): void {
+    this.#file.close(() => this.#disk.unlinkAsync(this.path, () => done()));
+  }
+
+  readonly #afterMaking = (error?: DiskError): void => {
+    this.#isMade = error === undefined;
+    if (this.#finalPath === undefined) this.isSpoiled = error !== undefined;
+    else if (error === undefined) this.#rename();
+    else this.#done(error, 'make a file of');
+  };
+
+  #rename(): void {
+    const from = this.path;
+    this.path = this.#finalPath as string;
+    this.#disk.renameAsync(from, this.path, this.#afterRename);
+  }
+
+  readonly #afterRename = (error?: DiskError): void => {
+    if (error !== undefined) this.#done(error, 'name a file of');
+    else if (this.#fsync) this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
+    else this.#writeBatch();
+  };
+
+  readonly #afterDirectory = (error?: DiskError): void => {
+    if (error !== undefined) this.#done(error, 'sync the directory of');
+    else this.#writeBatch();
+  };
+
+  #writeBatch(): void {
+    const buffer = this.#buffer;
+    const length = this.#length;
+    const size = this.#neededSize(length);
+    if (size > this.#size) {
+      // Durable beforehand: the writes inside it then change no metadata.
+      this.#extend(size);
+      this.#file.sync(ignore);
+    }
+    if (this.#fsync) {
+      const padded = this.#pad(buffer, length);
+      this.#file.writeDurable(buffer, padded, this.position, this.#afterWrite);
+    } else {
+      this.#file.write(buffer, length, this.position, this.#afterWrite);
+    }
+  }
+
+  readonly #afterWrite = (error?: DiskError): void => {
+    if (error !== undefined) {
+      this.#done(error, 'write and sync');
+      return;
+    }
+    this.position += this.#length;
+    if (this.position > this.#size) this.#size = this.position;
+    this.#done();
+  };
+
+  /**
+   * Java looks at the position before a batch only; this also makes room for all of it, so that what a
+   * crash leaves of a huge entry always lies inside the file.
+   */
+  #neededSize(length: number): number {
+    const size = paddedSize(this.position, this.#size, this.#preAllocBytes);
+    const end = this.position + length;
+    return end > size ? paddedSize(end, size, this.#preAllocBytes) : size;
+  }
+
+  #extend(size: number): void {
+    if (size <= this.#size) return;
+    this.#size = size;
+    this.#file.resize(size, ignore);
+  }
+
+  /** Puts zeros behind the records where they reach new ground; returns the bytes to write. */
+  #pad(buffer: Buffer, length: number): number {
+    const end = this.position + length;
+    if (end <= this.#writtenTo) return length;
+    // Nothing beyond the size: without preallocation the file ends with its last record.
+    const zeros = Math.max(0, Math.min(ZEROS_BYTES, this.#size - end));
+    buffer.fill(0, length, length + zeros);
+    this.#writtenTo = end + zeros;
+    return length + zeros;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
