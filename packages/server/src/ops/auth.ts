@@ -15,7 +15,7 @@ export function auth(connection: ClientConnection, xid: number, request: ByteRea
   const result = access.authenticate(scheme ?? '', data, connection.authContext);
   if (result.kind === 'ok' && connection.identities.length < MAX_IDENTITIES) {
     connection.identities = addIdentities(connection.identities, result.identities);
-    connection.replyError(xid, 0, ErrorCode.OK);
+    connection.output.replyError(xid, 0, ErrorCode.OK);
     return;
   }
   connection.node.metrics.authFailed++;
@@ -24,6 +24,6 @@ export function auth(connection: ClientConnection, xid: number, request: ByteRea
     client: connection.authContext.remoteAddress,
     known: access.schemes,
   });
-  if (result.kind !== 'close') connection.replyError(xid, 0, ErrorCode.AUTHFAILED);
+  if (result.kind !== 'close') connection.output.replyError(xid, 0, ErrorCode.AUTHFAILED);
   connection.finish();
 }

@@ -39,10 +39,10 @@ function answer(
   const error = checkRead(connection, id);
   if (error !== 0) return error;
   if (watch) watches.add(id, connection.slot, WatchMode.child);
-  if (tree.numChildren(id) > WIDE && connection.mayReplyInSlices) {
+  if (tree.numChildren(id) > WIDE && connection.output.mayReplyInSlices) {
     const walk = tree.startChildrenWalk(id);
     reply.int32(walk.count);
-    connection.replyInSlices(walk, withStat ? statOf(tree, id) : NO_BYTES);
+    connection.output.replyInSlices(walk, withStat ? statOf(tree, id) : NO_BYTES);
     return 0;
   }
   writeChildren(tree, id, reply);

@@ -7,7 +7,7 @@ import type { ClientConnection } from '../client-connection.ts';
 
 export function sasl(connection: ClientConnection, xid: number, request: ByteReader): void {
   if (request.bufferLength() < 0) throw new MarshallingError('Null SASL token');
-  connection.reply(xid, 0, NULL_BUFFER);
+  connection.output.reply(xid, 0, NULL_BUFFER);
 }
 
 const NULL_BUFFER = Buffer.from([0xff, 0xff, 0xff, 0xff]);
