@@ -66,7 +66,7 @@ async function run({ config, log: { level, format }, notes }: ParsedConfig): Pro
   const { logger } = log;
   endOnBrokenInvariants(log);
   for (const note of notes) logger[note.level](note.message);
-  const stop = whenAskedToStop(logger);
+  const stop = whenAskedToStop(log);
   const starting = startServer({ ...config, logger });
   // Nothing is lost when a start is cut short: what it reads stays as it is.
   const started = await Promise.race([starting.catch((error: unknown) => ({ error })), stop]);
@@ -84,8 +84,9 @@ async function run({ config, log: { level, format }, notes }: ParsedConfig): Pro
 async function runUntilStopped(
   server: ZebuServer,
   stop: Promise<string>,
-  { logger }: CommandLog,
+  log: CommandLog,
 ): Promise<number> {
+  const { logger } = log;
   // A server without a port (there is a warning then) has nothing else that keeps a process alive.
   const alive = setInterval(() => {}, 0x7fffffff);
   const ended = await Promise.race([server.failed, stop]);
@@ -96,7 +97,7 @@ async function runUntilStopped(
   }
   const limit = setTimeout(() => {
     logger.error('The stop takes too long and is given up', { limitMs: STOP_LIMIT_MS });
-    process.exit(ExitCode.failed);
+    exit(log, ExitCode.failed);
   }, STOP_LIMIT_MS);
   try {
     await server.close(ended);
@@ -116,11 +117,14 @@ function exit({ flush }: CommandLog, code: number): never {
 }
 
 /** Resolves with the reason. A second signal does not wait. */
-function whenAskedToStop(logger: CommandLog['logger']): Promise<string> {
+function whenAskedToStop(log: CommandLog): Promise<string> {
   return new Promise((resolve) => {
     let isStopping = false;
     const ask = (signal: NodeJS.Signals): void => {
-      if (isStopping) process.exit(ExitCode.failed);
+      if (isStopping) {
+        log.logger.warn('Stopped before all was done', { reason: `a second signal: ${signal}` });
+        exit(log, ExitCode.failed);
+      }
       isStopping = true;
       resolve(signal);
     };
@@ -129,7 +133,7 @@ function whenAskedToStop(logger: CommandLog['logger']): Promise<string> {
     process.on('SIGHUP', (signal) => {
       // Node undoes what nohup did. A server that does not write to a terminal outlives it.
       if (process.stdout.isTTY === true) ask(signal);
-      else logger.info('SIGHUP is not for a server without a terminal');
+      else log.logger.info('SIGHUP is not for a server without a terminal');
     });
   });
 }

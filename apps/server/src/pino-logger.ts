@@ -5,10 +5,11 @@
 
 import type { LogFormat, Logger, LogLevel } from '@zebu/server';
 import pino from 'pino';
+import { type LogOutput, standardOutput } from './log-output.ts';
 
 export interface CommandLog {
   readonly logger: Logger;
-  /** Writes out what is still held. To be called before the process exits. */
+  /** Writes out what is still held. To be called before the process exits: nothing else does. */
   flush(): void;
 }
 
@@ -25,9 +26,7 @@ export async function openLog({
 }
 
 function openJsonLog(level: LogLevel): CommandLog {
-  // Not sync: a reader of the log that stands still must not stop the server.
-  const output = pino.destination({ fd: 1, sync: false });
-  ignoreErrorsOf(output);
+  const output: LogOutput = standardOutput((lines) => sayLost(log, lines));
   const log = pino(
     {
       level,
@@ -37,22 +36,26 @@ function openJsonLog(level: LogLevel): CommandLog {
     },
     output,
   );
-  return { logger: loggerOver(log), flush: () => flushSync(output) };
+  return { logger: loggerOver(log), flush: () => output.flush() };
 }
 
 async function openPrettyLog(level: LogLevel): Promise<CommandLog> {
   // Loaded here alone: the JSON log starts without it.
-  const { default: pretty } = await import('pino-pretty');
-  const output = pretty({
+  const { prettyFactory } = await import('pino-pretty');
+  const pretty = prettyFactory({
     colorize: process.stdout.isTTY === true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
     hideObject: true,
     messageFormat: (line, messageKey) => prettyLine(line, messageKey),
-    sync: true,
   });
-  ignoreErrorsOf(output);
-  return { logger: loggerOver(pino({ level, base: null }, output)), flush() {} };
+  const output: LogOutput = standardOutput((lines) => sayLost(log, lines));
+  const log = pino({ level, base: null }, { write: (line) => output.write(pretty(line)) });
+  return { logger: loggerOver(log), flush: () => output.flush() };
+}
+
+function sayLost(log: pino.Logger, lines: number): void {
+  log.warn({ lines }, 'Lines of the log were lost: its reader stood still');
 }
 
 const OWN_FIELDS = ['level', 'time', 'pid', 'hostname'];
@@ -80,17 +83,4 @@ function loggerOver(log: pino.Logger): Logger {
     warn: (message, fields) => log.warn(fields ?? {}, message),
     error: (message, fields) => log.error(fields ?? {}, message),
   };
-}
-
-// The reader of the log may go away; the server stays.
-function ignoreErrorsOf(output: { on(event: 'error', listener: () => void): unknown }): void {
-  output.on('error', () => {});
-}
-
-function flushSync(output: ReturnType<typeof pino.destination>): void {
-  try {
-    output.flushSync();
-  } catch {
-    // Nobody reads it any more.
-  }
 }

@@ -1,8 +1,23 @@
 // The command as a process of its own: what it prints, how it ends.
 
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import {
+  type ChildProcess,
+  type ChildProcessByStdio,
+  execFileSync,
+  spawn,
+} from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +30,7 @@ import { prettyLine } from '../src/pino-logger.ts';
 const main = join(import.meta.dirname, '..', 'src', 'main.ts');
 
 let folder: string;
-let children: Command[];
+let children: { readonly process: ChildProcess; readonly ended: Promise<unknown> }[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'zebu-server-test-'));
@@ -139,7 +154,54 @@ describe('a server', () => {
       'Stopping',
       'SIGTERM',
     ]);
+    expect(command.lines.slice(-2).map(({ msg }) => msg)).toEqual(['Stopping', 'Stopped']);
     expect(command.err).toBe('');
+  });
+
+  test('asked twice does not wait, and its log is whole', async () => {
+    for (let code: number | null = 0; code !== 1; ) {
+      const command = server();
+      // A stop that closes a connection takes a turn, in which the second signal almost always comes.
+      const client = connect(await command.port(), '127.0.0.1').on('error', () => {});
+      await once(client, 'connect');
+      for (const signal of ['SIGSTOP', 'SIGTERM', 'SIGINT'] as const) command.process.kill(signal);
+      code = await command.stop('SIGCONT');
+      expect(command.lines.slice(-2).map(({ msg }) => msg)).toEqual([
+        'Stopping',
+        code === 1 ? 'Stopped before all was done' : 'Stopped',
+      ]);
+    }
+  });
+
+  test('serves and stops while nobody reads its log', async () => {
+    const port = await freePort();
+    using log = new StuckPipe(join(folder, 'log'));
+    const child = serveWithLog(log, port);
+    while (!(await ask(port, 'srvr').catch(() => '')).includes('Mode:')) await setTimeout(20);
+    child.kill('SIGTERM');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(log.read()).toEqual([]);
+  });
+
+  test('has its log ready for a reader who comes late', async () => {
+    const port = await freePort();
+    using log = new StuckPipe(join(folder, 'log'));
+    const child = serveWithLog(log, port);
+    while (!(await ask(port, 'srvr').catch(() => '')).includes('Mode:')) await setTimeout(20);
+    expect(log.read()).toEqual([]);
+    while (log.read().length === 0) await setTimeout(20);
+    child.kill('SIGTERM');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(log.read().slice(-3)).toEqual(['Serving', 'Stopping', 'Stopped']);
+  });
+
+  test('serves on when the reader of its log went away', async () => {
+    const command = server();
+    const port = await command.port();
+    command.process.stdout.destroy();
+    command.process.kill('SIGHUP');
+    expect(await ask(port, 'srvr')).toContain('Mode: standalone');
+    expect(await command.stop('SIGTERM')).toBe(0);
   });
 
   test('reads a file, variables and Java flags', async () => {
@@ -214,6 +276,51 @@ describe('a server', () => {
     expect(command.out).toBe('');
   });
 });
+
+/** A pipe that is full from the start. */
+class StuckPipe {
+  readonly writer: number;
+  readonly #reader: number;
+  #text = '';
+
+  constructor(path: string) {
+    execFileSync('mkfifo', [path]);
+    this.#reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    this.writer = openSync(path, constants.O_WRONLY);
+    try {
+      for (;;) writeSync(this.#reader, Buffer.alloc(4096, '\n'));
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'EAGAIN' });
+    }
+  }
+
+  /** The messages so far, of whole lines. */
+  read(): string[] {
+    const chunk = Buffer.alloc(65536);
+    try {
+      for (;;) this.#text += chunk.toString('utf8', 0, readSync(this.#reader, chunk));
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'EAGAIN' });
+    }
+    const lines = this.#text.split('\n').slice(0, -1);
+    return lines.filter((line) => line !== '').map((line) => (JSON.parse(line) as LogLine).msg);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#reader);
+    closeSync(this.writer);
+  }
+}
+
+function serveWithLog(log: StuckPipe, port: number): ChildProcess {
+  const args = [`--client-port=${port}`, '--client-port-address=127.0.0.1'];
+  const child = spawn(process.execPath, ['--conditions=@zebu/source', main, ...args], {
+    cwd: folder,
+    stdio: ['ignore', log.writer, 'inherit'],
+  });
+  children.push({ process: child, ended: once(child, 'close') });
+  return child;
+}
 
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');

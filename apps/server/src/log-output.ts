@@ -1,0 +1,109 @@
+/**
+ * Where the lines of the log go: standard output, in the order of the calls. It must never wait for
+ * whoever reads them, except at the very end of the process, and then not for long.
+ *
+ * The lines of one turn of the event loop leave together, with a write that does not block. pino's own
+ * destination can do one or the other: what it hands to a thread (`sync: false`) overtakes, or is
+ * overtaken by, what is flushed at the end; what it writes itself (`sync: true`) stops the server when a
+ * reader stands still.
+ */
+
+import { writeSync } from 'node:fs';
+
+/** What the reader has not taken, a character as a byte. Beyond, lines are lost (docs/LIMITS.md). */
+const HELD_LIMIT_BYTES = 1024 * 1024;
+/** A reader that took nothing is tried again after this long. */
+const RETRY_MS = 100;
+/** The end of the process waits for the reader so long in all, and this long at a time. */
+const FLUSH_LIMIT_MS = 1000;
+const FLUSH_RETRY_MS = 10;
+
+export interface LogOutputOptions {
+  /** Writes the bytes or the first of them, and returns how many. Throws EAGAIN rather than wait. */
+  readonly write: (bytes: Uint8Array) => number;
+  /** Blocks. */
+  readonly sleep: (ms: number) => void;
+  /** So many lines were lost before the reader went on. */
+  readonly onLost: (lines: number) => void;
+}
+
+/** A log's output to standard output. */
+export function standardOutput(onLost: (lines: number) => void): LogOutput {
+  // Asked for process.stdout, Node makes a pipe or a socket there non-blocking. Files stay as they are,
+  // and so do terminals: who stops one with Ctrl-S stops what writes to it.
+  const { fd } = process.stdout;
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  return new LogOutput({
+    write: (bytes) => writeSync(fd, bytes),
+    sleep: (ms) => Atomics.wait(sleeper, 0, 0, ms),
+    onLost,
+  });
+}
+
+export class LogOutput {
+  readonly #options: LogOutputOptions;
+  #lines: string[] = [];
+  /** Of `#lines`. */
+  #heldBytes = 0;
+  /** What is left of the lines that are being written. */
+  #rest: Uint8Array = new Uint8Array(0);
+  #lost = 0;
+  #isScheduled = false;
+
+  constructor(options: LogOutputOptions) {
+    this.#options = options;
+  }
+
+  /** Takes whole lines, each with its line feed. */
+  write(line: string): void {
+    if (this.#heldBytes + this.#rest.length > HELD_LIMIT_BYTES) {
+      this.#lost++;
+      return;
+    }
+    this.#lines.push(line);
+    this.#heldBytes += line.length;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#writeTurn);
+  }
+
+  /** Writes out what is held: to be called before the process exits. Waits, but not for long. */
+  flush(): void {
+    for (let ms = 0; !this.#writeOut() && ms < FLUSH_LIMIT_MS; ms += FLUSH_RETRY_MS) {
+      this.#options.sleep(FLUSH_RETRY_MS);
+    }
+  }
+
+  readonly #writeTurn = (): void => {
+    this.#isScheduled = !this.#writeOut();
+    if (this.#isScheduled) setTimeout(this.#writeTurn, RETRY_MS).unref();
+  };
+
+  /** Whether nothing is left. */
+  #writeOut(): boolean {
+    while (this.#takeLines()) {
+      try {
+        this.#rest = this.#rest.subarray(this.#options.write(this.#rest));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+        // The reader of the log went away; the server stays. A named pipe may get another one.
+        this.#rest = new Uint8Array(0);
+      }
+    }
+    return true;
+  }
+
+  /** Whether there is something to write. */
+  #takeLines(): boolean {
+    if (this.#rest.length > 0) return true;
+    if (this.#lines.length === 0 && this.#lost > 0) {
+      const lost = this.#lost;
+      this.#lost = 0;
+      this.#options.onLost(lost);
+    }
+    this.#rest = Buffer.from(this.#lines.join(''));
+    this.#lines = [];
+    this.#heldBytes = 0;
+    return this.#rest.length > 0;
+  }
+}

@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { LogOutput } from '../src/log-output.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A reader that takes `room` bytes before it stands still. */
+class Reader {
+  taken = '';
+  writes = 0;
+  sleptMs = 0;
+  room: number;
+  failure: string | undefined;
+  /** What happens while the output sleeps. */
+  meanwhile: () => void = () => {};
+  readonly output: LogOutput;
+
+  constructor(room = Number.POSITIVE_INFINITY) {
+    this.room = room;
+    this.output = new LogOutput({
+      write: (bytes) => this.#write(bytes),
+      sleep: (ms) => {
+        this.sleptMs += ms;
+        this.meanwhile();
+      },
+      onLost: (lines) => this.output.write(`lost ${lines}\n`),
+    });
+  }
+
+  #write(bytes: Uint8Array): number {
+    this.writes++;
+    const code = this.failure ?? (this.room === 0 ? 'EAGAIN' : undefined);
+    if (code !== undefined) throw Object.assign(new Error(code), { code });
+    const count = Math.min(this.room, bytes.length);
+    this.room -= count;
+    this.taken += Buffer.from(bytes.subarray(0, count)).toString('latin1');
+    return count;
+  }
+}
+
+test('the lines of a turn leave with one write, in the order of the calls', () => {
+  const reader = new Reader();
+  reader.output.write('a\n');
+  reader.output.write('b\n');
+  expect(reader.writes).toBe(0);
+  vi.runAllTimers();
+  expect([reader.taken, reader.writes]).toEqual(['a\nb\n', 1]);
+});
+
+test('a flush writes what the turn has said so far, and waits for nobody who reads', () => {
+  const reader = new Reader();
+  reader.output.write('Stopping\n');
+  reader.output.write('Stopped\n');
+  reader.output.flush();
+  expect([reader.taken, reader.sleptMs]).toEqual(['Stopping\nStopped\n', 0]);
+  vi.runAllTimers();
+  expect(reader.taken).toBe('Stopping\nStopped\n');
+});
+
+test('a reader that stops anywhere in the lines gets the rest later, once and in order', () => {
+  for (let room = 0; room <= 10; room++) {
+    const reader = new Reader(room);
+    reader.output.write('first\n');
+    vi.advanceTimersByTime(1);
+    reader.output.write('last\n');
+    vi.advanceTimersByTime(1000);
+    expect(reader.taken).toBe('first\nlast\n'.slice(0, room));
+    reader.room = Number.POSITIVE_INFINITY;
+    vi.advanceTimersByTime(100);
+    expect(reader.taken).toBe('first\nlast\n');
+  }
+});
+
+test('a flush waits a second for a reader that stands still, no longer', () => {
+  const reader = new Reader(2);
+  reader.output.write('Stopped\n');
+  reader.output.flush();
+  expect([reader.taken, reader.sleptMs]).toEqual(['St', 1000]);
+});
+
+test('a flush goes on as soon as the reader does', () => {
+  const reader = new Reader(2);
+  reader.meanwhile = () => {
+    if (reader.sleptMs === 50) reader.room = 100;
+  };
+  reader.output.write('Stopped\n');
+  reader.output.flush();
+  expect([reader.taken, reader.sleptMs]).toEqual(['Stopped\n', 50]);
+});
+
+test('what a reader leaves unread is bounded, and the loss is told when it reads again', () => {
+  const reader = new Reader(0);
+  const line = `${'x'.repeat(1023)}\n`;
+  for (let i = 0; i < 1500; i++) reader.output.write(line);
+  vi.advanceTimersByTime(500);
+  for (let i = 0; i < 1500; i++) reader.output.write(line);
+  reader.room = Number.POSITIVE_INFINITY;
+  vi.advanceTimersByTime(100);
+  expect(reader.taken).toBe(`${line.repeat(1025)}lost 1975\n`);
+  reader.output.write('as ever\n');
+  vi.runAllTimers();
+  expect(reader.taken.endsWith('lost 1975\nas ever\n')).toBe(true);
+});
+
+test('a reader that went away costs its lines only, and another one gets what comes after', () => {
+  const reader = new Reader();
+  reader.failure = 'EPIPE';
+  reader.output.write('nobody\n');
+  reader.output.flush();
+  expect(reader.sleptMs).toBe(0);
+  reader.failure = undefined;
+  reader.output.write('somebody\n');
+  vi.runAllTimers();
+  expect(reader.taken).toBe('somebody\n');
+});
