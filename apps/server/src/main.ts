@@ -16,13 +16,24 @@ import {
 } from '@zebu/server';
 import { type CommandLog, openLog } from './pino-logger.ts';
 
-/** Those of Apache's ExitCode that can happen here. */
+/**
+ * Those of Apache's ExitCode that can happen here, but for one thing: with 3 Apache's server says that it
+ * cannot use the data directory, and with 1 that it cannot read what is in it. Here 3 is for the data
+ * alone, so that a supervisor can tell what restarting or another setting would not mend.
+ */
 const ExitCode = {
   stopped: 0,
   failed: 1,
   wrongConfiguration: 2,
   wrongData: 3,
 } as const;
+
+/** What a StorageError says of something else than the data, by its code. */
+const STORAGE_EXIT_CODES: Readonly<Record<string, number>> = {
+  BAD_DATA_DIRECTORY: ExitCode.wrongConfiguration,
+  DIRECTORY_IN_USE: ExitCode.failed,
+  DISK_FAILED: ExitCode.failed,
+};
 
 /** A stop that takes longer has gone wrong. */
 const STOP_LIMIT_MS = 12_000;
@@ -76,7 +87,7 @@ async function run({ config, log: { level, format }, notes }: ParsedConfig): Pro
   }
   if ('error' in started) {
     logger.error(describe(started.error));
-    return exit(log, isWrongData(started.error) ? ExitCode.wrongData : ExitCode.failed);
+    return exit(log, exitCodeOf(started.error));
   }
   return exit(log, await runUntilStopped(started, stop, log));
 }
@@ -155,6 +166,9 @@ function describe(error: unknown, withStack = false): string {
   return isPlain && !withStack ? error.message : (error.stack ?? error.message);
 }
 
-function isWrongData(error: unknown): boolean {
-  return error instanceof Error && error.name === 'StorageError';
+function exitCodeOf(error: unknown): number {
+  if (error instanceof ConfigError) return ExitCode.wrongConfiguration;
+  if (!(error instanceof Error) || error.name !== 'StorageError') return ExitCode.failed;
+  const { code } = error as Error & { code: string };
+  return STORAGE_EXIT_CODES[code] ?? ExitCode.wrongData;
 }

@@ -256,6 +256,32 @@ describe('a server', () => {
     });
   });
 
+  test.each<[string, string, string]>([
+    ['that cannot be made', '--data-dir=file/data', 'file/data'],
+    ['of the logs that cannot be made', '--data-log-dir=file/logs', 'file/logs'],
+    ['that may not be made', '--datadir-autocreate=false', 'data'],
+  ])('a data directory %s is a wrong setting: exit code 2', async (_, flag, path) => {
+    writeFileSync(join(folder, 'file'), '');
+    const command = server(flag);
+    expect(await command.ended).toBe(2);
+    expect(command.lines.map(({ level, msg }) => [level, msg])).toEqual([
+      ['error', expect.stringContaining(join(folder, path))],
+    ]);
+  });
+
+  // Elsewhere nothing keeps a second server out: docs/decisions/042-one-server-one-directory.md.
+  test.runIf(process.platform === 'linux')(
+    'a data directory that is taken is an error of one line: exit code 1',
+    async () => {
+      await server().port();
+      const second = server();
+      expect(await second.ended).toBe(1);
+      expect(second.lines.map(({ level, msg }) => [level, msg])).toEqual([
+        ['error', expect.stringContaining(join(folder, 'data'))],
+      ]);
+    },
+  );
+
   test('data that must not be served is an error that names the file: exit code 3', async () => {
     mkdirSync(join(folder, 'data', 'version-2'), { recursive: true });
     writeFileSync(join(folder, 'data', 'version-2', 'log.1'), 'this is no log of any kind');
