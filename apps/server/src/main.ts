@@ -54,7 +54,7 @@ async function main(): Promise<number> {
     });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`zebu-server: ${error.message}\n`);
+    for (const { message } of error.problems) process.stderr.write(`zebu-server: ${message}\n`);
     return ExitCode.wrongConfiguration;
   }
   switch (parsed.action) {

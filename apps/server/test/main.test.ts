@@ -128,6 +128,14 @@ describe('what needs no server', () => {
       'zebu-server: tickTime: "0" (flag --tick-time) is not allowed: a whole number from 1 up (ms)\n',
     ],
     [
+      ['--tick-time=0', '--clientport=70000', '--snap-cuont=1'],
+      [
+        'zebu-server: --snap-cuont is not a flag: see zebu-server --help; did you mean --snap-count?\n',
+        'zebu-server: tickTime: "0" (flag --tick-time) is not allowed: a whole number from 1 up (ms)\n',
+        'zebu-server: clientPort: "70000" (flag --clientport) is not allowed: a whole number from 0 to 65535\n',
+      ].join(''),
+    ],
+    [
       ['nowhere.cfg'],
       "zebu-server: Cannot read nowhere.cfg: ENOENT: no such file or directory, open 'nowhere.cfg'\n",
     ],

@@ -5,37 +5,51 @@
 
 import { nodeHashName } from '../auth/digest-provider.ts';
 import { ConfigError } from './config-error.ts';
+import { Problems } from './problems.ts';
 import type { ServerConfig } from './server-config.ts';
 import { allowedValues, SETTINGS, type Setting, type ValueType } from './settings.ts';
 
-/** Throws ConfigError for the first field that holds what it must not. */
+/** Throws ConfigError when fields hold what they must not. */
 export function checkServerConfig(config: ServerConfig): void {
+  const problems = new Problems();
+  const wrong = new Set<string>();
+  const add = (field: string, error: ConfigError): void => {
+    wrong.add(field);
+    problems.add(error);
+  };
   for (const setting of SETTINGS) {
     if (setting.field === undefined) continue;
     const value = fieldOf(config, setting.field);
-    if (value !== undefined && !isAllowed(setting, value)) throw notAllowed(setting, value);
+    if (value !== undefined && !isAllowed(setting, value)) {
+      add(setting.field, notAllowed(setting, value));
+    }
+  }
+  for (const field of ['minSessionTimeoutMs', 'maxSessionTimeoutMs'] as const) {
+    // In a file -1 stands for the default; here the default is what is left out.
+    if (wrong.has(field) || config[field] >= 0) continue;
+    const value = `${config[field]}`;
+    const message = `${field}: ${value} is not allowed: 0 or more`;
+    add(field, new ConfigError(message, { key: field, value, allowed: '0 or more' }));
   }
   const { minSessionTimeoutMs, maxSessionTimeoutMs } = config;
-  if (minSessionTimeoutMs < 0 || maxSessionTimeoutMs < 0) {
-    // In a file -1 stands for the default; here the default is what is left out.
-    const field = minSessionTimeoutMs < 0 ? 'minSessionTimeoutMs' : 'maxSessionTimeoutMs';
-    throw new ConfigError(`${field}: ${config[field]} is not allowed: 0 or more`, {
-      key: field,
-      value: `${config[field]}`,
-    });
-  }
-  if (minSessionTimeoutMs > maxSessionTimeoutMs) {
-    throw new ConfigError(
-      `minSessionTimeoutMs ${minSessionTimeoutMs} must not be larger than maxSessionTimeoutMs ${maxSessionTimeoutMs}`,
-      { key: 'minSessionTimeoutMs', value: `${minSessionTimeoutMs}` },
+  const areTimeouts = !wrong.has('minSessionTimeoutMs') && !wrong.has('maxSessionTimeoutMs');
+  if (areTimeouts && minSessionTimeoutMs > maxSessionTimeoutMs) {
+    problems.add(
+      new ConfigError(
+        `minSessionTimeoutMs ${minSessionTimeoutMs} must not be larger than maxSessionTimeoutMs ${maxSessionTimeoutMs}`,
+        { key: 'minSessionTimeoutMs', value: `${minSessionTimeoutMs}` },
+      ),
     );
   }
-  if (nodeHashName(config.digestAlg) === undefined) {
-    throw new ConfigError(`digestAlg: ${JSON.stringify(config.digestAlg)} is no hash`, {
-      key: 'digestAlg',
-      value: config.digestAlg,
-    });
+  if (!wrong.has('digestAlg') && nodeHashName(config.digestAlg) === undefined) {
+    problems.add(
+      new ConfigError(`digestAlg: ${JSON.stringify(config.digestAlg)} is no hash`, {
+        key: 'digestAlg',
+        value: config.digestAlg,
+      }),
+    );
   }
+  problems.throwIfAny();
 }
 
 function fieldOf(config: ServerConfig, field: string): unknown {

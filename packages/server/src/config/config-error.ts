@@ -27,27 +27,39 @@ export function describeSource(source: SettingSource): string {
   }
 }
 
-/** The command exits with 2 on it. The fields are those of the message, for whoever shows them otherwise. */
+/**
+ * The command exits with 2 on it. The fields are those of the message, for whoever shows them otherwise.
+ * When several settings are wrong, the message has a line for each, and the other fields are those of the
+ * first: `problems` has them all.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly key: string | undefined;
   readonly value: string | undefined;
   readonly source: SettingSource | undefined;
   readonly allowed: string | undefined;
+  readonly #gathered: readonly ConfigError[] | undefined;
 
   constructor(
     message: string,
     facts: {
-      key?: string;
-      value?: string;
+      key?: string | undefined;
+      value?: string | undefined;
       source?: SettingSource | undefined;
-      allowed?: string;
+      allowed?: string | undefined;
     } = {},
+    gathered?: readonly ConfigError[],
   ) {
     super(message);
     this.key = facts.key;
     this.value = facts.value;
     this.source = facts.source;
     this.allowed = facts.allowed;
+    this.#gathered = gathered;
+  }
+
+  /** Everything that is wrong, each by itself: this error alone, or those that it stands for. */
+  get problems(): readonly ConfigError[] {
+    return this.#gathered ?? [this];
   }
 }

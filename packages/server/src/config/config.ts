@@ -1,8 +1,8 @@
 /**
  * Makes one ServerConfig of everything that was said: flags before environment before Java flags
- * before the file before the defaults. Reads what it is given a reader for, throws ConfigError for a
- * value that is not allowed, and keeps notes of what it did with the rest. Nobody else reads the
- * command line or the environment.
+ * before the file before the defaults. Reads what it is given a reader for, throws one ConfigError for
+ * all that is wrong, and keeps notes of what it did with the rest. Nobody else reads the command line or
+ * the environment.
  */
 
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { FOUR_LETTER_WORDS } from '../four-letter.ts';
 import { ConfigError, describeSource } from './config-error.ts';
 import { type ConfigInput, Draft, readText } from './draft.ts';
 import { clientAddressOfMembers, isAnyAddress, withoutBrackets } from './members.ts';
+import { Problems } from './problems.ts';
 import {
   type AuthProviderName,
   defaultServerConfig,
@@ -44,10 +45,12 @@ export interface ParsedConfig {
   readonly given: readonly Given[];
 }
 
-/** Reads the whole configuration. Throws ConfigError. */
+/** Reads the whole configuration. Throws ConfigError, whose `problems` are all that is wrong with it. */
 export function parseConfig(input: ConfigInput): ParsedConfig {
-  const line = readCommandLine(input.argv);
+  const problems = new Problems();
+  const line = readCommandLine(input.argv, problems);
   if (line.action === 'help' || line.action === 'version') {
+    problems.throwIfAny();
     const log = { level: 'info', format: 'auto' } as const;
     return {
       action: line.action,
@@ -60,14 +63,22 @@ export function parseConfig(input: ConfigInput): ParsedConfig {
   }
   const file = findFile(input, line);
   const fromFile =
-    file === undefined ? { given: [], notes: [] } : readFileSettings(file, readText(input, file));
+    file === undefined
+      ? undefined
+      : problems.attempt(() => readFileSettings(file, readText(input, file)));
   const fromEnvironment = readEnvironment(input.env);
   const draft = new Draft(
     input,
-    [...fromFile.given, ...fromEnvironment.given, ...line.given],
-    [...fromFile.notes, ...fromEnvironment.notes],
+    [...(fromFile?.given ?? []), ...fromEnvironment.given, ...line.given],
+    [...(fromFile?.notes ?? []), ...fromEnvironment.notes],
+    problems,
   );
-  draft.addDynamicFile();
+  problems.attempt(() => draft.addDynamicFile());
+  if (!problems.isEmpty) {
+    // What settings say together is judged only when all of them could be read.
+    readEach(draft);
+    problems.throwIfAny();
+  }
   const config = composeConfig(draft, file !== undefined);
   const log = {
     level: (draft.text('logLevel') ?? 'info') as LogLevel,
@@ -99,106 +110,91 @@ function findFile(
 }
 
 function composeConfig(draft: Draft, hasFile: boolean): ServerConfig {
-  refuseWhatIsRefused(draft);
-  const overrides = fieldsOf(draft);
-  const client = clientDoor(draft, hasFile);
-  const secure = secureDoor(draft);
-  if (client.port < 0 && secure.port < 0) {
+  const { problems } = draft;
+  const config = readEach(draft);
+  const add = (read: () => ServerConfigOverrides): void => {
+    Object.assign(config, problems.attempt(read));
+  };
+  problems.attempt(() => checkStandalone(draft));
+  add(() => clientDoor(draft, hasFile));
+  add(() => secureDoor(draft));
+  add(() => ({ dataDir: dataDirectory(draft, hasFile) }));
+  add(() => ({ dataLogDir: logDirectory(draft) }));
+  add(() => ({ serverId: readServerId(draft, dataDirectory(draft, hasFile)) }));
+  add(() => sessionTimeouts(draft));
+  problems.attempt(() => checkDigestAlgorithm(draft));
+  add(() => access(draft));
+  problems.throwIfAny();
+
+  if ((config.clientPort as number) < 0 && (config.secureClientPort as number) < 0) {
     const message =
       'No clientPort is set, nor a secureClientPort that opens: no client can connect';
     draft.notes.push({ level: 'warn', message });
   }
-  const dataDir = dataDirectory(draft, hasFile);
-  const dataLogDir = draft.text('dataLogDir');
-  const serverId = readServerId(draft, dataDir);
-  const tickTimeMs = overrides.tickTimeMs ?? defaultServerConfig().tickTimeMs;
   if (!hasFile || draft.given('maxClientCnxns') !== undefined) {
-    overrides.maxClientCnxns = Math.max(0, overrides.maxClientCnxns ?? 0);
+    config.maxClientCnxns = Math.max(0, config.maxClientCnxns ?? 0);
   } else {
-    overrides.maxClientCnxns = 60;
+    config.maxClientCnxns = 60;
   }
-  const config = defaultServerConfig({
-    ...overrides,
-    ...sessionTimeouts(draft, tickTimeMs),
-    ...access(draft, draft.given('secureClientPort') !== undefined),
-    tls: secure.tls,
-    dataDir,
-    dataLogDir: dataLogDir === undefined ? undefined : draft.resolvePath(dataLogDir),
-    fourLetterWhitelist: whitelist(draft, overrides.readOnlyModeEnabled === true),
-    serverId,
-    clientPort: client.port,
-    clientPortAddress: client.address,
-    secureClientPort: secure.port,
-    secureClientPortAddress: secure.address,
-  });
-  if (config.extendedTypesEnabled && serverId > 254) {
-    throw new ConfigError(
-      `extendedTypesEnabled needs a server id up to 254, and ${dataDir}/myid says ${serverId}`,
-    );
-  }
-  return config;
-}
-
-function refuseWhatIsRefused(draft: Draft): void {
-  for (const { key, text, source, setting } of draft.all()) {
-    if (setting.status !== 'refused') continue;
-    if (setting.type.kind === 'boolean' && draft.value(key) === false) continue;
-    throw new ConfigError(
-      `${key}: ${JSON.stringify(text)} (${describeSource(source)}) is refused: ${setting.reason}`,
-      {
-        key,
-        value: text,
-        source,
-      },
-    );
-  }
+  config.fourLetterWhitelist = whitelist(draft, config.readOnlyModeEnabled === true);
+  return defaultServerConfig(config);
 }
 
 type MutableOverrides = {
   -readonly [Key in keyof ServerConfigOverrides]: ServerConfigOverrides[Key];
 };
 
-// Every setting whose row names a field. A wrong value of one that is ignored is no error.
-function fieldsOf(draft: Draft): MutableOverrides {
+// Every setting by itself: the values of those whose row names a field, and what is wrong with any of
+// them. A wrong value of one that is ignored is no error.
+function readEach(draft: Draft): MutableOverrides {
   const fields: Record<string, unknown> = {};
-  for (const { key, setting } of draft.all()) {
-    if (setting.status !== 'honoured') continue;
-    const value = draft.value(key);
-    if (setting.field === undefined || value === undefined) continue;
-    const [group, field] = setting.field.split('.') as [string, string | undefined];
-    // An empty text is a setting left out.
-    const meant = value === '' ? undefined : value;
-    if (field === undefined) fields[group] = meant;
-    else fields[group] = { ...(fields[group] as object | undefined), [field]: meant };
-  }
+  for (const given of draft.all()) draft.problems.attempt(() => readOne(draft, given, fields));
   return fields as MutableOverrides;
 }
 
-interface Door {
-  /** -1: none. */
-  readonly port: number;
-  readonly address: string | undefined;
+function readOne(
+  draft: Draft,
+  { key, text, source, setting }: Given,
+  fields: Record<string, unknown>,
+): void {
+  if (setting.status === 'ignored') return;
+  if (setting.status === 'refused') {
+    if (setting.type.kind === 'boolean' && draft.value(key) === false) return;
+    throw new ConfigError(
+      `${key}: ${JSON.stringify(text)} (${describeSource(source)}) is refused: ${setting.reason}`,
+      { key, value: text, source },
+    );
+  }
+  const value = draft.value(key);
+  if (setting.field === undefined || value === undefined) return;
+  const [group, field] = setting.field.split('.') as [string, string | undefined];
+  // An empty text is a setting left out.
+  const meant = value === '' ? undefined : value;
+  if (field === undefined) fields[group] = meant;
+  else fields[group] = { ...(fields[group] as object | undefined), [field]: meant };
+}
+
+function checkStandalone(draft: Draft): void {
+  if (draft.isTrue('standaloneEnabled', true)) return;
+  const members = draft.family('server.N');
+  const { source } = draft.given('standaloneEnabled') as Given;
+  if (members.length === 0) {
+    throw new ConfigError(
+      `standaloneEnabled=false (${describeSource(source)}) needs server.N lines, and there is none`,
+      { key: 'standaloneEnabled', value: 'false', source },
+    );
+  }
+  if (members.length === 1) {
+    draft.warn(source, 'an ensemble of one server runs on its own, as with standaloneEnabled=true');
+  }
 }
 
 // The port may stand in the one server.N line. Two places that say different things are an error, as
-// in QuorumPeerConfig.setupClientPort.
-function clientDoor(draft: Draft, hasFile: boolean): Door {
-  if (!draft.isTrue('standaloneEnabled', true)) {
-    const members = draft.family('server.N');
-    const { source } = draft.given('standaloneEnabled') as Given;
-    if (members.length === 0) {
-      throw new ConfigError(
-        `standaloneEnabled=false (${describeSource(source)}) needs server.N lines, and there is none`,
-        { key: 'standaloneEnabled', value: 'false', source },
-      );
-    }
-    if (members.length === 1) {
-      draft.warn(
-        source,
-        'an ensemble of one server runs on its own, as with standaloneEnabled=true',
-      );
-    }
-  }
+// in QuorumPeerConfig.setupClientPort. -1: no port.
+function clientDoor(
+  draft: Draft,
+  hasFile: boolean,
+): { clientPort: number; clientPortAddress: string | undefined } {
   const member = clientAddressOfMembers(draft.family('server.N'));
   const port = draft.value('clientPort') as number | undefined;
   const written = draft.text('clientPortAddress');
@@ -213,7 +209,9 @@ function clientDoor(draft: Draft, hasFile: boolean): Door {
       );
     }
   }
-  if (member !== undefined) return { port: member.port, address: member.address ?? address };
+  if (member !== undefined) {
+    return { clientPort: member.port, clientPortAddress: member.address ?? address };
+  }
   if (port === undefined && written !== undefined && hasFile) {
     const { source } = draft.given('clientPortAddress') as Given;
     throw new ConfigError(
@@ -221,15 +219,20 @@ function clientDoor(draft: Draft, hasFile: boolean): Door {
       { key: 'clientPortAddress', value: written, source },
     );
   }
-  return { port: port ?? (hasFile ? -1 : 2181), address };
+  return { clientPort: port ?? (hasFile ? -1 : 2181), clientPortAddress: address };
 }
 
-function secureDoor(draft: Draft): Door & { readonly tls: ServerConfig['tls'] } {
+function secureDoor(draft: Draft): {
+  secureClientPort: number;
+  secureClientPortAddress: string | undefined;
+  tls: ServerConfig['tls'];
+} {
   const port = draft.value('secureClientPort') as number | undefined;
   const written = draft.text('secureClientPortAddress');
   const address = written === undefined ? undefined : withoutBrackets(written);
+  const shut = { secureClientPort: -1, secureClientPortAddress: address, tls: undefined };
   if (port === undefined) {
-    if (written === undefined) return { port: -1, address, tls: undefined };
+    if (written === undefined) return shut;
     const { source } = draft.given('secureClientPortAddress') as Given;
     throw new ConfigError(
       `secureClientPortAddress (${describeSource(source)}) is set but secureClientPort is not`,
@@ -241,13 +244,14 @@ function secureDoor(draft: Draft): Door & { readonly tls: ServerConfig['tls'] } 
     given: (key) => draft.given(key),
     readFile: (path) => draft.readFile(path),
     resolvePath: (path) => draft.resolvePath(path),
+    problems: draft.problems,
   });
   if ('shut' in tls) {
     const { source } = draft.given('secureClientPort') as Given;
     draft.warn(source, `secureClientPort ${port} stays shut: ${tls.shut}`);
-    return { port: -1, address, tls: undefined };
+    return shut;
   }
-  return { port, address, tls };
+  return { secureClientPort: port, secureClientPortAddress: address, tls };
 }
 
 function dataDirectory(draft: Draft, hasFile: boolean): string {
@@ -257,7 +261,12 @@ function dataDirectory(draft: Draft, hasFile: boolean): string {
   return draft.resolvePath(dataDir ?? 'data');
 }
 
-// One decimal number in the first line (QuorumPeerConfig.setupMyId).
+function logDirectory(draft: Draft): string | undefined {
+  const dataLogDir = draft.text('dataLogDir');
+  return dataLogDir === undefined ? undefined : draft.resolvePath(dataLogDir);
+}
+
+// One decimal number in the first line (QuorumPeerConfig.setupMyId). TTL znodes leave one byte for it.
 function readServerId(draft: Draft, dataDir: string): number {
   const path = `${dataDir}/myid`;
   const content = draft.readFileIfAny(path);
@@ -269,13 +278,21 @@ function readServerId(draft: Draft, dataDir: string): number {
       value: line,
     });
   }
-  return Number(line);
+  const serverId = Number(line);
+  if (serverId > 254 && draft.isTrue('extendedTypesEnabled', false)) {
+    throw new ConfigError(
+      `extendedTypesEnabled needs a server id up to 254, and ${path} says ${serverId}`,
+    );
+  }
+  return serverId;
 }
 
-function sessionTimeouts(
-  draft: Draft,
-  tickTimeMs: number,
-): { minSessionTimeoutMs: number; maxSessionTimeoutMs: number } {
+function sessionTimeouts(draft: Draft): {
+  minSessionTimeoutMs: number;
+  maxSessionTimeoutMs: number;
+} {
+  const tickTimeMs =
+    (draft.value('tickTime') as number | undefined) ?? defaultServerConfig().tickTimeMs;
   const limit = (key: string, ticks: number) => {
     const value = draft.value(key) as number | undefined;
     return value === undefined || value < 0 ? tickTimeMs * ticks : value;
@@ -326,8 +343,7 @@ const AUTH_PROVIDERS: Readonly<Record<string, AuthProviderName>> = {
   ensemble: 'ensemble',
 };
 
-function access(draft: Draft, hasSecurePort: boolean): ServerConfigOverrides {
-  const providers = authProviders(draft, hasSecurePort);
+function checkDigestAlgorithm(draft: Draft): void {
   const algorithm = draft.text('DigestAuthenticationProvider.digestAlg');
   if (algorithm !== undefined && nodeHashName(algorithm) === undefined) {
     const given = draft.given('DigestAuthenticationProvider.digestAlg') as Given;
@@ -336,6 +352,10 @@ function access(draft: Draft, hasSecurePort: boolean): ServerConfigOverrides {
       { key: given.key, value: algorithm, source: given.source },
     );
   }
+}
+
+function access(draft: Draft): ServerConfigOverrides {
+  const providers = authProviders(draft, draft.given('secureClientPort') !== undefined);
   return {
     authProviders: providers,
     superUsers: [
@@ -386,9 +406,11 @@ function enforcedAuth(
   }
   for (const scheme of schemes) {
     if ((providers as readonly string[]).includes(scheme)) continue;
-    throw new ConfigError(
-      `${place}: scheme ${scheme} is not available; these are: ${providers.join(', ')}`,
-      facts,
+    draft.problems.add(
+      new ConfigError(
+        `${place}: scheme ${scheme} is not available; these are: ${providers.join(', ')}`,
+        facts,
+      ),
     );
   }
   if (schemes.every((scheme) => scheme === 'sasl' || scheme === 'ensemble')) {

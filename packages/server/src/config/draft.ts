@@ -5,13 +5,8 @@
 
 import { resolve } from 'node:path';
 import { ConfigError, describeSource, type SettingSource } from './config-error.ts';
-import {
-  allowedValues,
-  type FoundSetting,
-  findByKey,
-  parseValue,
-  type SettingValue,
-} from './settings.ts';
+import type { Problems } from './problems.ts';
+import { allowedValues, findByKey, parseValue, type SettingValue } from './settings.ts';
 import { type ConfigNote, entriesOf, type Given } from './sources.ts';
 
 /** Where the configuration comes from. */
@@ -28,13 +23,21 @@ export interface ConfigInput {
 /** The settings that count, by key, and what is to be said about them. */
 export class Draft {
   readonly notes: ConfigNote[];
+  /** What is wrong so far. */
+  readonly problems: Problems;
   readonly #input: ConfigInput;
   readonly #given = new Map<string, Given>();
   readonly #raised = new Set<string>();
 
-  constructor(input: ConfigInput, given: readonly Given[], notes: ConfigNote[]) {
+  constructor(
+    input: ConfigInput,
+    given: readonly Given[],
+    notes: ConfigNote[],
+    problems: Problems,
+  ) {
     this.#input = input;
     this.notes = notes;
+    this.problems = problems;
     for (const one of given) this.#given.set(one.key, one);
   }
 
@@ -100,39 +103,38 @@ export class Draft {
     }
   }
 
-  /** Adds the server.N lines of dynamicConfigFile (QuorumPeerConfig.parse). */
+  /** Adds the server.N lines of dynamicConfigFile (QuorumPeerConfig.parse). Throws ConfigError. */
   addDynamicFile(): void {
     const pointer = this.#given.get('dynamicConfigFile');
     if (pointer === undefined) return;
-    const [misplaced] = [
-      ...this.family('server.N'),
-      ...this.family('group.N'),
-      ...this.family('weight.N'),
-    ];
-    if (misplaced !== undefined) {
-      throw new ConfigError(
-        `${misplaced.key} (${describeSource(misplaced.source)}) must be in the dynamic file ${pointer.text}`,
-        { key: misplaced.key, value: misplaced.text, source: misplaced.source },
+    for (const { key, text, source, setting } of this.all()) {
+      if (!DYNAMIC_KEYS.includes(setting.key)) continue;
+      this.problems.add(
+        new ConfigError(
+          `${key} (${describeSource(source)}) must be in the dynamic file ${pointer.text}`,
+          { key, value: text, source },
+        ),
       );
     }
     const path = this.resolvePath(pointer.text);
     for (const { key, value, line } of entriesOf(path, this.readFile(path))) {
       const found = findByKey(key);
-      const isMember =
-        found !== undefined && ['server.N', 'group.N', 'weight.N'].includes(found.setting.key);
       const source = { kind: 'file', path, line } as const;
-      if (!isMember) {
-        const reason =
-          key === 'version'
-            ? 'the name of the file holds it'
-            : 'only servers, groups and weights may';
-        throw new ConfigError(`${path}:${line}: ${key} must not be in a dynamic file: ${reason}`, {
+      if (found !== undefined && DYNAMIC_KEYS.includes(found.setting.key)) {
+        this.#given.set(key, { ...found, text: value, source });
+        continue;
+      }
+      const reason =
+        key === 'version'
+          ? 'the name of the file holds it'
+          : 'only servers, groups and weights may';
+      this.problems.add(
+        new ConfigError(`${path}:${line}: ${key} must not be in a dynamic file: ${reason}`, {
           key,
           value,
           source,
-        });
-      }
-      this.#given.set(key, { ...(found as FoundSetting), text: value, source });
+        }),
+      );
     }
   }
 
@@ -156,6 +158,9 @@ export class Draft {
     }
   }
 }
+
+/** What belongs into the dynamic file, and nothing else does. */
+const DYNAMIC_KEYS = ['server.N', 'group.N', 'weight.N'];
 
 function notAllowed({ key, text, source, setting }: Given): ConfigError {
   const value = setting.secret ? '(not shown)' : text;

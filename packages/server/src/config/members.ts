@@ -4,6 +4,7 @@
  */
 
 import { ConfigError, describeSource } from './config-error.ts';
+import { Problems } from './problems.ts';
 import type { Given } from './sources.ts';
 
 /** One member of an ensemble, as far as a server on its own needs it. */
@@ -25,7 +26,11 @@ const FORM =
 
 /** The client address in the one server.N line; undefined when there is none. Throws ConfigError. */
 export function clientAddressOfMembers(lines: readonly Given[]): ClientAddress | undefined {
-  const members = lines.map(parseMember);
+  const problems = new Problems();
+  const members = lines
+    .map((line) => problems.attempt(() => parseMember(line)))
+    .filter((member) => member !== undefined);
+  problems.throwIfAny();
   const participants = members.filter(({ role }) => role === 'participant');
   if (members.length > participants.length && participants.length <= 1) {
     throw refusal(members, 'Observers without a quorum are no ensemble');

@@ -8,6 +8,8 @@
  * means nothing here, and why; `refused`, because leaving it out in silence would harm the user.
  */
 
+import { nearestName } from './nearest-name.ts';
+
 /** Which values a key takes. `unit` is for the reader; `scale` turns it into the field's own unit. */
 export type ValueType =
   | { readonly kind: 'boolean' }
@@ -501,9 +503,14 @@ export function findByLooseName(name: string): FoundSetting | undefined {
   return undefined;
 }
 
-/** The known key that a misspelt one most likely means, if it differs in case or punctuation only. */
-export function similarKey(name: string): string | undefined {
-  return byLooseName.get(looseName(name.replace(/^zookeeper\./, '')))?.key;
+/**
+ * The known name that a misspelt one most likely means, in whatever case and punctuation: a key, an
+ * alias, or one of `others`. Undefined when none is near.
+ */
+export function similarName(name: string, others: readonly string[] = []): string | undefined {
+  const known = new Map([...exactKeys.keys(), ...others].map((one) => [looseName(one), one]));
+  const nearest = nearestName(looseName(name.replace(/^zookeeper\./, '')), known.keys());
+  return nearest === undefined ? undefined : known.get(nearest);
 }
 
 function looseName(name: string): string {

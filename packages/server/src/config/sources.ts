@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, type SettingSource } from './config-error.ts';
+import type { Problems } from './problems.ts';
 import {
   environmentName,
   type FoundSetting,
@@ -13,7 +14,7 @@ import {
   findByProperty,
   flagName,
   type Setting,
-  similarKey,
+  similarName,
 } from './settings.ts';
 import { CfgSyntaxError, parseZooCfg } from './zoo-cfg.ts';
 
@@ -55,15 +56,18 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   '--print-config': 'print-config',
 };
 
+/** Flags that are no settings, for whoever misspells one. */
+const OTHER_FLAGS = ['help', 'version', 'print-config', 'config'];
+
 // What else zkServer.sh can be asked: there is no daemon to start or stop here.
 const SCRIPT_ACTIONS = ['start', 'stop', 'restart', 'status', 'print-cmd'];
 
 /**
  * `[start-foreground] FILE`, or `<clientPort> <dataDir> [tickTime] [maxClientCnxns]`, or neither, with
  * flags anywhere: `--client-port 2181`, `--clientPort=2181`, `--skipACL yes`; a flag of true or false
- * may stand alone. Throws ConfigError.
+ * may stand alone. What is wrong with it is added to the problems.
  */
-export function readCommandLine(argv: readonly string[]): CommandLine {
+export function readCommandLine(argv: readonly string[], problems: Problems): CommandLine {
   let action: Action = 'run';
   let file: string | undefined;
   const positional: string[] = [];
@@ -82,15 +86,22 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
       const next = argv[i + 1];
       if (flag === '--config') {
         file = equals < 0 ? next : argument.slice(equals + 1);
-        if (file === undefined) throw new ConfigError('--config needs the path of a file');
+        if (file === undefined) problems.add(new ConfigError('--config needs the path of a file'));
         if (equals < 0) i++;
         continue;
       }
-      const found = findFlag(flag);
+      const found = findByLooseName(flag.slice(2));
+      if (found === undefined) {
+        problems.add(noFlag(flag));
+        // The next word, if it is no flag, was most likely meant as its value.
+        if (equals < 0 && next?.startsWith('-') === false) i++;
+        continue;
+      }
       const isSwitch =
         equals < 0 && isTruth(found.setting) && !/^(true|false|yes|no)$/i.test(next ?? '');
       if (equals < 0 && !isSwitch && next === undefined) {
-        throw new ConfigError(`${flag} needs a value`, { key: found.key });
+        problems.add(new ConfigError(`${flag} needs a value`, { key: found.key }));
+        continue;
       }
       const text = isSwitch
         ? truthOf(found.setting)
@@ -100,28 +111,37 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
       if (equals < 0 && !isSwitch) i++;
       given.push({ ...found, text: text.trim(), source: { kind: 'flag', flag } });
     } else if (argument.startsWith('-') && !/^-\d/.test(argument)) {
-      throw new ConfigError(`${argument} is not a flag: see zebu-server --help`);
+      problems.add(noFlag(argument));
     } else {
       positional.push(argument);
     }
   }
   const isScript = positional[0] === 'start-foreground';
-  const rest = readPositional(isScript ? positional.slice(1) : positional);
+  const rest = readPositional(isScript ? positional.slice(1) : positional, problems);
   return { action, isScript, file: rest.file ?? file, given: [...rest.given, ...given] };
 }
 
-function readPositional(positional: string[]): { file: string | undefined; given: Given[] } {
+function readPositional(
+  positional: string[],
+  problems: Problems,
+): { file: string | undefined; given: Given[] } {
   const [command] = positional;
   if (command !== undefined && SCRIPT_ACTIONS.includes(command)) {
-    throw new ConfigError(
-      `zebu-server has no ${command}: it runs in the foreground (zebu-server FILE) and ends on SIGTERM`,
+    problems.add(
+      new ConfigError(
+        `zebu-server has no ${command}: it runs in the foreground (zebu-server FILE) and ends on SIGTERM`,
+      ),
     );
+    return { file: undefined, given: [] };
   }
   if (positional.length <= 1) return { file: positional[0], given: [] };
   if (positional.length > 4) {
-    throw new ConfigError(
-      `${positional.length} arguments are too many: zebu-server <clientPort> <dataDir> [tickTime] [maxClientCnxns]`,
+    problems.add(
+      new ConfigError(
+        `${positional.length} arguments are too many: zebu-server <clientPort> <dataDir> [tickTime] [maxClientCnxns]`,
+      ),
     );
+    return { file: undefined, given: [] };
   }
   const keys = ['clientPort', 'dataDir', 'tickTime', 'maxClientCnxns'];
   const given = positional.map((text, index) => ({
@@ -132,10 +152,16 @@ function readPositional(positional: string[]): { file: string | undefined; given
   return { file: undefined, given };
 }
 
-function findFlag(flag: string): FoundSetting {
-  const found = findByLooseName(flag.slice(2));
-  if (found !== undefined) return found;
-  throw new ConfigError(`${flag} is not a flag: see zebu-server --help`);
+function noFlag(flag: string): ConfigError {
+  const [name = ''] = flag.replace(/^-+/, '').split('=');
+  const similar = similarName(name, OTHER_FLAGS);
+  return new ConfigError(
+    `${flag} is not a flag: see zebu-server --help${hint(similar && `--${flagName(similar)}`)}`,
+  );
+}
+
+function hint(similar: string | undefined): string {
+  return similar === undefined ? '' : `; did you mean ${similar}?`;
 }
 
 function isTruth({ type }: Setting): boolean {
@@ -168,12 +194,9 @@ export function readFileSettings(
       given.push({ ...found, text: value, source: { kind: 'file', path, line } });
       continue;
     }
-    const similar = similarKey(key);
     notes.push({
       level: 'warn',
-      message:
-        `${path}:${line}: ${key} is not known, and taken for the system property zookeeper.${key}, which nothing reads` +
-        (similar === undefined ? '' : `; did you mean ${similar}?`),
+      message: `${path}:${line}: ${key} is not known, and taken for the system property zookeeper.${key}, which nothing reads${hint(similarName(key))}`,
     });
   }
   return { given, notes };
@@ -212,9 +235,10 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
       if (found !== undefined) {
         given.push({ ...found, text, source: { kind: 'jvmflags', variable, property } });
       } else if (property.startsWith('zookeeper.')) {
+        const similar = similarName(property);
         notes.push({
           level: 'warn',
-          message: `-D${property} in ${variable} sets nothing that is known`,
+          message: `-D${property} in ${variable} sets nothing that is known${hint(similar && `-Dzookeeper.${similar}`)}`,
         });
       }
     }
@@ -223,9 +247,14 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     const text = env[variable];
     if (!variable.startsWith('ZEBU_') || text === undefined) continue;
     if (OTHER_VARIABLES.includes(variable) || variable.startsWith('ZEBU_TEST_')) continue;
-    const found = findByLooseName(variable.slice('ZEBU_'.length));
+    const name = variable.slice('ZEBU_'.length);
+    const found = findByLooseName(name);
     if (found === undefined) {
-      notes.push({ level: 'warn', message: `Variable ${variable} sets nothing that is known` });
+      const similar = similarName(name);
+      notes.push({
+        level: 'warn',
+        message: `Variable ${variable} sets nothing that is known${hint(similar && environmentName(similar))}`,
+      });
       continue;
     }
     given.push({ ...found, text: text.trim(), source: { kind: 'environment', variable } });

@@ -5,6 +5,7 @@
 
 import { getCiphers } from 'node:tls';
 import { ConfigError, describeSource } from './config-error.ts';
+import type { Problems } from './problems.ts';
 import type { TlsConfig, TlsStore } from './server-config.ts';
 import type { Given } from './sources.ts';
 
@@ -15,9 +16,10 @@ export interface TlsSources {
   given(key: string): Given | undefined;
   readFile(path: string): string;
   resolvePath(path: string): string;
+  readonly problems: Problems;
 }
 
-/** TLS, or why there is none. Throws ConfigError for values that cannot be meant. */
+/** TLS, or why there is none. Throws ConfigError for values that cannot be meant, or adds it. */
 export function readTls(sources: TlsSources): TlsConfig | { readonly shut: string } {
   const keyStore = readStore(sources, 'keyStore');
   if (keyStore === undefined) return { shut: 'ssl.keyStore.location is not set' };
@@ -41,8 +43,8 @@ export function readTls(sources: TlsSources): TlsConfig | { readonly shut: strin
     keyStore,
     trustStore,
     clientAuth,
-    enabledProtocols: readProtocols(sources),
-    ciphers: readCiphers(sources),
+    enabledProtocols: sources.problems.attempt(() => readProtocols(sources)) ?? [],
+    ciphers: sources.problems.attempt(() => readCiphers(sources)),
   };
 }
 

@@ -58,3 +58,34 @@ test.each<[object, string]>([
   expect(check).toThrow(ConfigError);
   expect(check).toThrow(message);
 });
+
+test('all that is wrong is told at once, and nothing that only follows from it', () => {
+  const overrides = {
+    tickTimeMs: 0,
+    clientPort: 70_000,
+    minSessionTimeoutMs: 5,
+    maxSessionTimeoutMs: -1,
+    digestAlg: 'ROT13',
+  };
+  let thrown: unknown;
+  try {
+    checkServerConfig(defaultServerConfig(overrides));
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(ConfigError);
+  const { message, key, problems } = thrown as ConfigError;
+  expect(message.split('\n')).toEqual([
+    'clientPort: 70000 is not allowed (clientPort): a whole number from 0 to 65535',
+    'tickTimeMs: 0 is not allowed (tickTime): a whole number from 1 up (ms)',
+    'maxSessionTimeoutMs: -1 is not allowed: 0 or more',
+    'digestAlg: "ROT13" is no hash',
+  ]);
+  expect(key).toBe('clientPort');
+  expect(problems.map((one) => one.key)).toEqual([
+    'clientPort',
+    'tickTimeMs',
+    'maxSessionTimeoutMs',
+    'digestAlg',
+  ]);
+});

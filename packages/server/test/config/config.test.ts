@@ -114,6 +114,21 @@ describe('ways to be called', () => {
     ],
     ['an unknown flag', ['--wings=2'], '--wings is not a flag: see zebu-server --help'],
     ['an unknown short flag', ['-x'], '-x is not a flag: see zebu-server --help'],
+    [
+      'a misspelt flag',
+      ['--tick-tme', '500'],
+      '--tick-tme is not a flag: see zebu-server --help; did you mean --tick-time?',
+    ],
+    [
+      'a flag with one dash',
+      ['-clientPort=2181'],
+      '-clientPort=2181 is not a flag: see zebu-server --help; did you mean --client-port?',
+    ],
+    [
+      'a misspelt flag that is no setting',
+      ['--print-confg'],
+      '--print-confg is not a flag: see zebu-server --help; did you mean --print-config?',
+    ],
     ['a flag without its value', ['--client-port'], '--client-port needs a value'],
     [
       'a command of zkServer.sh',
@@ -122,6 +137,12 @@ describe('ways to be called', () => {
     ],
   ])('%s is an error', (_, argv, message) => {
     expect(errorOf(() => parse({ argv })).message).toContain(message);
+  });
+
+  test('a flag that is near none has no hint', () => {
+    expect(errorOf(() => parse({ argv: ['--wings=2'] })).message).toBe(
+      '--wings is not a flag: see zebu-server --help',
+    );
   });
 
   test.each<[string[], string]>([
@@ -225,8 +246,12 @@ describe('the environment', () => {
   test('an unknown variable or property is told', () => {
     const env = { ZEBU_CLIENT_PROT: '1', JVMFLAGS: '-Dzookeeper.snapCuont=1' };
     expect(warnings(parse({ env }))).toEqual([
-      '-Dzookeeper.snapCuont in JVMFLAGS sets nothing that is known',
-      'Variable ZEBU_CLIENT_PROT sets nothing that is known',
+      '-Dzookeeper.snapCuont in JVMFLAGS sets nothing that is known; did you mean -Dzookeeper.snapCount?',
+      'Variable ZEBU_CLIENT_PROT sets nothing that is known; did you mean ZEBU_CLIENT_PORT?',
+    ]);
+    expect(warnings(parse({ env: { ZEBU_WINGS: '2', JVMFLAGS: '-Dzookeeper.wings=2' } }))).toEqual([
+      '-Dzookeeper.wings in JVMFLAGS sets nothing that is known',
+      'Variable ZEBU_WINGS sets nothing that is known',
     ]);
   });
 
@@ -248,6 +273,105 @@ describe('the environment', () => {
     ],
   ])('a wrong value names its %s', (_, situation, message) => {
     expect(errorOf(() => parse(situation)).message).toBe(message);
+  });
+});
+
+describe('several things that are wrong are told at once', () => {
+  const messages = (situation: Situation) =>
+    errorOf(() => parse(situation)).problems.map(({ message }) => message);
+  const ofFile = (lines: string, more: Situation = {}) =>
+    messages({ ...more, argv: ['z', ...(more.argv ?? [])], files: { z: lines } });
+
+  test('wrong values, wherever they come from, and what they are wrong about together', () => {
+    const lines =
+      'tickTime=0\nclientPort=70000\nssl.crl=true\nminSessionTimeout=5\nmaxSessionTimeout=4\nsecureClientPortAddress=::1';
+    const env = { ZEBU_SNAP_COUNT: 'x' };
+    const expected = [
+      'tickTime: "0" (z:1) is not allowed: a whole number from 1 up (ms)',
+      'clientPort: "70000" (z:2) is not allowed: a whole number from 0 to 65535',
+      'ssl.crl: "true" (z:3) is refused: this version cannot check revocation, and would let revoked clients in',
+      'snapCount: "x" (variable ZEBU_SNAP_COUNT) is not allowed: a whole number from 2 up (txns)',
+      'skipACL: "true" (flag --skip-acl) is not allowed: yes or no',
+      'secureClientPortAddress (z:6) is set but secureClientPort is not',
+      'dataDir is not set',
+    ];
+    // Without a tick time the session timeouts cannot be judged.
+    expect(ofFile(lines, { env, argv: ['--skip-acl=true'] })).toEqual(expected);
+  });
+
+  test('the error as a whole has a line for each, and the parts of the first', () => {
+    const error = errorOf(() => parseFile('tickTime=x\nsnapCount=y'));
+    expect(error.message.split('\n')).toEqual(error.problems.map(({ message }) => message));
+    expect(error).toMatchObject({ key: 'tickTime', value: 'x', source: { line: 3 } });
+    expect(error.problems.map(({ key, value, allowed }) => [key, value, allowed])).toEqual([
+      ['tickTime', 'x', 'a whole number from 1 up (ms)'],
+      ['snapCount', 'y', 'a whole number from 2 up (txns)'],
+    ]);
+  });
+
+  test('one error is its only problem', () => {
+    const error = errorOf(() => parseFile('tickTime=x'));
+    expect(error.problems).toEqual([error]);
+  });
+
+  test.each<[string, string, string[]]>([
+    [
+      'a wrong port is not a missing one',
+      'dataDir=/d\nclientPort=x\nclientPortAddress=::1',
+      ['clientPort: '],
+    ],
+    [
+      'a wrong tick time is not judged further',
+      'dataDir=/d\ntickTime=0\nmaxSessionTimeout=1',
+      ['tickTime: '],
+    ],
+    [
+      'a wrong secure port is not a missing one',
+      'dataDir=/d\nsecureClientPort=x\nsecureClientPortAddress=::1',
+      ['secureClientPort: '],
+    ],
+    ['a data directory without a name is not a missing one', 'dataDir=', ['dataDir: ""']],
+    [
+      'each member',
+      'dataDir=/d\nserver.1=a\nserver.2=b\nclientPortAddress=::1',
+      ['server.1: ', 'server.2: '],
+    ],
+    [
+      'each scheme',
+      'dataDir=/d\nenforce.auth.enabled=true\nenforce.auth.schemes=x509,sasl',
+      ['enforce.auth.enabled (z:2): scheme x509', 'enforce.auth.enabled (z:2): scheme sasl'],
+    ],
+    [
+      'protocols and ciphers',
+      'dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=/k.pem\nssl.trustStore.location=/t.pem\nssl.enabledProtocols=SSLv3\nssl.ciphersuites=X',
+      ['ssl.enabledProtocols: ', 'ssl.ciphersuites: '],
+    ],
+    [
+      'what does not belong into a dynamic file, and what belongs nowhere else',
+      'dataDir=/d\nserver.1=a:1:2;1\ndynamicConfigFile=z\ntickTime=0',
+      ['server.1 (z:2) must', '/here/z: ', 'tickTime: "0"'],
+    ],
+  ])('%s', (_, lines, starts) => {
+    const found = ofFile(lines);
+    expect(found).toEqual(starts.map((start) => expect.stringContaining(start)));
+  });
+
+  test('a command line, with the values of the flags that are known', () => {
+    const argv = ['--tick-tme', '500', '--snap-count=x', '-q', '--wings=1', '--client-port'];
+    expect(messages({ argv })).toEqual([
+      '--tick-tme is not a flag: see zebu-server --help; did you mean --tick-time?',
+      '-q is not a flag: see zebu-server --help',
+      '--wings is not a flag: see zebu-server --help',
+      '--client-port needs a value',
+      'snapCount: "x" (flag --snap-count) is not allowed: a whole number from 2 up (txns)',
+    ]);
+  });
+
+  test('a file that cannot be read, with the values of the flags, but not what it may have set', () => {
+    expect(messages({ argv: ['nowhere.cfg', '--snap-count=x'] })).toEqual([
+      "Cannot read nowhere.cfg: ENOENT: no such file or directory, open 'nowhere.cfg'",
+      'snapCount: "x" (flag --snap-count) is not allowed: a whole number from 2 up (txns)',
+    ]);
   });
 });
 
@@ -420,9 +544,10 @@ describe('zoo.cfg', () => {
   });
 
   test('unknown keys are told, with a hint where one is near', () => {
-    expect(warnings(parseFile('colour=blue\ntickTIME=1'))).toEqual([
+    expect(warnings(parseFile('colour=blue\ntickTIME=1\nmaxClientCnxn=1'))).toEqual([
       'zoo.cfg:3: colour is not known, and taken for the system property zookeeper.colour, which nothing reads',
       'zoo.cfg:4: tickTIME is not known, and taken for the system property zookeeper.tickTIME, which nothing reads; did you mean tickTime?',
+      'zoo.cfg:5: maxClientCnxn is not known, and taken for the system property zookeeper.maxClientCnxn, which nothing reads; did you mean maxClientCnxns?',
     ]);
   });
 

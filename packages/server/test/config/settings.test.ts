@@ -10,7 +10,7 @@ import {
   flagName,
   parseValue,
   SETTINGS,
-  similarKey,
+  similarName,
   type ValueType,
 } from '../../src/config/settings.ts';
 
@@ -105,9 +105,12 @@ describe('finding a setting', () => {
 
   test('a key in the file is spelt exactly, and a near miss has a hint', () => {
     expect(findByKey('clientport')).toBeUndefined();
-    expect(similarKey('clientport')).toBe('clientPort');
-    expect(similarKey('zookeeper.snapCount')).toBe('snapCount');
-    expect(similarKey('nothing')).toBeUndefined();
+    expect(similarName('clientport')).toBe('clientPort');
+    expect(similarName('clientPrt')).toBe('clientPort');
+    expect(similarName('zookeeper.snapCount')).toBe('snapCount');
+    expect(similarName('super-digset')).toBe('superDigest');
+    expect(similarName('confg', ['config'])).toBe('config');
+    expect(similarName('nothing')).toBeUndefined();
   });
 });
 

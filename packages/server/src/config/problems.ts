@@ -1,0 +1,39 @@
+/**
+ * Gathers what is wrong with a configuration while it is read, so that all of it is told at once. What
+ * follows from a wrong value only must not be added: a step that needs the value throws instead.
+ */
+
+import { ConfigError } from './config-error.ts';
+
+export class Problems {
+  /** By message: several steps may meet the same wrong value. */
+  readonly #errors = new Map<string, ConfigError>();
+
+  get isEmpty(): boolean {
+    return this.#errors.size === 0;
+  }
+
+  add(error: ConfigError): void {
+    for (const one of error.problems) this.#errors.set(one.message, one);
+  }
+
+  /** Runs a step of the reading. What it throws as ConfigError is added, and undefined returned. */
+  attempt<T>(step: () => T): T | undefined {
+    try {
+      return step();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      this.add(error);
+      return undefined;
+    }
+  }
+
+  /** Throws one ConfigError for all that was added, if anything was. */
+  throwIfAny(): void {
+    const errors = [...this.#errors.values()];
+    const [first] = errors;
+    if (first === undefined) return;
+    if (errors.length === 1) throw first;
+    throw new ConfigError(errors.map(({ message }) => message).join('\n'), first, errors);
+  }
+}
