@@ -30,7 +30,7 @@ import {
   TXN_HEADER_BYTES,
 } from '@zebu/protocol';
 import { skipAclVector } from './acl-cache.ts';
-import type { DataTree, TreeListener } from './data-tree.ts';
+import type { DataTree, PreparedTxns, TreeListener } from './data-tree.ts';
 import { CONTAINER_OWNER_HIGH, CONTAINER_OWNER_LOW, ttlOwnerHigh } from './owner-kind.ts';
 import { lastSlash, type PathId } from './path-table.ts';
 import { highInt32, joinInt64, swapInt32 } from './wire-order.ts';
@@ -52,6 +52,8 @@ export class TxnApplier {
   private timeLow = 0;
   private listener: TreeListener | undefined;
   private reply: ByteWriter | undefined;
+  /** Set for a set of data that was prepared here. */
+  private prepared: PreparedTxns | undefined;
 
   constructor(tree: DataTree) {
     this.tree = tree;
@@ -64,6 +66,7 @@ export class TxnApplier {
     end: number,
     listener: TreeListener | undefined,
     reply: ByteWriter | undefined,
+    prepared: PreparedTxns | undefined,
   ): number {
     if (end - start < TXN_HEADER_BYTES) {
       throw new MarshallingError(`Txn of ${end - start} bytes is shorter than its header`);
@@ -77,11 +80,15 @@ export class TxnApplier {
     this.reply = reply;
     const type = getInt32(entry, start + 28);
     this.reader.reset(entry, start + TXN_HEADER_BYTES, end);
+    // Not inside a multi, where it may be one of several changes.
+    const isSetData = type === OpCode.setData && prepared?.recallSetData(this.zxid) === true;
+    this.prepared = isSetData ? prepared : undefined;
     const error = type === OpCode.multi ? this.multi() : this.single(type);
     this.verifyDigest(type);
     this.tree.advanceTo(this.zxid);
     this.listener = undefined;
     this.reply = undefined;
+    this.prepared = undefined;
     return error;
   }
 
@@ -286,7 +293,7 @@ export class TxnApplier {
     const dataStart = reader.offset;
     if (dataLength > 0) reader.skip(dataLength);
     const version = reader.int32();
-    const id = tree.find(reader.bytes, pathStart, pathStart + pathLength);
+    const id = this.prepared?.id ?? tree.find(reader.bytes, pathStart, pathStart + pathLength);
     if (id === 0) return ErrorCode.NONODE;
     const start = dataLength < 0 ? -1 : dataStart;
     this.writeData(id, reader.bytes, start, dataStart + dataLength, version);
@@ -305,14 +312,14 @@ export class TxnApplier {
     end: number,
     version: number,
   ): void {
-    const { tree } = this;
+    const { tree, prepared } = this;
     const oldLength = tree.dataLength(id);
     tree.subtractDigest(id);
-    tree.writeData(id, bytes, start, end);
+    tree.writeData(id, bytes, start, end, prepared?.crc);
     this.setLong(id, Field.MZXID, this.zxidHigh, this.zxidLow);
     this.setLong(id, Field.MTIME, this.timeHigh, this.timeLow);
     tree.store.setInt32(id, Field.VERSION, version);
-    tree.addDigest(id);
+    tree.addDigest(id, prepared?.digest);
     if (tree.quotas.size > 0) tree.quotas.count(id, tree.dataLength(id) - oldLength, 0);
   }
 

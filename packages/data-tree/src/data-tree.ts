@@ -49,6 +49,18 @@ export interface TreeListener {
   sessionClosed?(high: number, low: number): void;
 }
 
+/** Remembers what preparing a txn has worked out; see PendingChanges. */
+export interface PreparedTxns {
+  /**
+   * Whether the oldest txn that was prepared and not applied is this set of data. If so, its
+   * znode, and that one's CRC and digest after it, are in the fields below.
+   */
+  recallSetData(zxid: number): boolean;
+  readonly id: PathId;
+  readonly crc: number;
+  readonly digest: number;
+}
+
 /** The znodes that exist before any txn. */
 export const ZOOKEEPER_ID: PathId = 2;
 export const QUOTA_ID: PathId = 3;
@@ -278,6 +290,8 @@ export class DataTree {
    * create: path; create2, createContainer, createTTL: path, Stat; setData, setACL: Stat;
    * reconfig: data, Stat; multi: results, each with the Stat of that step. Nothing on an error.
    *
+   * Where the txn was prepared here, `prepared` spares what preparing it has worked out.
+   *
    * Throws MarshallingError on bytes that no entry may have; the tree may then be half changed, and
    * the server must stop.
    */
@@ -287,8 +301,9 @@ export class DataTree {
     end: number,
     listener?: TreeListener,
     reply?: ByteWriter,
+    prepared?: PreparedTxns,
   ): number {
-    return this.applier.apply(entry, start, end, listener, reply);
+    return this.applier.apply(entry, start, end, listener, reply, prepared);
   }
 
   /**
@@ -406,15 +421,21 @@ export class DataTree {
     store.clear(id);
   }
 
-  /** Replaces data, and with it the seed of the digest. `start` below 0 stands for null data. */
-  writeData(id: PathId, bytes: Uint8Array, start: number, end: number): void {
+  /**
+   * Replaces data, and with it the seed of the digest: `crc` where it is known. `start` below 0 stands
+   * for null data.
+   */
+  writeData(
+    id: PathId,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    crc: number = this.crcOf(id, bytes, start, end),
+  ): void {
     this.dataSize -= this.store.dataLength(id);
     this.store.setData(id, bytes, start, end);
     this.dataSize += this.store.dataLength(id);
-    if (this.digestEnabled) {
-      const path = this.paths.crc(id);
-      this.store.slab.set(id, Field.CRC, start < 0 ? path : crc32(bytes, start, end, path));
-    }
+    this.store.slab.set(id, Field.CRC, crc);
   }
 
   /** Takes a znode's digest out of the sum: before its record changes. */
@@ -423,13 +444,11 @@ export class DataTree {
     this.digestSum.subtract(this.store.slab.get(id, Field.DIGEST) >>> 0);
   }
 
-  /** Computes a znode's digest anew and adds it: after its record changed. */
-  addDigest(id: PathId): void {
+  /** Adds a znode's digest, computed anew unless it is known: after its record changed. */
+  addDigest(id: PathId, digest: number = this.digestOf(id)): void {
     if (!this.isDigested(id)) return;
-    const records = this.store.slab.chunks[id >>> CHUNK_BITS] as Int32Array;
-    const digest = this.digester.digestOf(records, (id & CHUNK_MASK) * ZNODE_WORDS);
     this.store.slab.set(id, Field.DIGEST, digest);
-    this.digestSum.add(digest);
+    this.digestSum.add(digest >>> 0);
   }
 
   /** Compares the tree with the digest that came with the txn just applied. */
@@ -451,6 +470,18 @@ export class DataTree {
       if (zxid > this.fuzzyUntilZxid || !this.digestSum.equals(high, low)) this.digestMismatches++;
     }
     this.fuzzyUntilZxid = 0;
+  }
+
+  private crcOf(id: PathId, bytes: Uint8Array, start: number, end: number): number {
+    if (!this.digestEnabled) return 0;
+    const path = this.paths.crc(id);
+    return start < 0 ? path : crc32(bytes, start, end, path);
+  }
+
+  private digestOf(id: PathId): number {
+    if (!this.isDigested(id)) return 0;
+    const records = this.store.slab.chunks[id >>> CHUNK_BITS] as Int32Array;
+    return this.digester.digestOf(records, (id & CHUNK_MASK) * ZNODE_WORDS);
   }
 
   private isDigested(id: PathId): boolean {

@@ -13,7 +13,7 @@
 
 import { crc32 } from '@zebu/protocol';
 import type { AclId } from './acl-cache.ts';
-import { type DataTree, ZOOKEEPER_ID } from './data-tree.ts';
+import { type DataTree, type PreparedTxns, ZOOKEEPER_ID } from './data-tree.ts';
 import { DigestSum, NodeDigester } from './digest.ts';
 import { kindOfOwner } from './owner-kind.ts';
 import type { PathId } from './path-table.ts';
@@ -38,7 +38,10 @@ const SUM_HIGH = 5;
 const SUM_LOW = 6;
 /** ACL list whose use the change holds, or 0. */
 const ACL = 7;
-const IMAGE = 8;
+/** CRC and digest of the znode after a set of data; see recallSetData. */
+const NEW_CRC = 8;
+const NEW_DIGEST = 9;
+const IMAGE = 10;
 const CHANGE_WORDS = IMAGE + ZNODE_WORDS;
 
 /** A znode as it will be; filled by `load`, reused by its owner. */
@@ -86,7 +89,11 @@ export interface PendingSetData {
   readonly version: number;
 }
 
-export class PendingChanges {
+export class PendingChanges implements PreparedTxns {
+  // What recallSetData found.
+  id: PathId = 0;
+  crc = 0;
+  digest = 0;
   private readonly tree: DataTree;
   private readonly znodes = new RecordSlab(ZNODE_WORDS);
   private readonly changes = new RecordSlab(CHANGE_WORDS);
@@ -179,6 +186,17 @@ export class PendingChanges {
     this.setLong(znode, Field.MTIME, change.timeMs);
     this.znodes.set(znode, Field.VERSION, swapInt32(change.version));
     this.addDigest(znode);
+    this.changes.set(this.tail, NEW_CRC, this.znodes.get(znode, Field.CRC));
+    this.changes.set(this.tail, NEW_DIGEST, this.znodes.get(znode, Field.DIGEST));
+  }
+
+  recallSetData(zxid: number): boolean {
+    const { head, changes } = this;
+    if (head === 0 || this.zxidOf(head) !== zxid) return false;
+    this.id = this.znodes.get(changes.get(head, ZNODE), PATH);
+    this.crc = changes.get(head, NEW_CRC);
+    this.digest = changes.get(head, NEW_DIGEST);
+    return true;
   }
 
   /** The znode must exist. The caller's use of the ACL is taken over. */
@@ -252,7 +270,7 @@ export class PendingChanges {
     const { changes } = this;
     while (this.head !== 0) {
       const change = this.head;
-      if (joinInt64(changes.get(change, ZXID_HIGH), changes.get(change, ZXID_LOW)) > zxid) return;
+      if (this.zxidOf(change) > zxid) return;
       this.head = changes.get(change, NEXT);
       if (this.head === 0) this.tail = 0;
       else changes.set(this.head, PREV, 0);
@@ -351,6 +369,10 @@ export class PendingChanges {
     if (!tree.digestEnabled) return;
     const path = tree.paths.crc(id);
     znodes.set(znode, Field.CRC, isNull ? path : crc32(bytes, start, start + length, path));
+  }
+
+  private zxidOf(change: number): number {
+    return joinInt64(this.changes.get(change, ZXID_HIGH), this.changes.get(change, ZXID_LOW));
   }
 
   private countChild(znode: number, delta: number): void {

@@ -100,3 +100,31 @@ describe('the ephemerals that a session will own', () => {
     expect(owned()).toEqual(['/e']);
   });
 });
+
+test('a set of data that was prepared is recalled when its turn comes, with what it leads to', () => {
+  const setData = (text: string): number => {
+    const bytes = Buffer.from(text);
+    pending.setData({
+      zxid: ++zxid,
+      timeMs: 5,
+      id: idOf('/e'),
+      bytes,
+      dataStart: 0,
+      dataLength: bytes.length,
+      version: zxid,
+    });
+    return zxid;
+  };
+  const first = setData('one');
+  const second = setData('two');
+  expect(pending.recallSetData(second)).toBe(false);
+  pending.applied(first - 1);
+  expect(pending.recallSetData(first)).toBe(true);
+  const { id, crc, digest } = pending;
+  expect(id).toBe(idOf('/e'));
+  pending.applied(first);
+  expect(pending.recallSetData(first)).toBe(false);
+  expect(pending.recallSetData(second)).toBe(true);
+  expect(pending.crc).not.toBe(crc);
+  expect(pending.digest).not.toBe(digest);
+});

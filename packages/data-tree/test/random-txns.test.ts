@@ -14,6 +14,12 @@ const apply = (tree: DataTree, { bytes }: Entry): void => {
   tree.apply(bytes, 0, bytes.length);
 };
 
+/** As a server does it with what it prepared itself. */
+const applyOwn = (tree: DataTree, { pending }: ModelLeader, { bytes, zxid }: Entry): void => {
+  tree.apply(bytes, 0, bytes.length, undefined, undefined, pending);
+  pending.applied(zxid);
+};
+
 /** A leader whose tree is some entries behind its proposals, as the random lags say. */
 const history = fc.array(fc.tuple(wishes, fc.nat(3)), { maxLength: 40 });
 
@@ -25,13 +31,11 @@ function run(steps: readonly (readonly [Parameters<ModelLeader['propose']>[0], n
     const entry = leader.propose(group);
     if (entry !== undefined) queue.push(entry);
     for (const due of queue.splice(0, applied)) {
-      apply(tree, due);
-      leader.pending.applied(due.zxid);
+      applyOwn(tree, leader, due);
     }
   }
   for (const due of queue) {
-    apply(tree, due);
-    leader.pending.applied(due.zxid);
+    applyOwn(tree, leader, due);
   }
   return { tree, leader };
 }
@@ -72,8 +76,7 @@ test('a znode looked at through pending changes is the one that will be', () => 
         const entry = leader.propose(group);
         if (entry !== undefined) queue.push(entry);
         for (const due of queue.splice(0, applied)) {
-          apply(tree, due);
-          leader.pending.applied(due.zxid);
+          applyOwn(tree, leader, due);
         }
         const bytes = Buffer.from(looked);
         const id = tree.paths.find(bytes, 0, bytes.length);
@@ -147,8 +150,7 @@ test('a walk while txns are applied, and the log from its start on, give the fin
           if (walk !== undefined && !done) done = walk.fill(snapshot, sliceBytes);
           const entry = leader.propose(group);
           if (entry === undefined) continue;
-          apply(tree, entry);
-          leader.pending.applied(entry.zxid);
+          applyOwn(tree, leader, entry);
         }
         walk ??= tree.startWalk();
         if (groups.length <= begin) startZxid = tree.lastProcessedZxid;

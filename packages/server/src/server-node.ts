@@ -565,6 +565,7 @@ export class ServerNode {
 
   private apply(proposal: Proposal): void {
     const { tree, reply } = this;
+    const { pending } = this.preparation;
     const { connection, zxid } = proposal;
     this.events.zxid = zxid;
     reply.reset();
@@ -575,8 +576,9 @@ export class ServerNode {
       proposal.end,
       this.events,
       wantsReply ? reply : undefined,
+      pending,
     );
-    this.preparation.pending.applied(zxid);
+    pending.applied(zxid);
     this.metrics.commits++;
     if (this.digestLog.wants(zxid)) this.digestLog.add(zxid, tree.digest);
     if (proposal.largeBytes > 0) this.throttle.finishLarge(proposal.largeBytes);

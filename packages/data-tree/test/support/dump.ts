@@ -1,8 +1,9 @@
 // A tree as plain values, to compare one with another.
 
 import { Buffer } from 'node:buffer';
-import { ByteReader, readStat, type Stat } from '@zebu/protocol';
+import { ByteReader, crc32, readStat, type Stat } from '@zebu/protocol';
 import { type DataTree, type PathId, ROOT_ID } from '../../src/index.ts';
+import { Field } from '../../src/znode-store.ts';
 import { aclText, type OracleTree, type OracleZnode } from './oracle-tree.ts';
 
 export type Dump = Record<string, OracleZnode>;
@@ -54,8 +55,14 @@ function znodeOf(tree: DataTree, id: PathId): OracleZnode {
   if (stat.cversion !== ((2 * tree.cversion(id) - tree.numChildren(id)) | 0)) {
     throw new Error('Cversion on the wire');
   }
+  const data = dataOf(tree, id);
+  const path = id === ROOT_ID ? '' : tree.paths.pathString(id);
+  const summed = Buffer.concat([Buffer.from(path), Buffer.from(data ?? '', 'latin1')]);
+  if (tree.store.slab.get(id, Field.CRC) >>> 0 !== crc32(summed, 0, summed.length)) {
+    throw new Error(`The CRC kept for ${path} is not that of its path and data`);
+  }
   return {
-    data: dataOf(tree, id),
+    data,
     acl: aclText(tree.acls.aclOf(tree.aclId(id))),
     czxid: stat.czxid,
     mzxid: stat.mzxid,
