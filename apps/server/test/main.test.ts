@@ -149,14 +149,17 @@ describe('what needs no server', () => {
 describe('a server', () => {
   test('says in one line where it is, serves, and ends on SIGTERM with the reason in the log', async () => {
     const command = server();
-    expect(await command.said('Serving')).toMatchObject({
+    const serving = await command.said('Serving');
+    expect(serving).toMatchObject({
       level: 'info',
       dataDir: join(folder, 'data'),
       zxid: '0x0',
-      znodes: 4,
+      znodes: 5,
       ms: expect.any(Number),
     });
-    expect(await ask(await command.port(), 'srvr')).toContain('Mode: standalone');
+    const srvr = await ask(await command.port(), 'srvr');
+    expect(srvr).toContain('Mode: standalone');
+    expect(srvr).toContain(`Node count: ${serving.znodes}\n`);
     expect(await command.stop('SIGTERM')).toBe(0);
     expect(command.lines.map(({ msg, reason }) => [msg, reason])).toContainEqual([
       'Stopping',

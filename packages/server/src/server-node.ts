@@ -455,7 +455,7 @@ export class ServerNode {
       cxid,
       identities,
       request,
-      this.environment.clock.wallMs(),
+      this.turns.wallMs,
     );
     proposal.requestType = type;
     proposal.connection = undefined;

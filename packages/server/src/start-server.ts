@@ -115,7 +115,8 @@ async function startOn(
     ...(server.securePort >= 0 ? { securePort: server.securePort } : {}),
     dataDir: config.dataDir ?? '(memory)',
     zxid: formatZxid(node.tree.lastProcessedZxid),
-    znodes: server.znodeCount,
+    // As srvr and mntr count: the root twice, like Apache.
+    znodes: node.tree.znodeCount,
     sessions: node.sessions.size,
     ms: Math.round(environment.clock.monotonicMs() - startedMs),
   });

@@ -31,6 +31,9 @@ export class Turns {
   /** Those with output, each once. */
   private readonly touched: Participant[];
   private readonly waiting: Participant[];
+  /** The wall clock, and the look it was read for: once for all txns of a look. */
+  private wall: number;
+  private wallOfMs: number;
   /** When the first request of this turn of the loop was taken up. */
   private beganMs: number;
 
@@ -41,12 +44,23 @@ export class Turns {
     this.cutShort = 0;
     this.touched = [];
     this.waiting = [];
+    this.wall = 0;
+    this.wallOfMs = Number.NaN;
     this.beganMs = NO_TURN;
   }
 
   /** Looks at the clock: first in every callback of the loop, and after whatever may have taken long. */
   look(): void {
     this.nowMs = this.clock.monotonicMs();
+  }
+
+  /** Wall-clock ms of the last look: the time of a txn. */
+  get wallMs(): number {
+    if (this.wallOfMs !== this.nowMs) {
+      this.wallOfMs = this.nowMs;
+      this.wall = this.clock.wallMs();
+    }
+    return this.wall;
   }
 
   /** False when this turn of the loop is used up: the caller must wait for a later one. */

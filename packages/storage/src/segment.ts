@@ -152,7 +152,7 @@ function sorted<T extends SegmentFile>(
 function parseHexZxid(hex: string, name: string): Zxid {
   const zxid = Number.parseInt(hex, 16);
   if (!Number.isSafeInteger(zxid)) {
-    throw new StorageError('BAD_DATA_DIRECTORY', `Zxid 0x${hex} has an epoch over ${2 ** 21}`, {
+    throw new StorageError('BAD_FILE_NAME', `Zxid 0x${hex} has an epoch over ${2 ** 21}`, {
       file: name,
       remedy: 'Move the file away if it does not belong here',
     });

@@ -22,6 +22,7 @@ import type { Zxid } from '@zebu/protocol';
  * | `NO_SNAPSHOT_FOR_LOGS` | there are logs but no snapshot under them |
  * | `BAD_EPOCH_FILE` | an epoch file cannot be read or contradicts the data |
  * | `BAD_DATA_DIRECTORY` | the directory is missing, not writable, or holds the other kind of file |
+ * | `BAD_FILE_NAME` | a log or snapshot is named for a zxid that cannot be |
  * | `DIRECTORY_IN_USE` | another server of this machine has the directory |
  * | `BAD_MYID` | the myid file is missing or not a number |
  * | `CANNOT_TRUNCATE` | the log holds no record to cut after |
@@ -44,6 +45,7 @@ export type StorageErrorCode =
   | 'NO_SNAPSHOT_FOR_LOGS'
   | 'BAD_EPOCH_FILE'
   | 'BAD_DATA_DIRECTORY'
+  | 'BAD_FILE_NAME'
   | 'DIRECTORY_IN_USE'
   | 'BAD_MYID'
   | 'CANNOT_TRUNCATE';
