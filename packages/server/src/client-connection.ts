@@ -1,14 +1,14 @@
-// One client: its requests in order, and its life.
+// One client: its requests, in order, and its life.
 //
-//   preamble ──► asking (a four-letter word) ──► ending
-//       │
-//       └─► connect request ──► connecting ──► established ──► ending
-//                               (until its createSession is applied)
+//   opening ──► asking (a four-letter word) ──► ending
+//      │
+//      └──► handshaking (handshake.ts) ──► established ──► ending
 //
-// Order within a connection: a read that arrives while the connection has writes in flight is parked
-// behind them, and runs right after the last write before it was applied, before any later txn is.
-// Frames are taken only while there is room for their replies: a client that asks and does not read
-// is not read from either.
+// A read is answered at once, a write when it is applied. Order within a connection: a read that arrives
+// while the connection has writes in flight is parked behind them, and runs right after the last write
+// before it was applied, before any later txn is.
+//
+// connection-input.ts says when the next request is taken, connection-output.ts how replies go out.
 
 import {
   type ByteReader,
@@ -17,6 +17,7 @@ import {
   getInt32,
   MarshallingError,
   OpCode,
+  ProtocolError,
   Xid,
   type Zxid,
 } from '@zebu/protocol';
@@ -25,7 +26,7 @@ import type { Connection, ConnectionHandler } from '@zebu/transport';
 import { isAllowedBy } from './auth/access-control.ts';
 import type { AuthContext } from './auth/auth-provider.ts';
 import type { Identity } from './auth/identity.ts';
-import { ConnectionInput } from './connection-input.ts';
+import { ConnectionInput, type FrameTaker, Stop } from './connection-input.ts';
 import { beginReply, ConnectionOutput } from './connection-output.ts';
 import { ConnectionStats } from './connection-stats.ts';
 import { answerWord, firstBytes } from './four-letter-door.ts';
@@ -34,13 +35,14 @@ import { labelOf, type Operation, operationOf } from './op-table.ts';
 import type { Proposal } from './proposal-window.ts';
 import type { ServerNode } from './server-node.ts';
 
-const State = { preamble: 0, asking: 1, connecting: 2, established: 3, ending: 4 } as const;
+const State = { opening: 0, asking: 1, handshaking: 2, established: 3, ending: 4 } as const;
 type State = (typeof State)[keyof typeof State];
 
 /** Reads that may wait behind the connection's own writes; further frames are left unread. */
 const MAX_PARKED = 32;
 /** Requests of one burst between two looks at the clock. */
 const FRAMES_PER_LOOK = 32;
+const HEADER_BYTES = 8;
 const NO_BYTES = Buffer.alloc(0);
 
 /** A read that waits for `writesBefore` of the connection's writes to be applied. */
@@ -50,7 +52,7 @@ interface ParkedRead {
   readonly receivedMs: number;
 }
 
-export class ClientConnection implements ConnectionHandler {
+export class ClientConnection implements ConnectionHandler, FrameTaker {
   readonly node: ServerNode;
   readonly transport: Connection;
   /** Slot number: what the watch table knows this connection by. */
@@ -58,14 +60,15 @@ export class ClientConnection implements ConnectionHandler {
   readonly input: ConnectionInput;
   readonly output: ConnectionOutput;
   /** What the words `cons` and `stat` show. */
-  stats: ConnectionStats;
+  readonly stats: ConnectionStats;
   session: Session | undefined;
   /** What the client has proved to be; replaced, never changed, so a request can keep it. */
   identities: readonly Identity[];
+  /** Whether the client knows of read-only servers: its connect request had that byte, so has the answer. */
   sendsReadOnly: boolean;
   private state: State;
-  /** The first bytes, while it is not clear what they are; empty once they are frames. */
-  private preamble: Buffer | undefined;
+  /** The first bytes, while they are too few to tell what they are. */
+  private preamble: Buffer;
   private parked: ParkedRead[];
   private writesSubmitted: number;
   private writesApplied: number;
@@ -82,24 +85,19 @@ export class ClientConnection implements ConnectionHandler {
     this.node = node;
     this.transport = transport;
     this.slot = slot;
-    this.input = new ConnectionInput(this);
-    this.output = new ConnectionOutput(this);
+    this.input = new ConnectionInput(this, transport, node.turns, node.config.juteMaxBufferBytes);
     this.stats = new ConnectionStats();
+    this.output = new ConnectionOutput(node, transport, this.input, this.stats);
     this.session = undefined;
     this.identities = identities;
     this.sendsReadOnly = true;
-    this.state = State.preamble;
-    this.preamble = undefined;
+    this.state = State.opening;
+    this.preamble = NO_BYTES;
     this.parked = NOTHING_PARKED;
     this.writesSubmitted = 0;
     this.writesApplied = 0;
     this.acceptedMs = node.turns.nowMs;
     this.establishedWallMs = node.environment.clock.wallMs();
-  }
-
-  /** For the word `crst`. */
-  resetStats(): void {
-    this.stats = new ConnectionStats();
   }
 
   get isClosed(): boolean {
@@ -122,78 +120,58 @@ export class ClientConnection implements ConnectionHandler {
     return isAllowedBy(aclId, tree.acls, access, perms, this.identities);
   }
 
+  private get hasWritesInFlight(): boolean {
+    return this.writesSubmitted !== this.writesApplied;
+  }
+
   /** Requests taken and not answered. */
   get outstanding(): number {
     return this.writesSubmitted - this.writesApplied + this.parked.length;
   }
 
-  /** Whether no further read may wait. */
-  get isFullOfReads(): boolean {
-    return this.parked.length >= MAX_PARKED;
-  }
-
-  // ---- What the transport tells -------------------------------------------------------------
+  // ---- What the transport brings ------------------------------------------------------------
 
   data(bytes: Buffer, start: number, end: number): void {
     if (this.state === State.ending || this.state === State.asking) return;
-    this.node.turns.look();
-    this.node.metrics.bytesReceived += end - start;
-    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.turns.nowMs);
-    if (this.preamble === NO_BYTES) this.input.take(bytes, start, end);
-    else this.takeWord(bytes, start, end);
-    this.node.turns.flush();
+    const { node } = this;
+    node.turns.look();
+    node.metrics.bytesReceived += end - start;
+    this.touchSession();
+    if (this.state === State.opening) this.open(bytes, start, end);
+    else this.input.take(bytes, start, end);
+    node.turns.flush();
   }
 
   drained(): void {
     this.node.turns.look();
     // A client that reads is alive: its requests may wait unread here only because it had not.
-    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.turns.nowMs);
-    this.runParkedReads();
-    this.resume();
+    this.touchSession();
+    this.output.drained();
     this.node.turns.flush();
+  }
+
+  private touchSession(): void {
+    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.turns.nowMs);
   }
 
   /** The transport is gone, whoever closed it. */
   closed(reason?: Error): void {
-    if (this.state === State.ending) {
-      this.output.dropLongReply();
-      return;
+    const { logger } = this.node.environment;
+    if (this.state !== State.ending) {
+      this.node.turns.look();
+      if (reason !== undefined && logger.debugEnabled) {
+        logger.debug('A client went away', { reason: reason.message });
+      }
+      this.detach();
     }
-    this.node.turns.look();
-    if (reason !== undefined && this.node.environment.logger.debugEnabled) {
-      this.node.environment.logger.debug('A client went away', { reason: reason.message });
-    }
-    this.output.dropLongReply();
-    this.detach();
-    this.output.drop();
+    this.output.closed();
   }
 
-  // ---- What the node tells ------------------------------------------------------------------
-
-  /** Takes frames again after a stop. */
-  resume(): void {
-    this.input.resume();
-  }
-
-  /** End of the turn: output goes to the socket. */
-  endTurn(): void {
-    this.output.endTurn();
-  }
-
-  /** A watch event, already framed; the same bytes may go to many connections. */
-  sendEvent(frame: Buffer, length: number): void {
-    if (this.state === State.established) this.output.event(frame, length);
-  }
-
-  // ---- Requests -----------------------------------------------------------------------------
-
-  /**
-   * A connection may begin with a four-letter word in place of a frame. The decoder gets whatever is none.
-   */
-  private takeWord(bytes: Buffer, start: number, end: number): void {
+  /** The first bytes tell what the connection is for: the answer to a four-letter word, or frames. */
+  private open(bytes: Buffer, start: number, end: number): void {
     // Words come whole in practice; the few bytes of one that does not are kept by themselves.
     const all =
-      this.preamble === undefined
+      this.preamble === NO_BYTES
         ? bytes.subarray(start, end)
         : Buffer.concat([this.preamble, bytes.subarray(start, end)]);
     const first = firstBytes(all, 0, all.length, this.node.config);
@@ -203,11 +181,11 @@ export class ClientConnection implements ConnectionHandler {
     }
     this.preamble = NO_BYTES;
     if (first === 'frame') {
+      this.state = State.handshaking;
       this.input.feed(all, 0, all.length);
       return;
     }
-    this.node.metrics.packetsReceived++;
-    this.stats.received++;
+    this.countReceived();
     if (first === 'telnet close') {
       this.end();
       return;
@@ -217,56 +195,75 @@ export class ClientConnection implements ConnectionHandler {
     try {
       answerWord(this, first, all);
     } catch (error) {
-      this.node.noteDefect(error as Error);
-      this.end(error as Error);
+      this.failed(error as Error);
     }
   }
 
-  /** One whole frame. False stops the decoder until resume(). */
-  frame(bytes: Buffer, start: number, end: number): boolean {
-    if (this.state === State.ending) return false;
-    if (!this.node.isServing) {
-      this.input.stopped = true;
-      return false;
-    }
-    if (this.state !== State.established) {
-      this.connect(bytes, start, end);
-      return !this.input.stopped;
-    }
-    if (end - start < 8) {
-      this.end(new MarshallingError(`Request of ${end - start} bytes is shorter than its header`));
-      return false;
-    }
+  private countReceived(): void {
     this.stats.received++;
     this.node.metrics.packetsReceived++;
-    if (this.stats.received % FRAMES_PER_LOOK === 0) this.input.lookAtTheClock();
+  }
+
+  // ---- Requests -----------------------------------------------------------------------------
+
+  frame(bytes: Buffer, start: number, end: number): void {
+    const { node, input } = this;
+    if (!node.isServing) {
+      input.stop(Stop.shutdown);
+      return;
+    }
+    if (this.state !== State.established) {
+      this.countReceived();
+      shakeHands(this, bytes, start, end);
+      return;
+    }
+    if (end - start < HEADER_BYTES) {
+      this.end(new MarshallingError(`Request of ${end - start} bytes is shorter than its header`));
+      return;
+    }
+    this.countReceived();
+    if (this.stats.received % FRAMES_PER_LOOK === 0) input.lookAtTheClock();
     const operation = operationOf(getInt32(bytes, start + 4));
     if (operation === undefined) {
-      this.refuse(getInt32(bytes, start), bytes, start, end);
-      return !this.input.stopped && !this.isClosed;
+      if (this.hasWritesInFlight) this.park(bytes, start, end);
+      else this.refuse(bytes, start);
+      return;
     }
     if (operation.run !== undefined) {
       operation.run(this, getInt32(bytes, start), this.body(bytes, start, end));
-      return !this.input.stopped && !this.isClosed;
+      return;
     }
-    if (!this.node.access.mayRequest(this.identities)) {
+    if (!node.access.mayRequest(this.identities)) {
       this.output.replyError(getInt32(bytes, start), 0, ErrorCode.SESSIONCLOSEDREQUIRESASLAUTH);
       this.finish();
-      return false;
+      return;
     }
     // A session whose end is decided takes nothing more, and nothing is answered.
     const session = this.session as Session;
-    if (session.closing) return true;
-    if (this.input.waitedMs > 0 && this.waitedTooLong(bytes, start, session)) return !this.isClosed;
+    if (session.closing) return;
+    if (input.waitedMs > 0 && this.waitedTooLong(bytes, start, session)) return;
     if (operation.read === undefined) this.submit(operation, bytes, start, end);
-    else if (this.writesSubmitted !== this.writesApplied) this.park(bytes, start, end);
-    else this.serveRead(operation, bytes, start, end, this.node.turns.nowMs);
-    return !this.input.stopped && !this.isClosed;
+    else if (this.hasWritesInFlight) this.park(bytes, start, end);
+    else this.serveRead(operation, bytes, start, end, node.turns.nowMs);
+  }
+
+  failed(error: Error): void {
+    // A frame of an impossible length, or a handshake or authentication that does not decode: there
+    // is no answer to it, and the stream is of no use any more. Anything else is a defect of ours,
+    // which must not stop the others' server.
+    if (!(error instanceof ProtocolError || error instanceof MarshallingError)) {
+      this.node.noteDefect(error);
+    }
+    this.end(error);
+  }
+
+  private body(bytes: Buffer, start: number, end: number): ByteReader {
+    return this.node.reader.reset(bytes, start + HEADER_BYTES, end);
   }
 
   /** Deals with a request that waited for the throttle beyond what the configuration allows. */
   private waitedTooLong(bytes: Buffer, start: number, session: Session): boolean {
-    const { throttle, metrics } = this.node;
+    const { throttle, metrics, tree } = this.node;
     const { waitedMs } = this.input;
     if (throttle.isStale(waitedMs, session.timeoutMs)) {
       metrics.staleRequestsDropped++;
@@ -275,22 +272,14 @@ export class ClientConnection implements ConnectionHandler {
     }
     if (!throttle.isThrottled(waitedMs, getInt32(bytes, start + 4))) return false;
     metrics.throttledOps++;
-    const { lastProcessedZxid } = this.node.tree;
-    this.output.replyError(getInt32(bytes, start), lastProcessedZxid, ErrorCode.THROTTLEDOP);
+    this.output.replyError(getInt32(bytes, start), tree.lastProcessedZxid, ErrorCode.THROTTLEDOP);
     return true;
   }
 
-  private body(bytes: Buffer, start: number, end: number): ByteReader {
-    return this.node.reader.reset(bytes, start + 8, end);
-  }
-
   /** An operation that no client may ask for: answered, then the connection is closed. */
-  private refuse(xid: number, bytes: Buffer, start: number, end: number): void {
-    if (this.writesSubmitted !== this.writesApplied) this.park(bytes, start, end);
-    else {
-      this.output.replyError(xid, -1, ErrorCode.UNIMPLEMENTED);
-      this.finish();
-    }
+  private refuse(bytes: Buffer, start: number): void {
+    this.output.replyError(getInt32(bytes, start), -1, ErrorCode.UNIMPLEMENTED);
+    this.finish();
   }
 
   // ---- Reads --------------------------------------------------------------------------------
@@ -302,15 +291,14 @@ export class ClientConnection implements ConnectionHandler {
     end: number,
     receivedMs: number,
   ): void {
-    const { output } = this;
+    const { node, output } = this;
     const xid = operation.type === OpCode.ping ? Xid.ping : getInt32(bytes, start);
-    const { lastProcessedZxid } = this.node.tree;
-    let writer = output.writer();
+    const { lastProcessedZxid } = node.tree;
+    const writer = output.writer();
     if (operation.sendsEvents) {
       // Its events go before its reply, which has no body.
       const error = this.read(operation, bytes, start, end, writer);
       output.reply(xid, lastProcessedZxid, NO_BYTES, error);
-      writer = output.writer();
     } else {
       const mark = beginReply(writer);
       const bodyAt = writer.offset;
@@ -322,8 +310,8 @@ export class ClientConnection implements ConnectionHandler {
       if (error !== 0) writer.offset = bodyAt;
       output.complete(writer, mark, xid, lastProcessedZxid, error);
     }
-    this.node.metrics.readLatency.add(output.note(operation.label, xid, receivedMs));
-    output.flushIfMuch(writer);
+    node.metrics.readLatency.add(output.note(operation.label, xid, receivedMs));
+    output.flushIfMuch();
   }
 
   private read(
@@ -351,30 +339,27 @@ export class ClientConnection implements ConnectionHandler {
       writesBefore: this.writesSubmitted,
       receivedMs: this.node.turns.nowMs,
     });
-    if (this.parked.length >= MAX_PARKED) this.input.stopped = true;
+    if (this.parked.length >= MAX_PARKED) this.input.stop(Stop.parkedReads);
   }
 
   /**
    * Runs what waited for writes that have now been applied: all of it, however slowly the client
    * reads, since the next write may be applied right after. MAX_PARKED bounds what that can take.
    */
-  runParkedReads(): void {
+  private runParkedReads(): void {
     let done = 0;
     while (done < this.parked.length && this.state === State.established) {
       const { frame, writesBefore, receivedMs } = this.parked[done] as ParkedRead;
       if (writesBefore > this.writesApplied) break;
       done++;
       const operation = operationOf(getInt32(frame, 4));
-      if (operation === undefined) {
-        this.output.replyError(getInt32(frame, 0), -1, ErrorCode.UNIMPLEMENTED);
-        this.finish();
-        break;
-      }
-      this.serveRead(operation, frame, 0, frame.length, receivedMs);
+      if (operation === undefined) this.refuse(frame, 0);
+      else this.serveRead(operation, frame, 0, frame.length, receivedMs);
     }
     if (done === 0) return;
-    if (done === this.parked.length) this.parked = NOTHING_PARKED;
-    else this.parked.splice(0, done);
+    this.parked = done < this.parked.length ? this.parked.slice(done) : NOTHING_PARKED;
+    // Frames are taken again when the whole batch is applied: none may come between its txns.
+    if (this.input.lift(Stop.parkedReads)) this.node.resumeAfterBatch(this);
   }
 
   // ---- Writes -------------------------------------------------------------------------------
@@ -392,7 +377,7 @@ export class ClientConnection implements ConnectionHandler {
     this.writesSubmitted++;
     const xid = getInt32(bytes, start);
     node.submit(operation, this, xid, this.body(bytes, start, end), node.turns.nowMs, largeBytes);
-    if (node.throttle.isFull(node.window.size)) this.input.waitForThrottle();
+    if (node.throttle.isFull(node.window.size)) this.input.waitForThrottle(node.throttle);
   }
 
   /** Answers a write that was applied, `body` being its response; then the reads that waited. */
@@ -407,26 +392,20 @@ export class ClientConnection implements ConnectionHandler {
     // FinalRequestProcessor throws for an error txn before it knows the operation.
     const label = error === 0 ? labelOf(proposal.requestType) : 'NA';
     this.node.metrics.updateLatency.add(output.note(label, proposal.xid, proposal.receivedMs));
-    output.flushIfMuch(writer);
-    if (this.parked.length > 0) {
-      this.runParkedReads();
-      if (this.input.stopped) this.node.resumeAfterBatch(this);
-    }
+    output.flushIfMuch();
+    if (this.parked.length > 0) this.runParkedReads();
   }
 
-  // ---- Handshake ----------------------------------------------------------------------------
-
-  private connect(bytes: Buffer, start: number, end: number): void {
-    if (this.state !== State.preamble) return;
-    this.stats.received++;
-    this.node.metrics.packetsReceived++;
-    shakeHands(this, bytes, start, end);
+  /** Takes requests again, if nothing stops it: the batch that it waited for is applied. */
+  resume(): void {
+    this.input.resume();
   }
 
-  /** Frames behind the connect request wait until the session is created. */
+  // ---- Sessions and events ------------------------------------------------------------------
+
+  /** For the handshake: frames behind the connect request wait until the session is created. */
   createSession(timeoutMs: number): void {
-    this.state = State.connecting;
-    this.input.stopped = true;
+    this.input.stop(Stop.session);
     this.writesSubmitted++;
     this.node.createSession(this, timeoutMs);
   }
@@ -436,6 +415,7 @@ export class ClientConnection implements ConnectionHandler {
     this.writesApplied++;
     if (this.isClosed) return;
     this.establish(session);
+    this.input.lift(Stop.session);
     this.node.resumeAfterBatch(this);
   }
 
@@ -450,14 +430,19 @@ export class ClientConnection implements ConnectionHandler {
     this.node.sessionEstablished(this);
   }
 
+  /** A watch event, already framed; the same bytes may go to many connections. */
+  sendEvent(frame: Buffer, length: number): void {
+    if (this.state !== State.established || this.output.event(frame, length)) return;
+    this.end(new Error(`Watch events of ${this.transport.queuedBytes} bytes were not read`));
+  }
+
   // ---- The end ------------------------------------------------------------------------------
 
   /** Sends what is still to be sent, then closes. */
   finish(): void {
     if (this.state === State.ending) return;
     this.detach();
-    // endTurn() flushes, then ends the transport.
-    this.output.writer();
+    this.output.finish();
   }
 
   /** Closes, behind the replies that are whole; a long one that is not is dropped. The reason is logged. */
@@ -470,14 +455,13 @@ export class ClientConnection implements ConnectionHandler {
         reason: reason.message,
       });
     }
-    this.output.dropLongReply();
-    this.output.flush();
     this.detach();
-    this.transport.end();
+    this.output.end();
   }
 
   private detach(): void {
     this.state = State.ending;
+    this.input.close();
     this.parked = NOTHING_PARKED;
     if (this.session !== undefined && this.session.owner === this) this.session.owner = undefined;
     this.node.connectionEnding(this);

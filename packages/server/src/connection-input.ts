@@ -1,98 +1,156 @@
-// What comes in from one client: its bytes cut into frames, and when they are left unread.
+// What comes in from one client: when its frames are taken, and why not.
+//
+//   transport ─► take() ─► FrameDecoder ─► ClientConnection.frame(), one after the other
+//                   └────► kept for later, the transport paused, while anything stops it
+//
+// Every reason to stop is a bit of its own in `stops`. Who has the reason sets it, and lifts it when
+// the reason is gone; frames are taken again when nothing is left. So a client that reads its replies
+// at last is not let past the throttle, and a batch that was applied gives nobody a turn out of order.
 
-import { FrameDecoder, MarshallingError, ProtocolError } from '@zebu/protocol';
+import { FrameDecoder } from '@zebu/protocol';
 import type { Connection } from '@zebu/transport';
-import type { ClientConnection } from './client-connection.ts';
-import { MAX_QUEUED_BYTES } from './connection-output.ts';
-import type { ServerNode } from './server-node.ts';
+import type { Throttle, Waiting as WaitingForThrottle } from './throttle.ts';
+import type { Turns, Waiting as WaitingForTurn } from './turns.ts';
 
-const NO_BYTES = Buffer.alloc(0);
+/** Why no frame is taken: bits of `ConnectionInput.stops`. */
+export const Stop = {
+  /** Its createSession is in the works; until that is applied. */
+  session: 1,
+  /** The turn of the loop is used up; until Turns says that its own has come. */
+  turn: 2,
+  /** Too many txns are in the works; until Throttle lets go. */
+  throttle: 4,
+  /** No more reads may wait behind its own writes; until some of those are applied. */
+  parkedReads: 8,
+  /** A reply is being written over several turns; until it is whole. */
+  longReply: 16,
+  /** The client does not read its replies; until it has taken all. */
+  unreadReplies: 32,
+  /** The server stops. Never lifted. */
+  shutdown: 64,
+  /** The connection ends. Never lifted. */
+  closed: 128,
+} as const;
 
-export class ConnectionInput {
-  /** No frame is taken while set; see resume(). */
-  stopped: boolean;
+/** Who gets the frames. */
+export interface FrameTaker {
+  /** One whole frame, the bytes valid during the call. */
+  frame(bytes: Buffer, start: number, end: number): void;
+  /** The bytes make no frames, or frame() threw. */
+  failed(error: Error): void;
+}
+
+export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
+  /** Bits of `Stop`. Invariant: no frame is taken, and the transport is paused, while it is not 0. */
+  stops: number;
   /** While frames are taken that waited for the throttle: for how long. */
   waitedMs: number;
-  private readonly connection: ClientConnection;
-  private readonly node: ServerNode;
+  private readonly taker: FrameTaker;
   private readonly transport: Connection;
+  private readonly turns: Turns;
   private readonly decoder: FrameDecoder;
   private readonly takeFrame: (bytes: Buffer, start: number, end: number) => boolean;
-  /** Since when it has waited for the throttle; NOT_THROTTLED while it does not. */
+  /** When the frames that come next were stopped by the throttle; NOT_THROTTLED if they were not. */
   private throttledMs: number;
 
-  constructor(connection: ClientConnection) {
-    this.stopped = false;
+  constructor(taker: FrameTaker, transport: Connection, turns: Turns, maxFrameBytes: number) {
+    this.stops = 0;
     this.waitedMs = 0;
-    this.connection = connection;
-    this.node = connection.node;
-    this.transport = connection.transport;
-    this.decoder = new FrameDecoder(connection.node.config.juteMaxBufferBytes);
-    this.takeFrame = (bytes, start, end) => this.connection.frame(bytes, start, end);
+    this.taker = taker;
+    this.transport = transport;
+    this.turns = turns;
+    this.decoder = new FrameDecoder(maxFrameBytes);
+    this.takeFrame = (bytes, start, end) => {
+      taker.frame(bytes, start, end);
+      return this.stops === 0;
+    };
     this.throttledMs = NOT_THROTTLED;
   }
 
+  /** Takes the frames in bytes[start, end), now or later. */
   take(bytes: Buffer, start: number, end: number): void {
-    if (this.stopped || !this.node.turns.join()) this.waitForTurn(bytes, start, end);
-    else this.feed(bytes, start, end);
-  }
-
-  /** Takes no frame now: stopped, or others were served for long enough in this turn of the loop. */
-  private waitForTurn(bytes: Buffer, start: number, end: number): void {
-    this.decoder.hold(bytes, start, end);
-    this.transport.pause();
-    if (!this.stopped) this.stopForTurn();
-  }
-
-  private stopForTurn(): void {
-    this.stopped = true;
-    this.node.turns.wait(this.connection);
-  }
-
-  /** A burst of costly requests ends here for this turn; cheap ones never take that long. */
-  lookAtTheClock(): void {
-    this.node.turns.look();
-    if (this.stopped || this.node.turns.join()) return;
-    this.stopForTurn();
-  }
-
-  waitForThrottle(): void {
-    this.stopped = true;
-    this.throttledMs = this.node.turns.nowMs;
-    this.node.throttle.wait(this.connection);
-  }
-
-  /** Takes frames again after a stop, the ones already received first. */
-  resume(): void {
-    const { connection } = this;
-    if (!this.stopped || connection.isClosed || !connection.output.mayReplyInSlices) return;
-    // Whatever stopped it, a client that does not read must be waited for; drained() comes here again.
-    if (this.transport.queuedBytes > MAX_QUEUED_BYTES || connection.isFullOfReads) return;
-    this.stopped = false;
-    if (this.throttledMs !== NOT_THROTTLED) {
-      this.waitedMs = this.node.turns.nowMs - this.throttledMs;
-      this.throttledMs = NOT_THROTTLED;
+    if (this.stops === 0) {
+      if (this.turns.join()) {
+        this.feed(bytes, start, end);
+        return;
+      }
+      this.waitForTurn();
     }
-    this.feed(NO_BYTES, 0, 0);
-    this.waitedMs = 0;
-    // feed() may have stopped again.
-    if (!this.stopped && !connection.isClosed) this.transport.resume();
+    this.decoder.hold(bytes, start, end);
   }
 
+  /** Takes the frames in bytes[start, end), whoever waits for a turn. */
   feed(bytes: Buffer, start: number, end: number): void {
     try {
       this.decoder.push(bytes, start, end, this.takeFrame);
     } catch (error) {
-      // A frame of an impossible length, or a handshake or authentication that does not decode: there
-      // is no answer to it, and the stream is of no use any more. Anything else is a defect of ours,
-      // which must not stop the others' server.
-      if (!(error instanceof ProtocolError || error instanceof MarshallingError)) {
-        this.node.noteDefect(error as Error);
-      }
-      this.connection.end(error as Error);
+      this.taker.failed(error as Error);
     }
-    if (this.stopped && !this.connection.isClosed) this.transport.pause();
+  }
+
+  /** Takes no frame until this reason is lifted. */
+  stop(reason: number): void {
+    if (this.stops === 0) this.transport.pause();
+    this.stops |= reason;
+  }
+
+  /** This reason is gone; true if it was there. The caller sees to it that resume() follows. */
+  lift(reason: number): boolean {
+    if ((this.stops & reason) === 0) return false;
+    this.stops &= ~reason;
+    return true;
+  }
+
+  /** This reason is gone: goes on, if it was the last. */
+  goOn(reason: number): void {
+    if (this.lift(reason)) this.resume();
+  }
+
+  /** Takes frames again, the ones already received first, if nothing stops it any more. */
+  resume(): void {
+    if (this.stops !== 0) return;
+    if (this.throttledMs !== NOT_THROTTLED) {
+      this.waitedMs = this.turns.nowMs - this.throttledMs;
+      this.throttledMs = NOT_THROTTLED;
+    }
+    this.feed(NO_BYTES, 0, 0);
+    this.waitedMs = 0;
+    // One of those frames may have stopped it again.
+    if (this.stops === 0) this.transport.resume();
+  }
+
+  /** No frame is taken any more. The transport is left as it is: what ends must read on. */
+  close(): void {
+    this.stops |= Stop.closed;
+  }
+
+  // ---- Waiting for others -------------------------------------------------------------------
+
+  /** A burst of costly requests ends here for this turn; cheap ones never take that long. */
+  lookAtTheClock(): void {
+    this.turns.look();
+    if (!this.turns.join()) this.waitForTurn();
+  }
+
+  private waitForTurn(): void {
+    this.stop(Stop.turn);
+    this.turns.wait(this);
+  }
+
+  turnCame(): void {
+    this.goOn(Stop.turn);
+  }
+
+  waitForThrottle(throttle: Throttle): void {
+    this.stop(Stop.throttle);
+    this.throttledMs = this.turns.nowMs;
+    throttle.wait(this);
+  }
+
+  throttleLifted(): void {
+    this.goOn(Stop.throttle);
   }
 }
 
+const NO_BYTES = Buffer.alloc(0);
 const NOT_THROTTLED = -1;

@@ -1,13 +1,22 @@
-// What goes out to one client: replies and events in order, and what of them may wait.
+// What goes out to one client: replies and events, in order, gathered during a turn of the loop and
+// handed to the socket at its end.
+//
+//   reply, event ─► buffer, of this turn ─► endTurn() ─► transport
+//                       waits while a reply is written over several turns ─┘
+//
+// What a client does not read stays in memory. Beyond a megabyte its requests are left alone until it
+// has taken all; events go on, and cut it off at 64 MiB.
 
 import { type ByteWriter, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
 import type { Connection } from '@zebu/transport';
-import type { ClientConnection } from './client-connection.ts';
+import { type ConnectionInput, Stop } from './connection-input.ts';
+import type { ConnectionStats } from './connection-stats.ts';
 import { LongReply, type Slices } from './long-reply.ts';
 import type { ServerNode } from './server-node.ts';
+import type { Talking } from './turns.ts';
 
 /** Reply bytes that may wait for a slow reader before its requests are left alone. */
-export const MAX_QUEUED_BYTES = 1 << 20;
+const MAX_QUEUED_BYTES = 1 << 20;
 /** Replies of one burst are handed to the socket whenever this many bytes have gathered. */
 const FLUSH_BYTES = 128 * 1024;
 /** Watch events that a client does not read may take this much; then it is cut off. */
@@ -15,38 +24,51 @@ const MAX_QUEUED_EVENT_BYTES = 64 << 20;
 const REPLY_PREFIX_BYTES = 20;
 const NO_BYTES = Buffer.alloc(0);
 
-export class ConnectionOutput {
-  /** Set by a read that wants its reply written over several turns. */
+export class ConnectionOutput implements Talking {
+  /** Set by a read that wants the rest of its reply written over several turns: see replyInSlices(). */
   slices: Slices | undefined;
-  private readonly connection: ClientConnection;
+  private endOfSlices: Buffer;
   private readonly node: ServerNode;
   private readonly transport: Connection;
-  /** Borrowed while replies of this turn gather. */
+  private readonly input: ConnectionInput;
+  private readonly stats: ConnectionStats;
+  /** Borrowed while the output of this turn gathers. */
   private buffer: ByteWriter | undefined;
-  private queuedForFlush: boolean;
+  /** Whether endTurn() will be called. */
+  private isTouched: boolean;
   /** Being written over several turns; what comes after it waits in `buffer`. */
   private longReply: LongReply | undefined;
-  private endOfSlices: Buffer;
+  /** The transport is to be ended once all is handed to it. */
+  private isFinishing: boolean;
 
-  constructor(connection: ClientConnection) {
+  constructor(
+    node: ServerNode,
+    transport: Connection,
+    input: ConnectionInput,
+    stats: ConnectionStats,
+  ) {
     this.slices = undefined;
-    this.connection = connection;
-    this.node = connection.node;
-    this.transport = connection.transport;
-    this.buffer = undefined;
-    this.queuedForFlush = false;
-    this.longReply = undefined;
     this.endOfSlices = NO_BYTES;
+    this.node = node;
+    this.transport = transport;
+    this.input = input;
+    this.stats = stats;
+    this.buffer = undefined;
+    this.isTouched = false;
+    this.longReply = undefined;
+    this.isFinishing = false;
   }
 
   /** Where replies and events of this turn gather, in order. */
   writer(): ByteWriter {
     if (this.buffer === undefined) this.buffer = this.node.outputs.borrow();
-    if (!this.queuedForFlush) {
-      this.queuedForFlush = true;
-      this.node.turns.touch(this.connection);
-    }
+    if (!this.isTouched) this.touch();
     return this.buffer;
+  }
+
+  private touch(): void {
+    this.isTouched = true;
+    this.node.turns.touch(this);
   }
 
   /** A reply of a header alone. */
@@ -62,46 +84,103 @@ export class ConnectionOutput {
     this.complete(writer, mark, xid, zxid, error);
   }
 
+  /** Fills in what beginReply() left room for at `mark`: the body is written. */
   complete(writer: ByteWriter, mark: number, xid: number, zxid: Zxid, error: number): void {
     const { bytes } = writer;
-    let at = putInt32(bytes, mark, writer.offset - mark - 4);
+    const length = writer.offset - mark - 4;
+    let at = putInt32(bytes, mark, length);
     at = putInt32(bytes, at, xid);
     at = putInt32(bytes, at, Math.floor(zxid / 0x1_0000_0000));
     at = putInt32(bytes, at, zxid);
     putInt32(bytes, at, error);
-    this.connection.stats.sent++;
+    this.stats.sent++;
     const { metrics } = this.node;
     metrics.packetsSent++;
-    metrics.responded(writer.offset - mark - 4);
-    metrics.responseBytes += writer.offset - mark - 4;
+    metrics.responded(length);
+    metrics.responseBytes += length;
   }
 
   /** Notes that a request was answered; how long it took, in whole milliseconds. */
   note(label: string, xid: number, receivedMs: number): number {
-    const { metrics, tree } = this.node;
-    const { nowMs } = this.node.turns;
+    const { metrics, tree, turns } = this.node;
+    const { nowMs } = turns;
     const latencyMs = Math.trunc(nowMs - receivedMs);
     metrics.answered(latencyMs);
-    this.connection.stats.answered(label, xid, tree.lastProcessedZxid, nowMs, latencyMs);
+    this.stats.answered(label, xid, tree.lastProcessedZxid, nowMs, latencyMs);
     return latencyMs;
   }
 
-  /** A watch event, already framed; the same bytes may go to many connections. */
-  event(frame: Buffer, length: number): void {
+  /**
+   * Sends a watch event, already framed; the same bytes may go to many connections. False: the client
+   * has left so many unread that it must be cut off.
+   */
+  event(frame: Buffer, length: number): boolean {
     const writer = this.writer();
-    if (this.transport.queuedBytes + writer.offset > MAX_QUEUED_EVENT_BYTES) {
-      this.connection.end(
-        new Error(`Watch events of ${this.transport.queuedBytes} bytes were not read`),
-      );
-      return;
-    }
+    if (this.transport.queuedBytes + writer.offset > MAX_QUEUED_EVENT_BYTES) return false;
     writer.ensure(length);
     copyBytes(frame, 0, length, writer.bytes, writer.offset);
     writer.offset += length;
-    this.connection.stats.sent++;
+    this.stats.sent++;
     this.node.metrics.packetsSent++;
     this.node.metrics.watchBytes += length;
     if (writer.offset >= FLUSH_BYTES) this.flush();
+    return true;
+  }
+
+  // ---- To the socket ------------------------------------------------------------------------
+
+  /** Within a burst: hands over what has gathered when it is much. */
+  flushIfMuch(): void {
+    if (this.buffer !== undefined && this.buffer.offset >= FLUSH_BYTES) this.flush();
+  }
+
+  endTurn(): void {
+    this.isTouched = false;
+    if (this.longReply !== undefined) return;
+    this.flush();
+    if (this.buffer !== undefined) {
+      this.node.outputs.giveBack(this.buffer);
+      this.buffer = undefined;
+    }
+    if (this.isFinishing) this.transport.end();
+  }
+
+  private flush(): void {
+    const { buffer } = this;
+    if (buffer === undefined || buffer.offset === 0 || this.longReply !== undefined) return;
+    if (this.send(buffer)) buffer.reset();
+    else this.buffer = undefined;
+  }
+
+  /** False: the transport owns the buffer now. */
+  private send(buffer: ByteWriter): boolean {
+    if (this.transport.write(buffer.bytes, 0, buffer.offset)) return true;
+    if (this.transport.queuedBytes > MAX_QUEUED_BYTES) this.input.stop(Stop.unreadReplies);
+    return false;
+  }
+
+  /** The client has taken all that was handed to the transport. */
+  drained(): void {
+    this.input.goOn(Stop.unreadReplies);
+  }
+
+  /** Ends the transport with the turn, behind all that is still to be sent. */
+  finish(): void {
+    this.isFinishing = true;
+    if (!this.isTouched) this.touch();
+  }
+
+  /** Ends the transport now, behind the replies that are whole. */
+  end(): void {
+    this.dropLongReply();
+    this.flush();
+    this.transport.end();
+  }
+
+  /** The transport is gone. */
+  closed(): void {
+    this.dropLongReply();
+    this.buffer = undefined;
   }
 
   // ---- Long replies -------------------------------------------------------------------------
@@ -120,8 +199,9 @@ export class ConnectionOutput {
     this.endOfSlices = end;
   }
 
+  /** The reply that begins at `mark` is to be followed by `slices`. No request is taken meanwhile. */
   beginLongReply(mark: number, xid: number, label: string, receivedMs: number): void {
-    this.longReply = new LongReply({
+    const long = new LongReply({
       writer: this.buffer as ByteWriter,
       mark,
       xid,
@@ -132,79 +212,37 @@ export class ConnectionOutput {
       end: this.endOfSlices,
     });
     this.slices = undefined;
-    // What comes behind it gathers in a buffer of its own, and no further request is taken.
+    this.longReply = long;
+    // What comes behind it gathers in a buffer of its own.
     this.buffer = undefined;
-    this.connection.input.stopped = true;
-    this.node.environment.scheduler.afterTurn(this.continueLongReply);
+    this.input.stop(Stop.longReply);
+    this.continueLater(long);
   }
 
-  private readonly continueLongReply = (): void => {
-    const long = this.longReply;
-    if (long === undefined) return;
-    if (!long.step()) {
-      this.node.environment.scheduler.afterTurn(this.continueLongReply);
-      return;
-    }
-    this.node.turns.look();
+  private continueLater(long: LongReply): void {
+    this.node.environment.scheduler.afterTurn(() => {
+      if (this.longReply !== long) return;
+      if (long.step()) this.completeLongReply(long);
+      else this.continueLater(long);
+    });
+  }
+
+  private completeLongReply(long: LongReply): void {
+    const { node } = this;
+    node.turns.look();
     this.longReply = undefined;
     this.complete(long.writer, long.mark, long.xid, long.zxid, 0);
     this.note(long.label, long.xid, long.receivedMs);
-    if (this.transport.write(long.writer.bytes, 0, long.writer.offset)) {
-      this.node.outputs.giveBack(long.writer);
-    }
-    // Now what waited: in its buffer, parked, and unread.
-    this.writer();
-    this.connection.runParkedReads();
-    this.connection.resume();
-    this.node.turns.flush();
-  };
+    if (this.send(long.writer)) node.outputs.giveBack(long.writer);
+    // Now what waited: in its buffer, and unread.
+    if (!this.isTouched) this.touch();
+    this.input.goOn(Stop.longReply);
+    node.turns.flush();
+  }
 
-  dropLongReply(): void {
+  private dropLongReply(): void {
     this.longReply?.close();
     this.longReply = undefined;
-  }
-
-  // ---- To the socket ------------------------------------------------------------------------
-
-  /** Hands what has gathered to the socket. */
-  flush(): void {
-    const { buffer } = this;
-    if (buffer === undefined || buffer.offset === 0 || this.longReply !== undefined) return;
-    if (this.transport.write(buffer.bytes, 0, buffer.offset)) {
-      buffer.reset();
-      return;
-    }
-    // The transport owns those bytes now.
-    this.buffer = undefined;
-  }
-
-  /** Within a burst: hands over what has gathered, and looks whether the client reads. */
-  flushIfMuch(writer: ByteWriter): void {
-    if (writer.offset < FLUSH_BYTES) return;
-    this.flush();
-    if (this.transport.queuedBytes > MAX_QUEUED_BYTES) this.connection.input.stopped = true;
-  }
-
-  /** End of the turn: flush, and give the buffer back. */
-  endTurn(): void {
-    this.queuedForFlush = false;
-    if (this.longReply !== undefined) return;
-    this.flush();
-    if (this.buffer !== undefined) {
-      this.node.outputs.giveBack(this.buffer);
-      this.buffer = undefined;
-    }
-    const { connection } = this;
-    if (connection.isClosed) this.transport.end();
-    else if (this.transport.queuedBytes > MAX_QUEUED_BYTES && !connection.input.stopped) {
-      connection.input.stopped = true;
-      this.transport.pause();
-    }
-  }
-
-  /** The transport is gone. */
-  drop(): void {
-    this.buffer = undefined;
   }
 }
 

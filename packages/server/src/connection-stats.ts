@@ -17,6 +17,11 @@ export class ConnectionStats {
   private totalLatencyMs = 0;
   private latencyCount = 0;
 
+  /** For the word `crst`: as if the connection were new. */
+  reset(): void {
+    Object.assign(this, new ConnectionStats());
+  }
+
   get averageLatencyMs(): number {
     return this.latencyCount === 0 ? 0 : this.totalLatencyMs / this.latencyCount;
   }

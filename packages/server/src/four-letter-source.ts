@@ -169,7 +169,7 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   resetConnectionStats(): void {
-    for (const connection of this.node.connections) connection.resetStats();
+    for (const connection of this.node.connections) connection.stats.reset();
   }
 
   private *pathsOf(watcher: number): IterableIterator<string> {

@@ -12,9 +12,10 @@
 import { OpCode } from '@zebu/protocol';
 import type { ServerConfig } from './config/server-config.ts';
 
-/** What waits here goes on through this. */
+/** Who waits until fewer txns are in the works. */
 export interface Waiting {
-  resume(): void;
+  /** They are fewer. */
+  throttleLifted(): void;
 }
 
 export interface ThrottleOptions {
@@ -77,7 +78,7 @@ export class Throttle {
     if (this.waiting.length === 0) return;
     const { waiting } = this;
     this.waiting = [];
-    for (const one of waiting) one.resume();
+    for (const one of waiting) one.throttleLifted();
   }
 
   /** Whether a request that waited this long must be answered THROTTLEDOP. */

@@ -13,10 +13,14 @@ const NO_TURN = -1;
 /** Connections whose events may gather before they are handed to their sockets. */
 const MAX_TOUCHED = 128;
 
-/** A connection, as far as turns are concerned. */
-export interface Participant {
-  /** Takes up requests again. */
-  resume(): void;
+/** Who has requests that must wait for a later turn. */
+export interface Waiting {
+  /** That turn has come. */
+  turnCame(): void;
+}
+
+/** Whose output gathers during a turn. */
+export interface Talking {
   /** Hands what has gathered to the socket. */
   endTurn(): void;
 }
@@ -29,8 +33,8 @@ export class Turns {
   private readonly clock: Clock;
   private readonly scheduler: Scheduler;
   /** Those with output, each once. */
-  private readonly touched: Participant[];
-  private readonly waiting: Participant[];
+  private readonly touched: Talking[];
+  private readonly waiting: Waiting[];
   /** The wall clock, and the look it was read for: once for all txns of a look. */
   private wall: number;
   private wallOfMs: number;
@@ -72,22 +76,22 @@ export class Turns {
     return this.nowMs - this.beganMs <= TURN_MS;
   }
 
-  /** Resumes the participant in one of the next turns, behind those who wait already. */
-  wait(participant: Participant): void {
-    this.waiting.push(participant);
+  /** Calls its turnCame() in one of the next turns, behind those who wait already. */
+  wait(one: Waiting): void {
+    this.waiting.push(one);
     this.cutShort++;
   }
 
-  /** The participant has output; its endTurn() is called once, by the next flush. */
-  touch(participant: Participant): void {
-    this.touched.push(participant);
+  /** There is output: its endTurn() is called once, by the next flush. */
+  touch(one: Talking): void {
+    this.touched.push(one);
   }
 
   /** Called last in every callback: replies and events go out, one write for each connection. */
   flush(): void {
     const { touched } = this;
     // Handing output over can end a connection, which may add others behind it.
-    for (let i = 0; i < touched.length; i++) (touched[i] as Participant).endTurn();
+    for (let i = 0; i < touched.length; i++) (touched[i] as Talking).endTurn();
     touched.length = 0;
   }
 
@@ -104,7 +108,7 @@ export class Turns {
     const untilMs = this.nowMs + TURN_MS;
     let served = 0;
     while (served < waiting.length && this.nowMs <= untilMs) {
-      (waiting[served] as Participant).resume();
+      (waiting[served] as Waiting).turnCame();
       served++;
       // One after the other as when their bytes arrive, so that all use the same buffer.
       this.flush();

@@ -143,15 +143,21 @@ describe('a read', () => {
     expect(client.lines()).toEqual(['#2 OK', reply]);
   });
 
-  test('behind an unknown request is not answered: the connection is closed', async () => {
-    const { world, clients } = await heldWorld(1);
-    const [client] = clients as [RawClient];
-    client.send(setData('/a', '1'), ask(99), getData('/a'));
-    world.run();
-    world.log.release();
-    expect(client.lines()).toEqual(['#2 OK', '#3 UNIMPLEMENTED']);
-    expect(client.isClosed).toBe(true);
-  });
+  test.each([
+    ['read', getData('/a')],
+    ['write', setData('/a', '2')],
+  ])(
+    'or %s behind an unknown request is not answered: the connection is closed',
+    async (_, last) => {
+      const { world, clients } = await heldWorld(1);
+      const [client] = clients as [RawClient];
+      client.send(setData('/a', '1'), ask(99), last);
+      world.run();
+      world.log.release();
+      expect(client.lines()).toEqual(['#2 OK', '#3 UNIMPLEMENTED']);
+      expect(client.isClosed).toBe(true);
+    },
+  );
 });
 
 test('auth is answered at once, before writes that are still in the works', async () => {

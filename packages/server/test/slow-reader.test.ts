@@ -82,6 +82,28 @@ describe('a client that does not read its replies', () => {
     expect(slow.frames.filter(({ error }) => error === 0)).toHaveLength(100);
   });
 
+  test('and reads at last is not let past the throttle that stopped it, too', async () => {
+    const world = await World.start({ globalOutstandingLimit: 1 });
+    const slow = world.client();
+    slow.must(create('/big', { data: 'x'.repeat(DATA_BYTES) }));
+    slow.lines();
+    slow.transport.pause();
+    slow.send(getData('/big'));
+    world.run();
+    expect(queuedFor(world)).toBeGreaterThan(0);
+    world.log.isHeld = true;
+    slow.send(...['/a', '/b', '/c', '/d'].map((path) => create(path)));
+    world.run();
+    expect(world.node.window.size).toBe(2);
+    slow.transport.resume();
+    world.run();
+    expect(queuedFor(world)).toBe(0);
+    expect(world.node.window.size).toBe(2);
+    world.log.isHeld = false;
+    world.log.release();
+    expect(slow.lines()).toEqual(['#2 OK', '#3 OK', '#4 OK', '#5 OK', '#6 OK']);
+  });
+
   test('is forgotten with its session', async () => {
     const { world, slow } = await slowWorld();
     slow.send(...Array.from({ length: 200 }, () => getData('/big')));

@@ -34,13 +34,13 @@ test('release lets everyone go on once, and who waits again meanwhile waits for 
   const { throttle } = make({});
   const resumed: string[] = [];
   const again = {
-    resume: () => {
+    throttleLifted: () => {
       resumed.push('again');
       throttle.wait(again);
     },
   };
   throttle.wait(again);
-  throttle.wait({ resume: () => resumed.push('once') });
+  throttle.wait({ throttleLifted: () => resumed.push('once') });
   throttle.release();
   expect(resumed).toEqual(['again', 'once']);
   throttle.release();
