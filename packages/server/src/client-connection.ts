@@ -45,9 +45,11 @@ const FRAMES_PER_LOOK = 32;
 const HEADER_BYTES = 8;
 const NO_BYTES = Buffer.alloc(0);
 
-/** A read that waits for `writesBefore` of the connection's writes to be applied. */
+/** A request that waits for `writesBefore` of the connection's writes to be applied. */
 interface ParkedRead {
   readonly frame: Buffer;
+  /** THROTTLEDOP for one that is not carried out; 0 for a read. */
+  readonly error: number;
   readonly writesBefore: number;
   readonly receivedMs: number;
 }
@@ -241,7 +243,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     // A session whose end is decided takes nothing more, and nothing is answered.
     const session = this.session as Session;
     if (session.closing) return;
-    if (input.waitedMs > 0 && this.waitedTooLong(bytes, start, session)) return;
+    if (input.waitedMs > 0 && this.waitedTooLong(bytes, start, end, session)) return;
     if (operation.read === undefined) this.submit(operation, bytes, start, end);
     else if (this.hasWritesInFlight) this.park(bytes, start, end);
     else this.serveRead(operation, bytes, start, end, node.turns.nowMs);
@@ -262,7 +264,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
   }
 
   /** Deals with a request that waited for the throttle beyond what the configuration allows. */
-  private waitedTooLong(bytes: Buffer, start: number, session: Session): boolean {
+  private waitedTooLong(bytes: Buffer, start: number, end: number, session: Session): boolean {
     const { throttle, metrics, tree } = this.node;
     const { waitedMs } = this.input;
     if (throttle.isStale(waitedMs, session.timeoutMs)) {
@@ -272,7 +274,10 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     }
     if (!throttle.isThrottled(waitedMs, getInt32(bytes, start + 4))) return false;
     metrics.throttledOps++;
-    this.output.replyError(getInt32(bytes, start), tree.lastProcessedZxid, ErrorCode.THROTTLEDOP);
+    // In its place among the answers: a client takes an xid out of order for a broken server.
+    const error = ErrorCode.THROTTLEDOP;
+    if (this.hasWritesInFlight) this.park(bytes, start, end, error);
+    else this.output.replyError(getInt32(bytes, start), tree.lastProcessedZxid, error);
     return true;
   }
 
@@ -330,12 +335,13 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     }
   }
 
-  private park(bytes: Buffer, start: number, end: number): void {
+  private park(bytes: Buffer, start: number, end: number, error = 0): void {
     if (this.parked === NOTHING_PARKED) this.parked = [];
     const frame = Buffer.allocUnsafeSlow(end - start);
     bytes.copy(frame, 0, start, end);
     this.parked.push({
       frame,
+      error,
       writesBefore: this.writesSubmitted,
       receivedMs: this.node.turns.nowMs,
     });
@@ -349,11 +355,13 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
   private runParkedReads(): void {
     let done = 0;
     while (done < this.parked.length && this.state === State.established) {
-      const { frame, writesBefore, receivedMs } = this.parked[done] as ParkedRead;
+      const { frame, error, writesBefore, receivedMs } = this.parked[done] as ParkedRead;
       if (writesBefore > this.writesApplied) break;
       done++;
       const operation = operationOf(getInt32(frame, 4));
-      if (operation === undefined) this.refuse(frame, 0);
+      if (error !== 0) {
+        this.output.replyError(getInt32(frame, 0), this.node.tree.lastProcessedZxid, error);
+      } else if (operation === undefined) this.refuse(frame, 0);
       else this.serveRead(operation, frame, 0, frame.length, receivedMs);
     }
     if (done === 0) return;

@@ -105,7 +105,9 @@ export class Turns {
     const { waiting } = this;
     if (waiting.length === 0) return;
     this.look();
-    const untilMs = this.nowMs + TURN_MS;
+    // Those who waited open this turn, and what is left of it goes to whoever becomes ready in it.
+    this.join();
+    const untilMs = this.beganMs + TURN_MS;
     let served = 0;
     while (served < waiting.length && this.nowMs <= untilMs) {
       (waiting[served] as Waiting).turnCame();
@@ -115,9 +117,5 @@ export class Turns {
       this.look();
     }
     waiting.splice(0, served);
-    if (waiting.length === 0) return;
-    // Whoever becomes ready before the next turn waits behind those who wait already.
-    this.beganMs = untilMs - TURN_MS;
-    this.scheduler.afterTurn(this.goOn);
   };
 }

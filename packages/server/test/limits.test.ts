@@ -90,6 +90,17 @@ describe('a request that waited too long', () => {
     expect(client.errorOf(exists('/3'))).toBe('NONODE');
   });
 
+  test('is answered THROTTLEDOP behind the writes that came before it', async () => {
+    const { world, client } = await stopped({ throttledOpWaitTimeMs: 500 });
+    world.time.nowMs += 501;
+    // Of #1 and #2, which fill the window, the first is applied: there is room for #3.
+    world.log.release(world.log.appendedZxid - 1);
+    expect(client.lines()).toEqual(['#1 OK']);
+    world.log.isHeld = false;
+    world.log.release();
+    expect(client.lines()).toEqual(['#2 OK', '#3 THROTTLEDOP', '#4 THROTTLEDOP']);
+  });
+
   test('is served within it', async () => {
     const { world, client } = await stopped({ throttledOpWaitTimeMs: 500 });
     world.time.nowMs += 500;

@@ -43,6 +43,11 @@ export class ManualTime implements Clock, Scheduler {
     return this.timers.size;
   }
 
+  /** Tasks that the turn to come brings. */
+  get dueTasks(): number {
+    return this.tasks.length;
+  }
+
   /** Takes one turn; false when there is nothing to do. */
   turn(): boolean {
     const task = this.tasks.shift();
