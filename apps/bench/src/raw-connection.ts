@@ -219,17 +219,24 @@ export async function openConnections(
 ): Promise<RawConnection[]> {
   const connections: RawConnection[] = [];
   let started = 0;
+  let failure: Error | undefined;
   const openSome = async () => {
-    while (started < count) {
+    while (started < count && failure === undefined) {
       const address = addresses[started++ % addresses.length] as Address;
-      connections.push(await RawConnection.open(address, options));
+      try {
+        connections.push(await RawConnection.open(address, options));
+      } catch (error) {
+        failure ??= error as Error;
+      }
     }
   };
-  try {
-    await Promise.all(Array.from({ length: Math.min(32, count) }, openSome));
-  } catch (error) {
-    for (const connection of connections) connection.destroy();
-    throw error;
-  }
-  return connections;
+  await Promise.all(Array.from({ length: Math.min(32, count) }, openSome));
+  if (failure === undefined) return connections;
+  for (const connection of connections) connection.destroy();
+  if (connections.length === 0) throw failure;
+  throw new Error(
+    `${failure.message}; ${connections.length} of ${count} connections were open. Servers limit ` +
+      'those of one address: maxClientCnxns in zoo.cfg, 60 by default, 0 for no limit',
+    { cause: failure },
+  );
 }

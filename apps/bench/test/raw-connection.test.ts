@@ -1,6 +1,11 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createScratch, RawConnection, type ReplySink } from '../src/raw-connection.ts';
+import {
+  createScratch,
+  openConnections,
+  RawConnection,
+  type ReplySink,
+} from '../src/raw-connection.ts';
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -63,6 +68,26 @@ const EXPECTED = [
   [-1, 0, 9],
   [3, 0, 4],
 ];
+
+describe('openConnections', () => {
+  it('says how many a server took, and leaves none open', async () => {
+    let taken = 0;
+    const open = new Set<Socket>();
+    const address = await serve((socket) => {
+      taken++;
+      if (taken > 3) {
+        socket.resetAndDestroy();
+        return;
+      }
+      open.add(socket);
+      socket.on('close', () => open.delete(socket)).on('error', () => {});
+      socket.on('data', () => socket.write(greeting()));
+    });
+    const opening = openConnections([address], 64, { scratch: createScratch() });
+    await expect(opening).rejects.toThrow(/\b3 of 64 connections .* maxClientCnxns/);
+    await expect.poll(() => open.size).toBe(0);
+  });
+});
 
 describe('RawConnection', () => {
   it('sees the same replies wherever the stream is cut in two', async () => {
