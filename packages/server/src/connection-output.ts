@@ -232,7 +232,7 @@ export class ConnectionOutput implements Talking {
     node.turns.look();
     this.longReply = undefined;
     this.complete(long.writer, long.mark, long.xid, long.zxid, 0);
-    this.note(long.label, long.xid, long.receivedMs);
+    node.metrics.readLatency.add(this.note(long.label, long.xid, long.receivedMs));
     if (this.send(long.writer)) node.outputs.giveBack(long.writer);
     // Now what waited: in its buffer, and unread.
     if (!this.isTouched) this.touch();
