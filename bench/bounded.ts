@@ -381,7 +381,7 @@ function report(): void {
       what,
       `${number(value)} ${unit}`.trim(),
       busyMs === undefined ? '' : `${significant(busyMs)} ms`,
-      `${limit < 10 ? number(limit) : wholeNumber(limit)} ${unit}`.trim(),
+      `${number(limit)} ${unit}`.trim(),
       value <= limit ? 'kept' : '**broken**',
     ]),
   ];

@@ -39,7 +39,7 @@ const STORAGE_EXIT_CODES: Readonly<Record<string, number>> = {
 const STOP_LIMIT_MS = 12_000;
 
 /** These say all in their message; of others the stack is the best part. */
-const PLAIN_ERRORS = ['ConfigError', 'DiskError', 'StorageError', 'TransportError'];
+const PLAIN_ERRORS = ['ConfigError', 'StorageError', 'TransportError'];
 
 process.exitCode = await main();
 
@@ -168,7 +168,9 @@ function describe(error: unknown, withStack = false): string {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError) return ExitCode.wrongConfiguration;
-  if (!(error instanceof Error) || error.name !== 'StorageError') return ExitCode.failed;
-  const { code } = error as Error & { code: string };
+  if (!(error instanceof Error)) return ExitCode.failed;
+  const { code = '' } = error as Error & { code?: string };
+  if (code === 'BAD_TLS_SETTINGS') return ExitCode.wrongConfiguration;
+  if (error.name !== 'StorageError') return ExitCode.failed;
   return STORAGE_EXIT_CODES[code] ?? ExitCode.wrongData;
 }

@@ -293,7 +293,8 @@ export class TxnApplier {
     const dataStart = reader.offset;
     if (dataLength > 0) reader.skip(dataLength);
     const version = reader.int32();
-    const id = this.prepared?.id ?? tree.find(reader.bytes, pathStart, pathStart + pathLength);
+    const id =
+      this.prepared?.recalledId ?? tree.find(reader.bytes, pathStart, pathStart + pathLength);
     if (id === 0) return ErrorCode.NONODE;
     const start = dataLength < 0 ? -1 : dataStart;
     this.writeData(id, reader.bytes, start, dataStart + dataLength, version);
@@ -315,11 +316,11 @@ export class TxnApplier {
     const { tree, prepared } = this;
     const oldLength = tree.dataLength(id);
     tree.subtractDigest(id);
-    tree.writeData(id, bytes, start, end, prepared?.crc);
+    tree.writeData(id, bytes, start, end, prepared?.recalledCrc);
     this.setLong(id, Field.MZXID, this.zxidHigh, this.zxidLow);
     this.setLong(id, Field.MTIME, this.timeHigh, this.timeLow);
     tree.store.setInt32(id, Field.VERSION, version);
-    tree.addDigest(id, prepared?.digest);
+    tree.addDigest(id, prepared?.recalledDigest);
     if (tree.quotas.size > 0) tree.quotas.count(id, tree.dataLength(id) - oldLength, 0);
   }
 

@@ -53,12 +53,12 @@ export interface TreeListener {
 export interface PreparedTxns {
   /**
    * Whether the oldest txn that was prepared and not applied is this set of data. If so, its
-   * znode, and that one's CRC and digest after it, are in the fields below.
+   * znode, and that one's own CRC and digest after it, are in the fields below.
    */
   recallSetData(zxid: number): boolean;
-  readonly id: PathId;
-  readonly crc: number;
-  readonly digest: number;
+  readonly recalledId: PathId;
+  readonly recalledCrc: number;
+  readonly recalledDigest: number;
 }
 
 /** The znodes that exist before any txn. */

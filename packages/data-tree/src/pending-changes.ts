@@ -9,7 +9,8 @@
 //   [zxid, digest before, image before] ->  [fields as they will be, number of changes on it]
 //
 // Each change keeps the record as it was before: `rollback` walks the queue back, `applied` drops it
-// from the front. Every rule mirrors apply-txn.ts; where they differ the digests will.
+// from the front. Every rule mirrors apply-txn.ts; where they differ the digests will,
+// at a replay at the latest: a set of data that was prepared here is applied with its digest of then.
 
 import { crc32 } from '@zebu/protocol';
 import type { AclId } from './acl-cache.ts';
@@ -90,10 +91,10 @@ export interface PendingSetData {
 }
 
 export class PendingChanges implements PreparedTxns {
-  // What recallSetData found.
-  id: PathId = 0;
-  crc = 0;
-  digest = 0;
+  // What recallSetData found; valid until `applied`.
+  recalledId: PathId = 0;
+  recalledCrc = 0;
+  recalledDigest = 0;
   private readonly tree: DataTree;
   private readonly znodes = new RecordSlab(ZNODE_WORDS);
   private readonly changes = new RecordSlab(CHANGE_WORDS);
@@ -190,12 +191,13 @@ export class PendingChanges implements PreparedTxns {
     this.changes.set(this.tail, NEW_DIGEST, this.znodes.get(znode, Field.DIGEST));
   }
 
+  /** See PreparedTxns. */
   recallSetData(zxid: number): boolean {
     const { head, changes } = this;
     if (head === 0 || this.zxidOf(head) !== zxid) return false;
-    this.id = this.znodes.get(changes.get(head, ZNODE), PATH);
-    this.crc = changes.get(head, NEW_CRC);
-    this.digest = changes.get(head, NEW_DIGEST);
+    this.recalledId = this.znodes.get(changes.get(head, ZNODE), PATH);
+    this.recalledCrc = changes.get(head, NEW_CRC);
+    this.recalledDigest = changes.get(head, NEW_DIGEST);
     return true;
   }
 

@@ -120,11 +120,11 @@ test('a set of data that was prepared is recalled when its turn comes, with what
   expect(pending.recallSetData(second)).toBe(false);
   pending.applied(first - 1);
   expect(pending.recallSetData(first)).toBe(true);
-  const { id, crc, digest } = pending;
-  expect(id).toBe(idOf('/e'));
+  const { recalledId, recalledCrc, recalledDigest } = pending;
+  expect(recalledId).toBe(idOf('/e'));
   pending.applied(first);
   expect(pending.recallSetData(first)).toBe(false);
   expect(pending.recallSetData(second)).toBe(true);
-  expect(pending.crc).not.toBe(crc);
-  expect(pending.digest).not.toBe(digest);
+  expect(pending.recalledCrc).not.toBe(recalledCrc);
+  expect(pending.recalledDigest).not.toBe(recalledDigest);
 });

@@ -38,7 +38,7 @@ import type { ServerNode } from './server-node.ts';
 const State = { opening: 0, asking: 1, handshaking: 2, established: 3, ending: 4 } as const;
 type State = (typeof State)[keyof typeof State];
 
-/** Reads that may wait behind the connection's own writes; further frames are left unread. */
+/** Requests that may wait behind the connection's own writes; further frames are left unread. */
 const MAX_PARKED = 32;
 /** Requests of one burst between two looks at the clock. */
 const FRAMES_PER_LOOK = 32;
@@ -46,7 +46,7 @@ const HEADER_BYTES = 8;
 const NO_BYTES = Buffer.alloc(0);
 
 /** A request that waits for `writesBefore` of the connection's writes to be applied. */
-interface ParkedRead {
+interface ParkedRequest {
   readonly frame: Buffer;
   /** THROTTLEDOP for one that is not carried out; 0 for a read. */
   readonly error: number;
@@ -71,7 +71,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
   private state: State;
   /** The first bytes, while they are too few to tell what they are. */
   private preamble: Buffer;
-  private parked: ParkedRead[];
+  private parked: ParkedRequest[];
   private writesSubmitted: number;
   private writesApplied: number;
 
@@ -345,17 +345,17 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
       writesBefore: this.writesSubmitted,
       receivedMs: this.node.turns.nowMs,
     });
-    if (this.parked.length >= MAX_PARKED) this.input.stop(Stop.parkedReads);
+    if (this.parked.length >= MAX_PARKED) this.input.stop(Stop.parked);
   }
 
   /**
    * Runs what waited for writes that have now been applied: all of it, however slowly the client
    * reads, since the next write may be applied right after. MAX_PARKED bounds what that can take.
    */
-  private runParkedReads(): void {
+  private runParkedRequests(): void {
     let done = 0;
     while (done < this.parked.length && this.state === State.established) {
-      const { frame, error, writesBefore, receivedMs } = this.parked[done] as ParkedRead;
+      const { frame, error, writesBefore, receivedMs } = this.parked[done] as ParkedRequest;
       if (writesBefore > this.writesApplied) break;
       done++;
       const operation = operationOf(getInt32(frame, 4));
@@ -367,7 +367,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     if (done === 0) return;
     this.parked = done < this.parked.length ? this.parked.slice(done) : NOTHING_PARKED;
     // Frames are taken again when the whole batch is applied: none may come between its txns.
-    if (this.input.lift(Stop.parkedReads)) this.node.resumeAfterBatch(this);
+    if (this.input.lift(Stop.parked)) this.node.resumeAfterBatch(this);
   }
 
   // ---- Writes -------------------------------------------------------------------------------
@@ -401,7 +401,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     const label = error === 0 ? labelOf(proposal.requestType) : 'NA';
     this.node.metrics.updateLatency.add(output.note(label, proposal.xid, proposal.receivedMs));
     output.flushIfMuch();
-    if (this.parked.length > 0) this.runParkedReads();
+    if (this.parked.length > 0) this.runParkedRequests();
   }
 
   /** Takes requests again, if nothing stops it: the batch that it waited for is applied. */
@@ -441,7 +441,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
   /** A watch event, already framed; the same bytes may go to many connections. */
   sendEvent(frame: Buffer, length: number): void {
     if (this.state !== State.established || this.output.event(frame, length)) return;
-    this.end(new Error(`Watch events of ${this.transport.queuedBytes} bytes were not read`));
+    this.end(new Error(`${this.transport.queuedBytes} bytes of replies and events were not read`));
   }
 
   // ---- The end ------------------------------------------------------------------------------
@@ -476,4 +476,4 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
   }
 }
 
-const NOTHING_PARKED: ParkedRead[] = [];
+const NOTHING_PARKED: ParkedRequest[] = [];

@@ -20,8 +20,8 @@ export const Stop = {
   turn: 2,
   /** Too many txns are in the works; until Throttle lets go. */
   throttle: 4,
-  /** No more reads may wait behind its own writes; until some of those are applied. */
-  parkedReads: 8,
+  /** No more requests may wait behind its own writes; until some of those are applied. */
+  parked: 8,
   /** A reply is being written over several turns; until it is whole. */
   longReply: 16,
   /** The client does not read its replies; until it has taken all. */
@@ -41,16 +41,19 @@ export interface FrameTaker {
 }
 
 export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
-  /** Bits of `Stop`. Invariant: no frame is taken, and the transport is paused, while it is not 0. */
+  /**
+   * Bits of `Stop`. Invariant: no frame is taken while it is not 0, and the transport is paused, unless
+   * the connection ends.
+   */
   stops: number;
-  /** While frames are taken that waited for the throttle: for how long. */
+  /** While frames are taken that the throttle held up: for how long, the last time. */
   waitedMs: number;
   private readonly taker: FrameTaker;
   private readonly transport: Connection;
   private readonly turns: Turns;
   private readonly decoder: FrameDecoder;
   private readonly takeFrame: (bytes: Buffer, start: number, end: number) => boolean;
-  /** When the frames that come next were stopped by the throttle; NOT_THROTTLED if they were not. */
+  /** When the throttle began to hold up the frames that come next. */
   private throttledMs: number;
 
   constructor(taker: FrameTaker, transport: Connection, turns: Turns, maxFrameBytes: number) {
@@ -64,7 +67,7 @@ export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
       taker.frame(bytes, start, end);
       return this.stops === 0;
     };
-    this.throttledMs = NOT_THROTTLED;
+    this.throttledMs = 0;
   }
 
   /** Takes the frames in bytes[start, end), now or later. */
@@ -109,10 +112,6 @@ export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
   /** Takes frames again, the ones already received first, if nothing stops it any more. */
   resume(): void {
     if (this.stops !== 0) return;
-    if (this.throttledMs !== NOT_THROTTLED) {
-      this.waitedMs = this.turns.nowMs - this.throttledMs;
-      this.throttledMs = NOT_THROTTLED;
-    }
     this.feed(NO_BYTES, 0, 0);
     this.waitedMs = 0;
     // One of those frames may have stopped it again.
@@ -148,9 +147,10 @@ export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
   }
 
   throttleLifted(): void {
+    // Whatever else stops them may go on: that is not the throttle's doing.
+    this.waitedMs = this.turns.nowMs - this.throttledMs;
     this.goOn(Stop.throttle);
   }
 }
 
 const NO_BYTES = Buffer.alloc(0);
-const NOT_THROTTLED = -1;

@@ -5,7 +5,8 @@
 //                       waits while a reply is written over several turns ─┘
 //
 // What a client does not read stays in memory. Beyond a megabyte its requests are left alone until it
-// has taken all; events go on, and cut it off at 64 MiB.
+// has taken all, its pings too, so one that stands still ends with its session. Events go on, and
+// one that finds 64 MiB unread cuts the client off.
 
 import { type ByteWriter, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
 import type { Connection } from '@zebu/transport';
@@ -19,7 +20,7 @@ import type { Talking } from './turns.ts';
 const MAX_QUEUED_BYTES = 1 << 20;
 /** Replies of one burst are handed to the socket whenever this many bytes have gathered. */
 const FLUSH_BYTES = 128 * 1024;
-/** Watch events that a client does not read may take this much; then it is cut off. */
+/** Unread bytes of any kind at which the next watch event cuts the client off. */
 const MAX_QUEUED_EVENT_BYTES = 64 << 20;
 const REPLY_PREFIX_BYTES = 20;
 const NO_BYTES = Buffer.alloc(0);
@@ -172,8 +173,15 @@ export class ConnectionOutput implements Talking {
 
   /** Ends the transport now, behind the replies that are whole. */
   end(): void {
-    this.dropLongReply();
-    this.flush();
+    const long = this.longReply;
+    if (long === undefined) {
+      this.flush();
+    } else {
+      // Whole are those before it; what waits behind it goes with it.
+      this.dropLongReply();
+      this.buffer = undefined;
+      if (long.mark > 0) this.transport.write(long.writer.bytes, 0, long.mark);
+    }
     this.transport.end();
   }
 

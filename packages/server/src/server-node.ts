@@ -9,7 +9,14 @@
 // turns of the event loop (turns.ts). Nothing here knows a clock, a disk or a socket but through Environment.
 
 import { type PathId, WatchTable } from '@zebu/data-tree';
-import { ByteReader, ByteWriter, OpCode, putInt32, type Zxid } from '@zebu/protocol';
+import {
+  ByteReader,
+  ByteWriter,
+  OpCode,
+  putInt32,
+  TXN_HEADER_BYTES,
+  type Zxid,
+} from '@zebu/protocol';
 import { formatSessionId, type Session, SessionTable } from '@zebu/session';
 import { type DataDirectory, purge } from '@zebu/storage';
 import type { Connection, ConnectionHandler, Listener } from '@zebu/transport';
@@ -543,7 +550,9 @@ export class ServerNode {
   private afterBatch(): void {
     this.turns.flush();
     if (!this.throttle.isFull(this.window.size)) this.throttle.release();
-    while (this.toResume.length > 0) (this.toResume.pop() as ClientConnection).resume();
+    const { toResume } = this;
+    for (let i = 0; i < toResume.length; i++) (toResume[i] as ClientConnection).resume();
+    toResume.length = 0;
     this.turns.flush();
   }
 
@@ -604,7 +613,7 @@ export class ServerNode {
   private applyCreateSession(proposal: Proposal): void {
     const { bytes, start } = proposal;
     const id = bytes.readBigUInt64BE(start);
-    const timeoutMs = bytes.readInt32BE(start + 32);
+    const timeoutMs = bytes.readInt32BE(start + TXN_HEADER_BYTES);
     const session = this.sessions.add(id, timeoutMs, this.turns.nowMs);
     proposal.connection?.sessionCreated(session);
   }

@@ -13,6 +13,7 @@ import {
 import type { Listener, TlsOptions } from '@zebu/transport';
 import { claimDirectories, releaseClaims } from './claim-directories.ts';
 import { checkServerConfig } from './config/check-config.ts';
+import { ConfigError } from './config/config-error.ts';
 import {
   defaultServerConfig,
   type ServerConfig,
@@ -184,6 +185,7 @@ export class RunningServer implements ZebuServer {
   private async stop(reason: string): Promise<void> {
     const { environment, tree } = this.node;
     environment.logger.info('Stopping', { reason });
+    // Kept where this rejects: what is in the works may still be written.
     await this.node.stop();
     await releaseClaims(this.claims);
     environment.logger.info('Stopped', { reason, zxid: formatZxid(tree.lastProcessedZxid) });
@@ -344,8 +346,17 @@ async function openPorts(
 /** Reads the stores that the configuration names. */
 function readTls(environment: Environment, tls: NonNullable<ServerConfig['tls']>): TlsOptions {
   const { disk } = environment;
-  const key = disk.readFile(tls.keyStore.path);
-  const trust = tls.trustStore === undefined ? undefined : disk.readFile(tls.trustStore.path);
+  const read = (path: string, key: string): Buffer => {
+    try {
+      return disk.readFile(path);
+    } catch (error) {
+      const why = (error as Error).message;
+      throw new ConfigError(`Cannot read ${key}=${path}: ${why}`, { key, value: path });
+    }
+  };
+  const key = read(tls.keyStore.path, 'ssl.keyStore.location');
+  const trust =
+    tls.trustStore === undefined ? undefined : read(tls.trustStore.path, 'ssl.trustStore.location');
   return {
     ...(tls.keyStore.type === 'PKCS12' ? { pfx: key } : { key, cert: key }),
     ...(tls.keyStore.password === undefined ? {} : { passphrase: tls.keyStore.password }),

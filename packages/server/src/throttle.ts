@@ -3,7 +3,8 @@
 //   globalOutstandingLimit   txns in the works; beyond it a connection that wrote is not read until
 //                            they are no more than that again
 //   request_throttle_*       the same with its own limit; a request that waited longer than its session
-//                            lives can be dropped with its connection, or answered THROTTLEDOP
+//                            lives can be dropped with its connection
+//   throttled_op_wait_time   a request that either of these held up for longer is answered THROTTLEDOP
 //   largeRequest*            bytes of large requests in the works; beyond it the connection is closed
 //   connection_throttle_*    a bucket of tokens for connect requests, with probabilistic dropping
 //

@@ -88,9 +88,9 @@ describe('a reason to stop', () => {
 
   test('that was lifted waits for resume()', () => {
     const { input, send, taken } = make();
-    input.stop(Stop.parkedReads);
+    input.stop(Stop.parked);
     send('a');
-    expect([input.lift(Stop.parkedReads), input.lift(Stop.parkedReads)]).toEqual([true, false]);
+    expect([input.lift(Stop.parked), input.lift(Stop.parked)]).toEqual([true, false]);
     expect(taken()).toBe('');
     input.resume();
     expect(taken()).toBe('a');

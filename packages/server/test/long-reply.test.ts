@@ -2,6 +2,8 @@
 
 import { OpCode } from '@zebu/protocol';
 import { expect, test } from 'vitest';
+import type { ClientConnection } from '../src/client-connection.ts';
+import { Stop } from '../src/connection-input.ts';
 import {
   ask,
   create,
@@ -58,6 +60,23 @@ test('is given up with its connection, and the server goes on', async () => {
   asker.send(getChildren('/wide'));
   asker.transport.destroy();
   world.run();
+  expect(namesOf(other.call(getChildren('/wide')))).toHaveLength(CHILDREN);
+});
+
+test('is given up where the server ends the connection, but not the replies before it', async () => {
+  const { world, asker, other } = await wideWorld();
+  asker.lines();
+  asker.send(getData('/data'), getChildren('/wide'));
+  const isBeingWritten = ({ input }: ClientConnection): boolean =>
+    (input.stops & Stop.longReply) !== 0;
+  let connection: ClientConnection | undefined;
+  while (connection === undefined && world.time.turn()) {
+    connection = [...world.node.connections].find(isBeingWritten);
+  }
+  connection?.end(new Error('for a reason of its own'));
+  world.run();
+  expect(asker.lines()).toEqual(['#1 OK']);
+  expect(asker.isClosed).toBe(true);
   expect(namesOf(other.call(getChildren('/wide')))).toHaveLength(CHILDREN);
 });
 

@@ -38,7 +38,8 @@ export interface Disk {
   makeDirectory(path: string): void;
   /**
    * Takes the directory for one server, until the claim is released or its process ends. Fails with
-   * EBUSY while another claim of it stands, whoever made it on this machine and by whatever path.
+   * EBUSY while another claim of it stands that this disk can see, by whatever path it was made; how
+   * far the real one sees, directory-claim.ts says.
    */
   claim(directory: string, done: Claimed): void;
   /** A whole small file. Throws ENOENT. */

@@ -157,6 +157,7 @@ export class TxnLogReader {
     this.#segment = undefined;
     try {
       if (newest && this.#options.live === true) return;
+      // In an older log it needs no word: what the next log does not hold again is a gap.
       const residue = segment.judgeEnd();
       if (newest && residue !== undefined) {
         this.tornTail = { file: segment.path, offset: segment.offset, ...residue };

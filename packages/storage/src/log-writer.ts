@@ -170,7 +170,8 @@ export class TxnLogWriter {
 
   /**
    * A roll is near: makes the next segment's file ahead, so that the roll is short. Asked again, it does
-   * nothing. A failure only means that the roll makes the file itself.
+   * nothing. A failure before the roll costs the head start alone; once a batch waits for the file it
+   * stops the log as any other does. A segment that ends by segmentLimitBytes is not prepared for.
    */
   prepareRoll(): void {
     if (this.#closed || this.failure !== undefined) return;

@@ -4,7 +4,8 @@ import { cutName, encodeFileHeader, FILE_HEADER_BYTES, LOG_MAGIC } from './segme
 
 // A torn batch may hold whole records behind its hole. They were not acknowledged, as far as the log can
 // tell, and they must go, for zxids may not have gaps. But what cannot be told from that is a sector
-// that the disk lost later (decision 016). So what is cut off is kept, for a human to look at:
+// that the disk lost later (decision 016). So a tail with whole records in it is kept, for a human to
+// look at; one without goes.
 //
 //   cut-log.<hex>-<offset>[-<n>]     16 bytes of header, then the bytes of log.<hex> from offset on
 
