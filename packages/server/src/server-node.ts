@@ -273,7 +273,7 @@ export class ServerNode {
     for (const stopTimer of this.timers) stopTimer();
     this.timers.length = 0;
     this.sweeper.stop();
-    this.snapshotter?.stop();
+    const snapshotEnds = this.snapshotter?.stop();
     this.stopFlushTimer?.();
     for (const listener of this.listeners) listener.stopAccepting();
     await this.closeLog();
@@ -282,6 +282,7 @@ export class ServerNode {
     for (const connection of this.connections) connection.finish();
     this.turns.flush();
     await Promise.all(this.listeners.map((listener) => listener.close()));
+    await snapshotEnds;
   }
 
   /** Rejects when what is in the works is not on disk within the time that a stop may take. */

@@ -30,21 +30,30 @@ export class Snapshotter {
   private readonly slice: ByteWriter;
   private busy: boolean;
   private stopped: boolean;
+  private onIdle: () => void;
 
   constructor(options: SnapshotterOptions) {
     this.options = options;
     this.slice = new ByteWriter(2 * SLICE_BYTES);
     this.busy = false;
     this.stopped = false;
+    this.onIdle = () => {};
   }
 
   get isBusy(): boolean {
     return this.busy;
   }
 
-  /** No further snapshot begins; one under way is given up at its next slice. */
-  stop(): void {
+  /**
+   * No further snapshot begins; one under way is given up at its next slice. Resolves when nothing is
+   * written any more.
+   */
+  stop(): Promise<void> {
     this.stopped = true;
+    if (!this.busy) return Promise.resolve();
+    return new Promise<void>((resolve) => {
+      this.onIdle = resolve;
+    });
   }
 
   /**
@@ -82,6 +91,7 @@ export class Snapshotter {
         return;
       }
       this.busy = false;
+      this.onIdle();
       environment.logger.info('Snapshot taken', {
         file: writer.name,
         znodes: walk.written,
@@ -122,6 +132,7 @@ export class Snapshotter {
 
   private failed(error: Error, zxid: number, done: ((error?: Error) => void) | undefined): void {
     this.busy = false;
+    this.onIdle();
     if (!this.stopped) {
       this.options.environment.logger.error('Snapshot failed; the txn log still has everything', {
         zxid: formatZxid(zxid),

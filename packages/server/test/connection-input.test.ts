@@ -144,7 +144,7 @@ describe('a turn', () => {
 });
 
 describe('the throttle', () => {
-  test('lets go of its own reason only, and tells how long frames have waited', () => {
+  test('lets go of its own reason only, and tells how long frames have waited for it', () => {
     const waits: [string, number][] = [];
     const { input, time, turns, throttle, send } = make((letter) => {
       waits.push([letter, input.waitedMs]);
@@ -162,8 +162,8 @@ describe('the throttle', () => {
     time.run();
     send('d');
     expect(waits.slice(1)).toEqual([
-      ['b', 60],
-      ['c', 60],
+      ['b', 50],
+      ['c', 50],
       ['d', 0],
     ]);
   });

@@ -182,8 +182,15 @@ describe('a snapshot', () => {
     world.node.snapshotter?.start((error) => {
       outcome = error;
     });
-    world.node.snapshotter?.stop();
+    let isIdle = false;
+    void world.node.snapshotter?.stop().then(() => {
+      isIdle = true;
+    });
+    await Promise.resolve();
+    expect(isIdle).toBe(false);
     world.run();
+    await Promise.resolve();
+    expect(isIdle).toBe(true);
     expect(outcome?.message).toContain('was given up');
     expect(snapshotsOf(world)).toEqual([]);
     expect(world.logged).not.toContain('error Snapshot failed; the txn log still has everything');
