@@ -164,7 +164,7 @@ const DEFECTS: readonly PlantedDefect[] = [
           connection.park = (...frame: unknown[]): void => {
             park(...frame);
             connection.parked.at(-1).writesBefore = 0;
-            connection.runParkedReads();
+            connection.runParkedRequests();
           };
           return connection;
         };
