@@ -316,7 +316,8 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
       output.complete(writer, mark, xid, lastProcessedZxid, error);
     }
     node.metrics.readLatency.add(output.note(operation.label, xid, receivedMs));
-    output.flushIfMuch();
+    // Long replies take long to hand over: a turn may be used up by a few of them.
+    if (output.flushIfMuch()) this.input.lookAtTheClock();
   }
 
   private read(

@@ -1,7 +1,10 @@
 // What comes in from one client: when its frames are taken, and why not.
 //
 //   transport ─► take() ─► FrameDecoder ─► ClientConnection.frame(), one after the other
-//                   └────► kept for later, the transport paused, while anything stops it
+//                   └────► kept for later, and the transport paused, while anything stops it
+//
+// The transport is paused when something comes that cannot be taken, not before: most clients that are
+// stopped have nothing more to say, and pausing costs a system call.
 //
 // Every reason to stop is a bit of its own in `stops`. Who has the reason sets it, and lifts it when
 // the reason is gone; frames are taken again when nothing is left. So a client that reads its replies
@@ -42,8 +45,8 @@ export interface FrameTaker {
 
 export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
   /**
-   * Bits of `Stop`. Invariant: no frame is taken while it is not 0, and the transport is paused, unless
-   * the connection ends.
+   * Bits of `Stop`. Invariant: no frame is taken while it is not 0, and the transport brings one more
+   * read at most, unless the connection ends.
    */
   stops: number;
   /** While frames are taken that the throttle held up: for how long, the last time. */
@@ -78,6 +81,8 @@ export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
         return;
       }
       this.waitForTurn();
+    } else {
+      this.transport.pause();
     }
     this.decoder.hold(bytes, start, end);
   }
@@ -93,7 +98,6 @@ export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
 
   /** Takes no frame until this reason is lifted. */
   stop(reason: number): void {
-    if (this.stops === 0) this.transport.pause();
     this.stops |= reason;
   }
 

@@ -35,6 +35,8 @@ export class ConnectionOutput implements Talking {
   private readonly stats: ConnectionStats;
   /** Borrowed while the output of this turn gathers. */
   private buffer: ByteWriter | undefined;
+  /** An event that waits without a buffer until endTurn(). Invariant: there is no buffer, then. */
+  private keptEvent: Buffer | undefined;
   /** Whether endTurn() will be called. */
   private isTouched: boolean;
   /** Being written over several turns; what comes after it waits in `buffer`. */
@@ -55,6 +57,7 @@ export class ConnectionOutput implements Talking {
     this.input = input;
     this.stats = stats;
     this.buffer = undefined;
+    this.keptEvent = undefined;
     this.isTouched = false;
     this.longReply = undefined;
     this.isFinishing = false;
@@ -64,6 +67,11 @@ export class ConnectionOutput implements Talking {
   writer(): ByteWriter {
     if (this.buffer === undefined) this.buffer = this.node.outputs.borrow();
     if (!this.isTouched) this.touch();
+    const { keptEvent } = this;
+    if (keptEvent !== undefined) {
+      this.keptEvent = undefined;
+      this.buffer.raw(keptEvent, 0, keptEvent.length);
+    }
     return this.buffer;
   }
 
@@ -116,34 +124,57 @@ export class ConnectionOutput implements Talking {
    * has left so many unread that it must be cut off.
    */
   event(frame: Buffer, length: number): boolean {
+    const { turns } = this.node;
+    if (this.keptEvent !== undefined) {
+      // One is all that may wait: whoever changes more than clients can be told of must wait himself.
+      this.writer();
+      this.handOver();
+    } else if (this.buffer === undefined && !this.isTouched && turns.isCrowded) {
+      this.keptEvent = Buffer.from(frame.subarray(0, length));
+      this.isTouched = true;
+      turns.touchLater(this);
+      this.countEvent(length);
+      return true;
+    }
     const writer = this.writer();
     if (this.transport.queuedBytes + writer.offset > MAX_QUEUED_EVENT_BYTES) return false;
     writer.ensure(length);
     copyBytes(frame, 0, length, writer.bytes, writer.offset);
     writer.offset += length;
-    this.stats.sent++;
-    this.node.metrics.packetsSent++;
-    this.node.metrics.watchBytes += length;
+    this.countEvent(length);
     if (writer.offset >= FLUSH_BYTES) this.flush();
     return true;
   }
 
+  private countEvent(length: number): void {
+    const { metrics } = this.node;
+    this.stats.sent++;
+    metrics.packetsSent++;
+    metrics.watchBytes += length;
+  }
+
   // ---- To the socket ------------------------------------------------------------------------
 
-  /** Within a burst: hands over what has gathered when it is much. */
-  flushIfMuch(): void {
-    if (this.buffer !== undefined && this.buffer.offset >= FLUSH_BYTES) this.flush();
+  /** Within a burst: hands over what has gathered when it is much; true if it was. */
+  flushIfMuch(): boolean {
+    if (this.buffer === undefined || this.buffer.offset < FLUSH_BYTES) return false;
+    this.flush();
+    return true;
   }
 
   endTurn(): void {
+    if (this.keptEvent !== undefined) this.writer();
     this.isTouched = false;
     if (this.longReply !== undefined) return;
-    this.flush();
-    if (this.buffer !== undefined) {
-      this.node.outputs.giveBack(this.buffer);
-      this.buffer = undefined;
-    }
+    this.handOver();
     if (this.isFinishing) this.transport.end();
+  }
+
+  private handOver(): void {
+    this.flush();
+    if (this.buffer === undefined || this.longReply !== undefined) return;
+    this.node.outputs.giveBack(this.buffer);
+    this.buffer = undefined;
   }
 
   private flush(): void {
@@ -168,13 +199,15 @@ export class ConnectionOutput implements Talking {
   /** Ends the transport with the turn, behind all that is still to be sent. */
   finish(): void {
     this.isFinishing = true;
-    if (!this.isTouched) this.touch();
+    // With this turn, even if it is one of those whose turn comes later.
+    this.touch();
   }
 
   /** Ends the transport now, behind the replies that are whole. */
   end(): void {
     const long = this.longReply;
     if (long === undefined) {
+      if (this.keptEvent !== undefined) this.writer();
       this.flush();
     } else {
       // Whole are those before it; what waits behind it goes with it.
@@ -189,6 +222,7 @@ export class ConnectionOutput implements Talking {
   closed(): void {
     this.dropLongReply();
     this.buffer = undefined;
+    this.keptEvent = undefined;
   }
 
   // ---- Long replies -------------------------------------------------------------------------

@@ -147,9 +147,7 @@ export class ServerNode {
     this.access = new AccessControl(config, this.metrics);
     this.audit = config.auditEnabled ? auditTo(environment.logger) : undefined;
     this.connections = new ConnectionTable();
-    this.events = new WatchEvents(this.tree, this.watches, this.connections, () =>
-      this.turns.flushIfMany(),
-    );
+    this.events = new WatchEvents(this.tree, this.watches, this.connections);
     this.throttle = new Throttle({
       config,
       random: environment.random,

@@ -10,8 +10,10 @@ import type { Clock, Scheduler } from './environment.ts';
 /** Requests are served for this long before the loop must turn. */
 const TURN_MS = 6;
 const NO_TURN = -1;
-/** Connections whose events may gather before they are handed to their sockets. */
+/** Connections that may have output at once before events for others wait. */
 const MAX_TOUCHED = 128;
+/** Late ones served between two looks at the clock. */
+const LATE_PER_LOOK = 32;
 
 /** Who has requests that must wait for a later turn. */
 export interface Waiting {
@@ -32,8 +34,10 @@ export class Turns {
   cutShort: number;
   private readonly clock: Clock;
   private readonly scheduler: Scheduler;
-  /** Those with output, each once. */
+  /** Those with output. */
   private readonly touched: Talking[];
+  /** Those with an event that waits. */
+  private readonly late: Talking[];
   private readonly waiting: Waiting[];
   /** The wall clock, and the look it was read for: once for all txns of a look. */
   private wall: number;
@@ -47,6 +51,7 @@ export class Turns {
     this.nowMs = clock.monotonicMs();
     this.cutShort = 0;
     this.touched = [];
+    this.late = [];
     this.waiting = [];
     this.wall = 0;
     this.wallOfMs = Number.NaN;
@@ -82,7 +87,7 @@ export class Turns {
     this.cutShort++;
   }
 
-  /** There is output: its endTurn() is called once, by the next flush. */
+  /** There is output: its endTurn() is called by the next flush. */
   touch(one: Talking): void {
     this.touched.push(one);
   }
@@ -95,10 +100,31 @@ export class Turns {
     touched.length = 0;
   }
 
-  /** For events, which may go to ten thousand at once: a few buffers do for all. */
-  flushIfMany(): void {
-    if (this.touched.length >= MAX_TOUCHED) this.flush();
+  /** Whether so many have output that events for others must wait, without a buffer: touchLater(). */
+  get isCrowded(): boolean {
+    return this.touched.length >= MAX_TOUCHED;
   }
+
+  /** One of ten thousand who get an event: its endTurn() is called once, in one of the next turns. */
+  touchLater(one: Talking): void {
+    this.late.push(one);
+    if (this.late.length === 1) this.scheduler.afterTurn(this.flushLate);
+  }
+
+  private readonly flushLate = (): void => {
+    this.look();
+    const { late } = this;
+    const untilMs = this.nowMs + TURN_MS;
+    let served = 0;
+    while (served < late.length && this.nowMs <= untilMs) {
+      (late[served] as Talking).endTurn();
+      served++;
+      if (served % LATE_PER_LOOK === 0) this.look();
+    }
+    late.splice(0, served);
+    this.flush();
+    if (late.length > 0) this.scheduler.afterTurn(this.flushLate);
+  };
 
   private readonly goOn = (): void => {
     this.beganMs = NO_TURN;

@@ -30,17 +30,8 @@ export class WatchEvents implements TreeListener {
   /** Zxid of the txn being applied. */
   zxid: number;
 
-  /** Called after each event that went into a connection's output. */
-  private readonly afterEvent: () => void;
-
-  constructor(
-    tree: DataTree,
-    watches: WatchTable,
-    connections: ConnectionTable,
-    afterEvent: () => void,
-  ) {
+  constructor(tree: DataTree, watches: WatchTable, connections: ConnectionTable) {
     this.tree = tree;
-    this.afterEvent = afterEvent;
     this.watches = watches;
     this.connections = connections;
     this.frame = new ByteWriter(256);
@@ -90,7 +81,6 @@ export class WatchEvents implements TreeListener {
       this.isFramed = true;
     }
     connection.sendEvent(this.frame.bytes, this.frame.offset);
-    this.afterEvent();
   }
 
   private writeFrame(): void {

@@ -15,6 +15,7 @@ import type { Server } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 import type { Connection, ConnectionHandler } from './connection.ts';
 import { plainAddress, socketError } from './errors.ts';
+import type { Leaving } from './leaving.ts';
 import type { Lingering } from './lingering.ts';
 
 /** What accepted connections of one network share. */
@@ -22,6 +23,7 @@ export interface SharedStreams {
   /** Kept referenced by every connection: libuv holds a bare pointer to it. */
   readonly readBuffer: Buffer;
   readonly lingering: Lingering;
+  readonly leaving: Leaving;
 }
 
 /** Node's TCP handle, as lib/net.js sees it. */
@@ -320,8 +322,12 @@ export class HandleConnection implements Connection {
       this.fail(error);
       return;
     }
-    // The peer says no more but may still read: flush, then close.
     this.isHalfClosed = true;
+    this.streams.shared.leaving.add(this);
+  }
+
+  /** @internal The peer says no more but may still read: flush, then close. */
+  leave(): void {
     if (this.queuedBytes === 0) this.destroy();
     else this.end();
   }

@@ -3,6 +3,7 @@
 import type { Network } from './connection.ts';
 import { dial } from './dialer.ts';
 import { streamInternals } from './handle-connection.ts';
+import { Leaving } from './leaving.ts';
 import { Lingering } from './lingering.ts';
 import { listen } from './listener.ts';
 import { READ_BYTES } from './socket-connection.ts';
@@ -17,6 +18,7 @@ export function nodeNetwork(options: { publicApiOnly?: boolean } = {}): Network 
   // keep nothing of it.
   const shared = {
     readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    leaving: new Leaving(),
     lingering: new Lingering(),
     internals: options.publicApiOnly === true ? undefined : streamInternals(),
   };

@@ -1,0 +1,85 @@
+// One change that very many clients are told of: the loop is not held until all are, and each gets its
+// event in its place.
+
+import { Xid } from '@zebu/protocol';
+import { expect, test } from 'vitest';
+import { addWatch, create, getData, setData } from './support/asks.ts';
+import type { RawClient } from './support/raw-client.ts';
+import { World } from './support/world.ts';
+
+const WATCHERS = 400;
+
+async function crowd(): Promise<{ world: World; setter: RawClient; watchers: RawClient[] }> {
+  const world = await World.start({ maxClientCnxns: 0 });
+  const setter = world.client();
+  setter.must(create('/a', { data: 'before' }));
+  const watchers = Array.from({ length: WATCHERS }, () => world.client());
+  for (const watcher of watchers) {
+    watcher.must(addWatch('/a', 0));
+    watcher.lines();
+  }
+  setter.lines();
+  return { world, setter, watchers };
+}
+
+function eventsOf({ frames }: RawClient) {
+  return frames.filter(({ xid }) => xid === Xid.notification);
+}
+
+test('is told over several turns, and to everybody', async () => {
+  const { world, setter, watchers } = await crowd();
+  world.time.lookCostMs = 1;
+  setter.send(setData('/a', 'after'));
+  const told = () => watchers.filter((watcher) => eventsOf(watcher).length > 0).length;
+  let longest = 0;
+  for (;;) {
+    const before = told();
+    for (let due = world.time.dueTasks; due > 0; due--) world.time.turn();
+    longest = Math.max(longest, told() - before);
+    if (world.time.dueTasks === 0) break;
+  }
+  expect(longest).toBeLessThan(WATCHERS);
+  for (const watcher of watchers) expect(watcher.lines()).toEqual(['changed /a']);
+});
+
+test('comes before what a watcher reads after it, though its turn has not come', async () => {
+  const { world, setter, watchers } = await crowd();
+  // All in one turn of the loop: the change is applied, and the reads are there.
+  world.log.isHeld = true;
+  setter.send(setData('/a', 'after'));
+  world.run();
+  world.log.isHeld = false;
+  world.log.release();
+  for (const watcher of watchers) watcher.send(getData('/a'));
+  world.run();
+  for (const watcher of watchers) {
+    expect(watcher.lines().map((line) => line.split(' ')[0])).toEqual(['changed', '#2']);
+  }
+});
+
+test('and a second one behind it do not pile up, and keep their order', async () => {
+  const { world, setter, watchers } = await crowd();
+  world.log.isHeld = true;
+  setter.send(setData('/a', '1'), setData('/a', '2'), setData('/a', '3'));
+  world.run();
+  world.log.isHeld = false;
+  world.log.release();
+  world.run();
+  for (const watcher of watchers) {
+    const zxids = eventsOf(watcher).map(({ zxid }) => zxid);
+    expect(zxids).toHaveLength(3);
+    expect(zxids).toEqual([...zxids].sort((a, b) => Number(a) - Number(b)));
+  }
+});
+
+test('reaches those who are sent away before their turn', async () => {
+  const { world, setter, watchers } = await crowd();
+  world.log.isHeld = true;
+  setter.send(setData('/a', 'after'));
+  world.run();
+  world.log.isHeld = false;
+  world.log.release();
+  for (const connection of [...world.node.connections]) connection.finish();
+  world.run();
+  for (const watcher of watchers) expect(watcher.lines()).toEqual(['changed /a']);
+});
