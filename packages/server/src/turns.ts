@@ -8,7 +8,7 @@
 import type { Clock, Scheduler } from './environment.ts';
 
 /** Requests are served for this long before the loop must turn. */
-const TURN_MS = 6;
+const TURN_MS = 4;
 const NO_TURN = -1;
 /** Connections that may have output at once before events for others wait. */
 const MAX_TOUCHED = 128;
