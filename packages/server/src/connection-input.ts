@@ -153,7 +153,10 @@ export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
   throttleLifted(): void {
     // Whatever else stops them may go on: that is not the throttle's doing.
     this.waitedMs = this.turns.nowMs - this.throttledMs;
-    this.goOn(Stop.throttle);
+    if (!this.lift(Stop.throttle)) return;
+    // One of thousands, perhaps, who are let go of at once.
+    this.lookAtTheClock();
+    this.resume();
   }
 }
 

@@ -563,7 +563,10 @@ export class ServerNode {
       if (proposal === undefined || proposal.zxid > this.durableZxid) return;
       this.apply(proposal);
       this.window.shift();
-      if (++count % APPLY_SLICE_TXNS === 0 && this.environment.clock.monotonicMs() > untilMs) {
+      if (++count % APPLY_SLICE_TXNS !== 0) continue;
+      // Handing replies over takes longer than applying: it counts.
+      if (this.turns.isCrowded) this.turns.flush();
+      if (this.environment.clock.monotonicMs() > untilMs) {
         this.applyPending = true;
         this.environment.scheduler.afterTurn(this.goOnApplying);
         return;
