@@ -57,6 +57,8 @@ export class TxnApplier {
 
   constructor(tree: DataTree) {
     this.tree = tree;
+    // What is in the log was accepted, by whatever limit was set then.
+    this.reader.maxLength = 0x7fff_ffff;
   }
 
   /** See DataTree.apply. */

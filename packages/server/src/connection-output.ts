@@ -186,9 +186,13 @@ export class ConnectionOutput implements Talking {
 
   /** False: the transport owns the buffer now. */
   private send(buffer: ByteWriter): boolean {
-    if (this.transport.write(buffer.bytes, 0, buffer.offset)) return true;
-    if (this.transport.queuedBytes > MAX_QUEUED_BYTES) this.input.stop(Stop.unreadReplies);
-    return false;
+    const { transport } = this;
+    // Behind others these bytes will wait: in a buffer of their size, not in one of a whole turn.
+    const waits = transport.queuedBytes > 0 && 2 * buffer.offset <= buffer.bytes.length;
+    const bytes = waits ? Buffer.from(buffer.view()) : buffer.bytes;
+    if (transport.write(bytes, 0, buffer.offset)) return true;
+    if (transport.queuedBytes > MAX_QUEUED_BYTES) this.input.stop(Stop.unreadReplies);
+    return waits;
   }
 
   /** The client has taken all that was handed to the transport. */

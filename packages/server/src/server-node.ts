@@ -312,6 +312,8 @@ export class ServerNode {
     this.environment.logger.error('The txn log failed; this server stops', {
       reason: error.message,
     });
+    // Nothing more is written; what it holds open is given back.
+    this.log.close(() => {});
     this.onFatal(error);
   }
 

@@ -41,7 +41,6 @@ export interface LogEnd {
   /** What stands there instead of another record, and its length field. */
   readonly outcome: RecordOutcome;
   readonly length: number;
-  readonly maxEntryBytes: number;
 }
 
 /** What a crash left behind the last good record. */
@@ -152,7 +151,8 @@ class Judge {
    * damaged, and whole records may be behind it. (Of a torn length the entry is lost, too.)
    */
   #fitsOtherLength(): boolean {
-    const bytes = this.#read(this.#offset, RECORD_FRAME_BYTES + this.#end.maxEntryBytes);
+    // To the last byte there is: entries over the limit exist (see SegmentReader).
+    const bytes = this.#read(this.#offset, this.#lastNonZero(this.#offset) + 1 - this.#offset);
     if (bytes.length < RECORD_FRAME_BYTES + MIN_ENTRY_BYTES) return false;
     const checksum = bytes.readUInt32BE(4);
     let at = RECORD_HEAD_BYTES + MIN_ENTRY_BYTES;
@@ -180,7 +180,9 @@ class Judge {
     if (record.readInt32BE(0) !== 0) return true;
     const wanted = record.readUInt32BE(4);
     const found = adler32(record, RECORD_HEAD_BYTES, record.length);
-    if (isPowerOfTwo(wanted ^ found)) return true;
+    // Where a sector ends inside the checksum, what is missing of it may have been lost with either part.
+    const isWhole = SECTOR_BYTES - (this.#offset % SECTOR_BYTES) >= 8;
+    if (isWhole && isPowerOfTwo(wanted ^ found)) return true;
 
     // Adler-32: a byte that grows by d, n bytes before the end, adds d to the low half and d * n to
     // the high half, modulo 65521.
@@ -191,16 +193,9 @@ class Judge {
     for (let at = RECORD_HEAD_BYTES; at < record.length; at += 1) {
       if (modulo(change * (record.length - at)) !== high) continue;
       const byte = record[at] as number;
-      if (byte + change === (byte ^ Math.abs(change)) && !this.#isInLostSector(at)) return true;
+      if (byte + change === (byte ^ Math.abs(change))) return true;
     }
     return false;
-  }
-
-  #isInLostSector(at: number): boolean {
-    const position = this.#offset + at;
-    const sector = Buffer.alloc(SECTOR_BYTES);
-    this.#file.read(sector, 0, SECTOR_BYTES, position - (position % SECTOR_BYTES));
-    return isZero(sector, 0, SECTOR_BYTES);
   }
 
   /** `count` bytes from `position` on, or all that the file has. */
@@ -232,10 +227,14 @@ class Judge {
     return last;
   }
 
-  /** What a crash explains does not reach further: whole records behind that were acknowledged. */
+  /**
+   * What lies behind. What a crash explains does not reach further than a batch: whole records behind that
+   * were acknowledged.
+   */
   #residue(reason: string): Residue {
     const limit = this.#offset + MAX_UNSYNCED_BYTES;
     let records = 0;
+    let lastEnd = this.#offset;
     let record = this.#findRecord(this.#offset + 1);
     while (record !== undefined) {
       if (record.start >= limit) {
@@ -245,9 +244,12 @@ class Judge {
         );
       }
       records += 1;
+      lastEnd = record.end;
       record = this.#findRecord(record.end);
     }
-    return { reason, end: this.#lastNonZero(this.#offset) + 1, records };
+    // A file that was copied without its holes may look as if nothing were behind the first of them.
+    const end = Math.max(lastEnd, this.#lastNonZero(lastEnd) + 1);
+    return { reason, end, records };
   }
 
   /** The first whole record with a right checksum that starts at or behind `from`. */
@@ -271,13 +273,12 @@ class Judge {
   }
 
   #recordAt(start: number): { start: number; end: number } | undefined {
-    const { maxEntryBytes } = this.#end;
     const head = this.#read(start, RECORD_HEAD_BYTES);
     if (head.length < RECORD_HEAD_BYTES) return undefined;
     const length = recordLength(head, 0);
-    if (length < MIN_ENTRY_BYTES || length > maxEntryBytes) return undefined;
+    if (length < MIN_ENTRY_BYTES || start + length > this.#size) return undefined;
     const record = this.#read(start, length + RECORD_FRAME_BYTES);
-    if (judgeRecord(record, 0, record.length, maxEntryBytes) !== RecordOutcome.RECORD) {
+    if (judgeRecord(record, 0, record.length, length) !== RecordOutcome.RECORD) {
       return undefined;
     }
     return { start, end: start + record.length };

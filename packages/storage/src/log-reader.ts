@@ -273,7 +273,6 @@ export class SegmentReader {
       offset: this.offset,
       outcome: this.#outcome,
       length,
-      maxEntryBytes: this.#maxEntryBytes,
     });
   }
 

@@ -314,6 +314,44 @@ describe('damage stops the reading', () => {
       }
     });
 
+    test('a flipped bit that is the only one of its sector is noticed', () => {
+      const bitmap = entry(3, 4_096);
+      bitmap.fill(0, 120, 4_100);
+      bitmap[2_000] = 0x10;
+      const bytes = Buffer.concat([logBytes([1, 2], 0), record(bitmap), Buffer.alloc(600)]);
+      bytes[start + 12 + 2_000] = 0;
+      writeLog(disk, directory, 1, bytes);
+      expect(codeOf(() => readAll())).toBe('BAD_CHECKSUM');
+    });
+
+    test('a flipped bit in the length of an entry over the limit is noticed', () => {
+      const bytes = logBytes([1, 2, 3], 100, 100_000);
+      const at = recordAt(2, 100_000) + 8;
+      for (let bit = 0; bit < 32; bit += 1) {
+        const damaged = Buffer.from(bytes);
+        damaged[at + (bit >> 3)] = (damaged[at + (bit >> 3)] as number) ^ (1 << (bit & 7));
+        writeLog(disk, directory, 1, damaged);
+        const code = codeOf(() => readAll(0, { maxEntryBytes: 50_000 }));
+        expect(code, `bit ${bit}`).not.toBe('none');
+      }
+    });
+
+    test('a torn batch whose checksum was lost with a sector is no damage', () => {
+      for (let padding = 0; padding < 512; padding += 1) {
+        const whole = Buffer.concat([
+          logBytes([1], 0),
+          record(entry(2, padding)),
+          record(entry(3, 700)),
+          record(entry(4, 700)),
+        ]);
+        const at = recordAt(1) + record(entry(2, padding)).length;
+        const inSector = 512 - (at % 512);
+        if (inSector < 5 || inSector > 8) continue;
+        writeLog(disk, directory, 1, Buffer.from(whole).fill(0, at, at + inSector));
+        expect(readAll().zxids, `${inSector}`).toEqual([1, 2]);
+      }
+    });
+
     test('every zeroed byte of the head is noticed', () => {
       for (let at = start + 4; at < start + 12; at += 1) {
         if (log[at] === 0) continue;

@@ -90,11 +90,21 @@ class Accepting {
     if (this.open.size === 0) this.emptied?.();
   }
 
+  /** Ends all: what was written to them still arrives, unless a peer does not take it in time. */
   closeAll(): Promise<void> {
     this.allClosed ??= new Promise((resolve) => {
-      if (this.open.size === 0) resolve();
-      else this.emptied = resolve;
-      for (const connection of this.open) connection.destroy();
+      if (this.open.size === 0) {
+        resolve();
+        return;
+      }
+      const timer = setTimeout(() => {
+        for (const connection of this.open) connection.destroy();
+      }, CLOSE_GRACE_MS);
+      this.emptied = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      for (const connection of this.open) connection.end();
     });
     return this.allClosed;
   }
@@ -117,6 +127,9 @@ function acceptSocket(
   socket.once('close', () => accepting.wasClosed(connection));
   connection.handler = accept(connection);
 }
+
+/** How long a peer may take to read the last bytes and to say its own end. */
+const CLOSE_GRACE_MS = 2000;
 
 const NO_HANDLER: ConnectionHandler = { data() {}, drained() {}, closed() {} };
 

@@ -13,6 +13,7 @@ export class HeldLog implements TxnLog {
   /** While set, what is flushed becomes durable only by release(). */
   isHeld = false;
   appendedZxid: Zxid;
+  private hasFailed = false;
   private flushedZxid: Zxid;
   private unflushed = 0;
   private readonly time: ManualTime;
@@ -40,6 +41,7 @@ export class HeldLog implements TxnLog {
   }
 
   flush(): void {
+    if (this.hasFailed) return;
     this.flushes.push(this.unflushed);
     this.unflushed = 0;
     this.flushedZxid = this.appendedZxid;
@@ -57,6 +59,10 @@ export class HeldLog implements TxnLog {
   }
 
   close(done: (error?: Error) => void): void {
+    if (this.hasFailed) {
+      this.time.afterTurn(() => done());
+      return;
+    }
     this.flush();
     this.time.afterTurn(() => {
       this.onDurable(this.flushedZxid);
@@ -70,6 +76,7 @@ export class HeldLog implements TxnLog {
   }
 
   fail(reason: string): void {
+    this.hasFailed = true;
     this.onFailure(new Error(reason));
   }
 }
