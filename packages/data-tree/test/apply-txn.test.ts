@@ -504,3 +504,9 @@ describe('the digest of a txn', () => {
     expect(tree.digestMismatches).toBe(0);
   });
 });
+
+test('an entry longer than any default limit is applied: it was accepted once', () => {
+  const data = Buffer.alloc(3_000_000, 0x61);
+  expect(txns.apply({ ...createBody('/large'), data })).toBe(ErrorCode.OK);
+  expect(tree.dataLength(tree.findString('/large'))).toBe(data.length);
+});

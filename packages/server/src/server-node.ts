@@ -110,6 +110,8 @@ export class ServerNode {
   private readonly reply: ByteWriter;
   private readonly toResume: ClientConnection[];
   private readonly listeners: Listener[];
+  /** Which directory the log is in. */
+  private readonly directoryAtFirst: string | undefined;
   private readonly timers: (() => void)[];
   private readonly withoutSession: Set<ClientConnection>;
   /** Slots whose watches are still to be removed. */
@@ -172,6 +174,8 @@ export class ServerNode {
     this.reply = new ByteWriter(4096);
     this.toResume = [];
     this.listeners = [];
+    this.directoryAtFirst =
+      this.directory === undefined ? undefined : this.directoryNow(this.directory);
     this.timers = [];
     this.withoutSession = new Set();
     this.leavingSlots = [];
@@ -637,15 +641,22 @@ export class ServerNode {
 
   // ---- What the clock brings ----------------------------------------------------------------
 
+  /** What stands under the name of the directory that the log is in; undefined if nothing does. */
+  private directoryNow({ logDirectory }: DataDirectory): string | undefined {
+    const { disk } = this.environment;
+    return disk.exists(logDirectory) ? disk.identity(logDirectory) : undefined;
+  }
+
   /** Half a tick has passed. */
   private tick(): void {
     if (this.state !== 'serving') return;
     this.turns.look();
     if (this.wasHeldUp()) return;
     const { directory } = this;
-    if (directory !== undefined && !this.environment.disk.exists(directory.logDirectory)) {
-      // What is written to a file without a name is gone with this process.
-      this.fail(new Error(`Data directory ${directory.logDirectory} was removed`));
+    if (directory !== undefined && this.directoryNow(directory) !== this.directoryAtFirst) {
+      // What is written to a file without a name is gone with this process; the next one would go into
+      // another server's directory.
+      this.fail(new Error(`Data directory ${directory.logDirectory} was removed or replaced`));
       return;
     }
     const deadline = this.turns.nowMs - this.config.sessionlessCnxnTimeoutMs;

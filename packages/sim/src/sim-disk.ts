@@ -231,6 +231,13 @@ export class SimDisk implements Disk {
     if (released !== undefined) this.#options.schedule(0, released);
   }
 
+  identity(directory: string): string {
+    this.#checkUp();
+    const path = normal(directory);
+    if (!this.#directories.has(path)) throw diskError('ENOENT', 'stat', directory);
+    return path;
+  }
+
   readFile(path: string): Buffer {
     this.#checkUp();
     const inode = this.#inode(path, 'open');

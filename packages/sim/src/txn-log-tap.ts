@@ -33,6 +33,7 @@ export function withDisk(disk: Disk, changed: Partial<Disk>): Disk {
     isWritable: (directory) => disk.isWritable(directory),
     makeDirectory: (path) => disk.makeDirectory(path),
     claim: (directory, done) => disk.claim(directory, done),
+    identity: (directory) => disk.identity(directory),
     readFile: (path) => disk.readFile(path),
     writeFile: (path, bytes) => disk.writeFile(path, bytes),
     rename: (from, to) => disk.rename(from, to),

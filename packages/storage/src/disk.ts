@@ -42,6 +42,8 @@ export interface Disk {
    * far the real one sees, directory-claim.ts says.
    */
   claim(directory: string, done: Claimed): void;
+  /** Tells a directory from another one that has its name now. Throws ENOENT. */
+  identity(directory: string): string;
   /** A whole small file. Throws ENOENT. */
   readFile(path: string): Buffer;
   /** Creates or replaces a small file; its bytes are durable on return, its name is not. */

@@ -87,6 +87,12 @@ export class MemoryDisk implements Disk {
     });
   }
 
+  identity(directory: string): string {
+    const path = normal(directory);
+    if (!this.#directories.has(path)) throw diskError('ENOENT', 'stat', directory);
+    return path;
+  }
+
   readFile(path: string): Buffer {
     const file = this.#file(path, 'open');
     const bytes = Buffer.alloc(file.size);

@@ -55,6 +55,11 @@ export class NodeDisk implements Disk {
     claimDirectory(directory, done);
   }
 
+  identity(directory: string): string {
+    const { dev, ino } = fs.statSync(directory, { bigint: true });
+    return `${dev}-${ino}`;
+  }
+
   readFile(path: string): Buffer {
     return fs.readFileSync(path);
   }
