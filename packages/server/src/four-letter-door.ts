@@ -70,6 +70,8 @@ export function answerWord(
   transport.handler = {
     data() {},
     drained: step,
+    // Whoever says `echo cons | nc` is done with speaking, and waits for the rest of the answer.
+    ended: () => true,
     closed: (reason) => {
       connection.closed(reason);
       // What was being walked for the answer is let go.

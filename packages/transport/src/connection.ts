@@ -46,6 +46,11 @@ export interface ConnectionHandler {
   data(bytes: Buffer, start: number, end: number): void;
   /** All that was queued has been taken; buffers given to `write` are the caller's again. */
   drained(): void;
+  /**
+   * The peer has said its end, and may read on. True: the handler has more to say and ends the connection
+   * itself; otherwise it is closed behind what is queued. Not called for TLS.
+   */
+  ended?(): boolean;
   /** Exactly once. Undefined: an orderly end by either side; else what went wrong. */
   closed(reason?: Error): void;
 }

@@ -328,6 +328,7 @@ export class HandleConnection implements Connection {
 
   /** @internal The peer says no more but may still read: flush, then close. */
   leave(): void {
+    if (this.phase === OPEN && this.handler.ended?.() === true) return;
     if (this.queuedBytes === 0) this.destroy();
     else this.end();
   }

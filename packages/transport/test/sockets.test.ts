@@ -13,6 +13,8 @@ interface Accepted {
   connection: Connection;
   received: number;
   closes: (Error | undefined)[];
+  /** Its handler goes on when the peer has said its end. */
+  hasMoreToSay: boolean;
 }
 
 async function acceptOne(publicApiOnly: boolean, host?: string) {
@@ -21,13 +23,14 @@ async function acceptOne(publicApiOnly: boolean, host?: string) {
   const listener: Listener = await network.listen(
     { port: 0, ...(host === undefined ? {} : { host }) },
     (connection) => {
-      const seen: Accepted = { connection, received: 0, closes: [] };
+      const seen: Accepted = { connection, received: 0, closes: [], hasMoreToSay: false };
       accepted.push(seen);
       return {
         data(_, start, end) {
           seen.received += end - start;
         },
         drained() {},
+        ended: () => seen.hasMoreToSay,
         closed(reason) {
           seen.closes.push(reason);
         },
@@ -107,6 +110,28 @@ describe.each([
     await until(() => received === size && seen.closes.length === 1);
     expect(seen.closes).toEqual([undefined]);
   });
+
+  test.skipIf(publicApiOnly)(
+    'a peer that has said its end gets what is still to be said',
+    async () => {
+      const { peer, until, settle, seen } = await acceptOne(publicApiOnly);
+      seen.hasMoreToSay = true;
+      let received = '';
+      peer.on('data', (chunk) => {
+        received += chunk.toString();
+      });
+      peer.end();
+      await settle();
+      for (const word of ['one ', 'two ', 'three']) {
+        expect(seen.connection.write(Buffer.from(word), 0, word.length)).toBe(true);
+        await settle();
+      }
+      seen.connection.end();
+      await until(() => seen.closes.length === 1);
+      expect(seen.closes).toEqual([undefined]);
+      expect(received).toBe('one two three');
+    },
+  );
 
   test('an IPv4 peer of a dual-stack listener has an IPv4 address', async () => {
     const { seen } = await acceptOne(publicApiOnly, '::');
