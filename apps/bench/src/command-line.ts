@@ -93,6 +93,10 @@ export function parseCommandLine(args: readonly string[]): Settings {
   if (values.vs !== undefined) {
     servers.push(serverChoice(values.vs, values['vs-pid'], values['vs-label']));
   }
+  const own = args.find((arg) => /^--(connections|window)(=|$)/.test(arg));
+  if (command === 'suite' && own !== undefined) {
+    throw new UsageError(`The suite has connections and windows of its own: no ${own}`);
+  }
   if (servers[0]?.label === servers[1]?.label) throw new UsageError('Both servers are the same');
   const path = values.path;
   if (!/^(\/[A-Za-z0-9_-]+)+$/.test(path) || path.startsWith('/zookeeper')) {

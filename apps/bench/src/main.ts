@@ -6,6 +6,7 @@ import { parseCommandLine, type Settings, USAGE, UsageError } from './command-li
 import { benchVersion } from './machine.ts';
 import { Progress } from './progress.ts';
 import { formatMarkdown, formatReport, tableOf } from './report.ts';
+import { formatAddress } from './server-info.ts';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -20,7 +21,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const progress = new Progress();
   try {
-    await run(parseCommandLine(args), args, progress);
+    const settings = parseCommandLine(args);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => stopped(settings, progress));
+    }
+    await run(settings, args, progress);
     return 0;
   } catch (error) {
     progress.clear();
@@ -28,6 +33,16 @@ async function main(args: readonly string[]): Promise<number> {
     if (error instanceof UsageError) process.stderr.write("Try 'zebu-bench --help'\n");
     return error instanceof UsageError ? 2 : 1;
   }
+}
+
+/** What it made stays: deleting it may take longer than whoever stops it wants to wait. */
+function stopped({ path, servers }: Settings, progress: Progress): never {
+  progress.clear();
+  const address = servers[0]?.addresses.map(formatAddress).join(',');
+  process.stderr.write(
+    `zebu-bench: stopped; 'zebu-bench clean --server ${address} --path ${path}' deletes what it made\n`,
+  );
+  process.exit(130);
 }
 
 async function run(settings: Settings, args: readonly string[], progress: Progress) {

@@ -38,6 +38,8 @@ describe('parseCommandLine', () => {
   it.each([
     '',
     'gets',
+    'suite --connections 3',
+    'suite --window=2',
     '101',
     'get set',
     'get --nonsense',
