@@ -20,6 +20,8 @@ import type { Talking } from './turns.ts';
 const MAX_QUEUED_BYTES = 1 << 20;
 /** Replies of one burst are handed to the socket whenever this many bytes have gathered. */
 const FLUSH_BYTES = 128 * 1024;
+/** Output of a client that is behind is handed over in pieces of at least this, of a buffer of 16 KB. */
+const GATHERED_BYTES = 8 * 1024;
 /** Unread bytes of any kind at which the next watch event cuts the client off. */
 const MAX_QUEUED_EVENT_BYTES = 64 << 20;
 const REPLY_PREFIX_BYTES = 20;
@@ -171,6 +173,9 @@ export class ConnectionOutput implements Talking {
   }
 
   private handOver(): void {
+    // Bytes that wait for the client anyway wait in few buffers, not in one for each turn.
+    const isBehind = this.transport.queuedBytes > 0 && !this.isFinishing;
+    if (isBehind && this.buffer !== undefined && this.buffer.offset < GATHERED_BYTES) return;
     this.flush();
     if (this.buffer === undefined || this.longReply !== undefined) return;
     this.node.outputs.giveBack(this.buffer);
@@ -186,17 +191,14 @@ export class ConnectionOutput implements Talking {
 
   /** False: the transport owns the buffer now. */
   private send(buffer: ByteWriter): boolean {
-    const { transport } = this;
-    // Behind others these bytes will wait: in a buffer of their size, not in one of a whole turn.
-    const waits = transport.queuedBytes > 0 && 2 * buffer.offset <= buffer.bytes.length;
-    const bytes = waits ? Buffer.from(buffer.view()) : buffer.bytes;
-    if (transport.write(bytes, 0, buffer.offset)) return true;
-    if (transport.queuedBytes > MAX_QUEUED_BYTES) this.input.stop(Stop.unreadReplies);
-    return waits;
+    if (this.transport.write(buffer.bytes, 0, buffer.offset)) return true;
+    if (this.transport.queuedBytes > MAX_QUEUED_BYTES) this.input.stop(Stop.unreadReplies);
+    return false;
   }
 
   /** The client has taken all that was handed to the transport. */
   drained(): void {
+    if (!this.isTouched) this.handOver();
     this.input.goOn(Stop.unreadReplies);
   }
 

@@ -1,5 +1,7 @@
 // A client that asks, or watches, and does not read what it gets.
 
+import { Xid } from '@zebu/protocol';
+import type { Connection } from '@zebu/transport';
 import { describe, expect, test } from 'vitest';
 import { addWatch, create, exists, getData, setData } from './support/asks.ts';
 import type { RawClient } from './support/raw-client.ts';
@@ -116,6 +118,31 @@ describe('a client that does not read its replies', () => {
 });
 
 describe('a client that does not read its events', () => {
+  test('has them kept in few pieces, and gets every one in order', async () => {
+    const { world, slow, other } = await slowWorld();
+    slow.transport.resume();
+    slow.must(addWatch('/small', 0));
+    slow.transport.pause();
+    const connection = [...world.node.connections].find(
+      ({ session }) => session?.timeoutMs !== 40_000,
+    );
+    let writes = 0;
+    const { transport } = connection as { transport: Connection };
+    const { write } = transport;
+    transport.write = (bytes, start, end) => {
+      writes++;
+      return write.call(transport, bytes, start, end);
+    };
+    for (let i = 0; i < 3000; i++) other.must(setData('/small', `${i}`));
+    // Some fill the window of the transport one by one; those behind gather.
+    expect(writes).toBeLessThan(WINDOW_BYTES / 30);
+    slow.transport.resume();
+    world.run();
+    const zxids = slow.frames.filter(({ xid }) => xid === Xid.notification).map(({ zxid }) => zxid);
+    expect(zxids).toHaveLength(3000);
+    expect(zxids).toEqual([...zxids].sort((a, b) => Number(a) - Number(b)));
+  });
+
   test('gets them all, once it reads, while they are within 64 MiB', async () => {
     const { world, slow, other } = await slowWorld();
     slow.send(addWatch('/small', 0));
