@@ -174,8 +174,7 @@ export class ServerNode {
     this.reply = new ByteWriter(4096);
     this.toResume = [];
     this.listeners = [];
-    this.directoryAtFirst =
-      this.directory === undefined ? undefined : this.directoryNow(this.directory);
+    this.directoryAtFirst = directory && environment.disk.identity(directory.logDirectory);
     this.timers = [];
     this.withoutSession = new Set();
     this.leavingSlots = [];
@@ -641,19 +640,14 @@ export class ServerNode {
 
   // ---- What the clock brings ----------------------------------------------------------------
 
-  /** What stands under the name of the directory that the log is in; undefined if nothing does. */
-  private directoryNow({ logDirectory }: DataDirectory): string | undefined {
-    const { disk } = this.environment;
-    return disk.exists(logDirectory) ? disk.identity(logDirectory) : undefined;
-  }
-
   /** Half a tick has passed. */
   private tick(): void {
     if (this.state !== 'serving') return;
     this.turns.look();
     if (this.wasHeldUp()) return;
-    const { directory } = this;
-    if (directory !== undefined && this.directoryNow(directory) !== this.directoryAtFirst) {
+    const { directory, environment } = this;
+    const identity = directory && environment.disk.identity(directory.logDirectory);
+    if (directory !== undefined && identity !== this.directoryAtFirst) {
       // What is written to a file without a name is gone with this process; the next one would go into
       // another server's directory.
       this.fail(new Error(`Data directory ${directory.logDirectory} was removed or replaced`));

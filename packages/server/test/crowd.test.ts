@@ -22,6 +22,15 @@ async function crowd(): Promise<{ world: World; setter: RawClient; watchers: Raw
   return { world, setter, watchers };
 }
 
+/** Sets the data to these, one after the other: all are applied, and no turn has passed since. */
+function applyAtOnce(world: World, setter: RawClient, ...values: string[]): void {
+  world.log.isHeld = true;
+  setter.send(...values.map((value) => setData('/a', value)));
+  world.run();
+  world.log.isHeld = false;
+  world.log.release();
+}
+
 function eventsOf({ frames }: RawClient) {
   return frames.filter(({ xid }) => xid === Xid.notification);
 }
@@ -45,11 +54,7 @@ test('is told over several turns, and to everybody', async () => {
 test('comes before what a watcher reads after it, though its turn has not come', async () => {
   const { world, setter, watchers } = await crowd();
   // All in one turn of the loop: the change is applied, and the reads are there.
-  world.log.isHeld = true;
-  setter.send(setData('/a', 'after'));
-  world.run();
-  world.log.isHeld = false;
-  world.log.release();
+  applyAtOnce(world, setter, 'after');
   for (const watcher of watchers) watcher.send(getData('/a'));
   world.run();
   for (const watcher of watchers) {
@@ -59,11 +64,7 @@ test('comes before what a watcher reads after it, though its turn has not come',
 
 test('and a second one behind it do not pile up, and keep their order', async () => {
   const { world, setter, watchers } = await crowd();
-  world.log.isHeld = true;
-  setter.send(setData('/a', '1'), setData('/a', '2'), setData('/a', '3'));
-  world.run();
-  world.log.isHeld = false;
-  world.log.release();
+  applyAtOnce(world, setter, '1', '2', '3');
   world.run();
   for (const watcher of watchers) {
     const zxids = eventsOf(watcher).map(({ zxid }) => zxid);
@@ -74,11 +75,7 @@ test('and a second one behind it do not pile up, and keep their order', async ()
 
 test('reaches those who are sent away before their turn', async () => {
   const { world, setter, watchers } = await crowd();
-  world.log.isHeld = true;
-  setter.send(setData('/a', 'after'));
-  world.run();
-  world.log.isHeld = false;
-  world.log.release();
+  applyAtOnce(world, setter, 'after');
   for (const connection of [...world.node.connections]) connection.finish();
   world.run();
   for (const watcher of watchers) expect(watcher.lines()).toEqual(['changed /a']);

@@ -231,11 +231,10 @@ export class SimDisk implements Disk {
     if (released !== undefined) this.#options.schedule(0, released);
   }
 
-  identity(directory: string): string {
+  identity(directory: string): string | undefined {
     this.#checkUp();
     const path = normal(directory);
-    if (!this.#directories.has(path)) throw diskError('ENOENT', 'stat', directory);
-    return path;
+    return this.#directories.has(path) ? path : undefined;
   }
 
   readFile(path: string): Buffer {

@@ -42,8 +42,8 @@ export interface Disk {
    * far the real one sees, directory-claim.ts says.
    */
   claim(directory: string, done: Claimed): void;
-  /** Tells a directory from another one that has its name now. Throws ENOENT. */
-  identity(directory: string): string;
+  /** Tells a directory from another one that has its name now; undefined where there is none. */
+  identity(directory: string): string | undefined;
   /** A whole small file. Throws ENOENT. */
   readFile(path: string): Buffer;
   /** Creates or replaces a small file; its bytes are durable on return, its name is not. */

@@ -87,10 +87,9 @@ export class MemoryDisk implements Disk {
     });
   }
 
-  identity(directory: string): string {
+  identity(directory: string): string | undefined {
     const path = normal(directory);
-    if (!this.#directories.has(path)) throw diskError('ENOENT', 'stat', directory);
-    return path;
+    return this.#directories.has(path) ? path : undefined;
   }
 
   readFile(path: string): Buffer {

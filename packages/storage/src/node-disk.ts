@@ -55,9 +55,9 @@ export class NodeDisk implements Disk {
     claimDirectory(directory, done);
   }
 
-  identity(directory: string): string {
-    const { dev, ino } = fs.statSync(directory, { bigint: true });
-    return `${dev}-${ino}`;
+  identity(directory: string): string | undefined {
+    const stats = fs.statSync(directory, { bigint: true, throwIfNoEntry: false });
+    return stats && `${stats.dev}-${stats.ino}`;
   }
 
   readFile(path: string): Buffer {

@@ -111,6 +111,7 @@ describe.each([
     expect(seen.closes).toEqual([undefined]);
   });
 
+  // A net.Socket ends by itself when its peer does: see ConnectionHandler.ended.
   test.skipIf(publicApiOnly)(
     'a peer that has said its end gets what is still to be said',
     async () => {
