@@ -1,3 +1,5 @@
 import { preset } from '@zebu/tsup-config';
 
-export default preset();
+export default preset({
+  entry: ['src/index.ts', 'src/compliance.ts', 'src/fan-out-thread.ts'],
+});

@@ -34,6 +34,7 @@ import { sendConnectResponse, shakeHands } from './handshake.ts';
 import { labelOf, type Operation, operationOf } from './op-table.ts';
 import type { Proposal } from './proposal-window.ts';
 import type { ServerNode } from './server-node.ts';
+import type { WatchEvent } from './watch-events.ts';
 
 const State = { opening: 0, asking: 1, handshaking: 2, established: 3, ending: 4 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -439,9 +440,8 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     this.node.sessionEstablished(this);
   }
 
-  /** A watch event, already framed; the same bytes may go to many connections. */
-  sendEvent(frame: Buffer, length: number): void {
-    if (this.state !== State.established || this.output.event(frame, length)) return;
+  sendEvent(event: WatchEvent): void {
+    if (this.state !== State.established || this.output.event(event)) return;
     this.end(new Error(`${this.transport.queuedBytes} bytes of replies and events were not read`));
   }
 

@@ -12,9 +12,11 @@ import { type ByteWriter, copyBytes, putInt32, type Zxid } from '@zebu/protocol'
 import type { Connection } from '@zebu/transport';
 import { type ConnectionInput, Stop } from './connection-input.ts';
 import type { ConnectionStats } from './connection-stats.ts';
+import type { Late } from './late-events.ts';
 import { LongReply, type Slices } from './long-reply.ts';
 import type { ServerNode } from './server-node.ts';
 import type { Talking } from './turns.ts';
+import type { WatchEvent } from './watch-events.ts';
 
 /** Reply bytes that may wait for a slow reader before its requests are left alone. */
 const MAX_QUEUED_BYTES = 1 << 20;
@@ -27,7 +29,7 @@ const MAX_QUEUED_EVENT_BYTES = 64 << 20;
 const REPLY_PREFIX_BYTES = 20;
 const NO_BYTES = Buffer.alloc(0);
 
-export class ConnectionOutput implements Talking {
+export class ConnectionOutput implements Talking, Late {
   /** Set by a read that wants the rest of its reply written over several turns: see replyInSlices(). */
   slices: Slices | undefined;
   private endOfSlices: Buffer;
@@ -37,9 +39,9 @@ export class ConnectionOutput implements Talking {
   private readonly stats: ConnectionStats;
   /** Borrowed while the output of this turn gathers. */
   private buffer: ByteWriter | undefined;
-  /** An event that waits without a buffer until endTurn(). Invariant: there is no buffer, then. */
+  /** An event that waits for eventCame(). Invariant: there is no buffer, then. */
   private keptEvent: Buffer | undefined;
-  /** Whether endTurn() will be called. */
+  /** Whether endTurn() or eventCame() will be called. */
   private isTouched: boolean;
   /** Being written over several turns; what comes after it waits in `buffer`. */
   private longReply: LongReply | undefined;
@@ -121,27 +123,25 @@ export class ConnectionOutput implements Talking {
     return latencyMs;
   }
 
-  /**
-   * Sends a watch event, already framed; the same bytes may go to many connections. False: the client
-   * has left so many unread that it must be cut off.
-   */
-  event(frame: Buffer, length: number): boolean {
-    const { turns } = this.node;
+  /** Sends a watch event. False: the client has left so many unread that it must be cut off. */
+  event(event: WatchEvent): boolean {
+    const { lateEvents, turns } = this.node;
+    const { bytes, length } = event;
     if (this.keptEvent !== undefined) {
       // One is all that may wait: whoever changes more than clients can be told of must wait himself.
       this.writer();
       this.handOver();
     } else if (this.buffer === undefined && !this.isTouched && turns.isCrowded) {
-      this.keptEvent = Buffer.from(frame.subarray(0, length));
+      this.keptEvent = event.keep();
       this.isTouched = true;
-      turns.touchLater(this);
+      lateEvents.add(this, this.keptEvent);
       this.countEvent(length);
       return true;
     }
     const writer = this.writer();
     if (this.transport.queuedBytes + writer.offset > MAX_QUEUED_EVENT_BYTES) return false;
     writer.ensure(length);
-    copyBytes(frame, 0, length, writer.bytes, writer.offset);
+    copyBytes(bytes, 0, length, writer.bytes, writer.offset);
     writer.offset += length;
     this.countEvent(length);
     if (writer.offset >= FLUSH_BYTES) this.flush();
@@ -170,6 +170,23 @@ export class ConnectionOutput implements Talking {
     if (this.longReply !== undefined) return;
     this.handOver();
     if (this.isFinishing) this.transport.end();
+  }
+
+  eventCame(): Connection | undefined {
+    const { transport } = this;
+    const isAlone =
+      this.keptEvent !== undefined &&
+      transport.queuedBytes === 0 &&
+      this.longReply === undefined &&
+      !this.isFinishing;
+    // Encrypting takes longer than a write, and only this thread can do it: over several turns, then.
+    if (!isAlone || transport.secure) {
+      this.endTurn();
+      return undefined;
+    }
+    this.keptEvent = undefined;
+    this.isTouched = false;
+    return transport;
   }
 
   private handOver(): void {

@@ -29,6 +29,7 @@ import { ContainerSweeper } from './container-sweeper.ts';
 import { DigestLog } from './digest-log.ts';
 import type { Environment } from './environment.ts';
 import { NodeFourLetterSource } from './four-letter-source.ts';
+import { LateEvents } from './late-events.ts';
 import type { Logger } from './logger.ts';
 import { ServerMetrics } from './metrics.ts';
 import type { Operation, Prepare } from './op-table.ts';
@@ -102,6 +103,7 @@ export class ServerNode {
   /** Reused for every request; valid during one call. */
   readonly reader: ByteReader;
   readonly turns: Turns;
+  readonly lateEvents: LateEvents;
   readonly startedMs: number;
   private readonly preparation: Preparation;
   private readonly sweeper: ContainerSweeper;
@@ -135,6 +137,7 @@ export class ServerNode {
     this.directory = directory;
     this.tree = state.tree;
     this.turns = new Turns(environment.clock, environment.scheduler);
+    this.lateEvents = new LateEvents(this.turns, environment.scheduler, environment.network);
     this.startedMs = this.turns.nowMs;
     this.sessions = new SessionTable({
       serverId: config.serverId,

@@ -7,13 +7,11 @@
 
 import type { Clock, Scheduler } from './environment.ts';
 
-/** Requests are served for this long before the loop must turn. */
-const TURN_MS = 4;
+/** Requests are served, or events handed over, for this long before the loop must turn. */
+export const TURN_MS = 4;
 const NO_TURN = -1;
 /** Connections that may have output at once before events for others wait. */
 const MAX_TOUCHED = 128;
-/** Late ones served between two looks at the clock. */
-const LATE_PER_LOOK = 32;
 
 /** Who has requests that must wait for a later turn. */
 export interface Waiting {
@@ -36,8 +34,6 @@ export class Turns {
   private readonly scheduler: Scheduler;
   /** Those with output. */
   private readonly touched: Talking[];
-  /** Those with an event that waits. */
-  private readonly late: Talking[];
   private readonly waiting: Waiting[];
   /** The wall clock, and the look it was read for: once for all txns of a look. */
   private wall: number;
@@ -51,7 +47,6 @@ export class Turns {
     this.nowMs = clock.monotonicMs();
     this.cutShort = 0;
     this.touched = [];
-    this.late = [];
     this.waiting = [];
     this.wall = 0;
     this.wallOfMs = Number.NaN;
@@ -100,31 +95,10 @@ export class Turns {
     touched.length = 0;
   }
 
-  /** Whether so many have output that events for others must wait, without a buffer: touchLater(). */
+  /** Whether so many have output that events for others must wait: see late-events.ts. */
   get isCrowded(): boolean {
     return this.touched.length >= MAX_TOUCHED;
   }
-
-  /** One of ten thousand who get an event: its endTurn() is called once, in one of the next turns. */
-  touchLater(one: Talking): void {
-    this.late.push(one);
-    if (this.late.length === 1) this.scheduler.afterTurn(this.flushLate);
-  }
-
-  private readonly flushLate = (): void => {
-    this.look();
-    const { late } = this;
-    const untilMs = this.nowMs + TURN_MS;
-    let served = 0;
-    while (served < late.length && this.nowMs <= untilMs) {
-      (late[served] as Talking).endTurn();
-      served++;
-      if (served % LATE_PER_LOOK === 0) this.look();
-    }
-    late.splice(0, served);
-    this.flush();
-    if (late.length > 0) this.scheduler.afterTurn(this.flushLate);
-  };
 
   private readonly goOn = (): void => {
     this.beganMs = NO_TURN;

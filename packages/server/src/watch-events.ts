@@ -16,12 +16,55 @@ import { ByteWriter, EventType, KeeperState, Perms, Xid } from '@zebu/protocol';
 import type { ClientConnection } from './client-connection.ts';
 import type { ConnectionTable } from './connection-table.ts';
 
+/** One event, framed once however many watch. */
+export class WatchEvent {
+  private readonly frame: ByteWriter;
+  private kept: Buffer | undefined;
+
+  constructor() {
+    this.frame = new ByteWriter(256);
+    this.kept = undefined;
+  }
+
+  /** Valid until the next event is framed. */
+  get bytes(): Buffer {
+    return this.frame.bytes;
+  }
+
+  get length(): number {
+    return this.frame.offset;
+  }
+
+  /** A copy that stays; the same one for all who ask. */
+  keep(): Buffer {
+    this.kept ??= Buffer.from(this.bytes.subarray(0, this.length));
+    return this.kept;
+  }
+
+  /** Begins the next one: its path is to be written. */
+  begin(type: number, zxid: number): ByteWriter {
+    const { frame } = this;
+    this.kept = undefined;
+    frame.reset();
+    frame.int32(0);
+    frame.int32(Xid.notification);
+    frame.int64(zxid);
+    frame.int32(0);
+    frame.int32(type);
+    frame.int32(KeeperState.syncConnected);
+    return frame;
+  }
+
+  end(): void {
+    this.frame.patchInt32(0, this.length - 4);
+  }
+}
+
 export class WatchEvents implements TreeListener {
   private readonly tree: DataTree;
   private readonly watches: WatchTable;
   private readonly connections: ConnectionTable;
-  /** One event, framed once however many watch. */
-  private readonly frame: ByteWriter;
+  private readonly event: WatchEvent;
   private readonly deliver: (watcher: number) => void;
   private isFramed: boolean;
   private type: number;
@@ -34,7 +77,7 @@ export class WatchEvents implements TreeListener {
     this.tree = tree;
     this.watches = watches;
     this.connections = connections;
-    this.frame = new ByteWriter(256);
+    this.event = new WatchEvent();
     this.deliver = (watcher) => this.send(watcher);
     this.isFramed = false;
     this.type = 0;
@@ -59,10 +102,9 @@ export class WatchEvents implements TreeListener {
 
   /** An event for one connection about what it missed while it was away; carries zxid -1. */
   sendTo(connection: ClientConnection, type: number, path: string): void {
-    const frame = this.beginFrame(type, -1);
-    frame.string(path);
-    frame.patchInt32(0, frame.offset - 4);
-    connection.sendEvent(frame.bytes, frame.offset);
+    this.event.begin(type, -1).string(path);
+    this.event.end();
+    connection.sendEvent(this.event);
   }
 
   private trigger(type: number, path: PathId, aclId: number): void {
@@ -80,29 +122,17 @@ export class WatchEvents implements TreeListener {
       this.writeFrame();
       this.isFramed = true;
     }
-    connection.sendEvent(this.frame.bytes, this.frame.offset);
+    connection.sendEvent(this.event);
   }
 
   private writeFrame(): void {
     const { paths } = this.tree;
-    const frame = this.beginFrame(this.type, this.zxid);
+    const frame = this.event.begin(this.type, this.zxid);
     const length = paths.byteLength(this.path);
     frame.int32(length);
     frame.ensure(length);
     paths.copyPath(this.path, frame.bytes, frame.offset);
     frame.offset += length;
-    frame.patchInt32(0, frame.offset - 4);
-  }
-
-  private beginFrame(type: number, zxid: number): ByteWriter {
-    const { frame } = this;
-    frame.reset();
-    frame.int32(0);
-    frame.int32(Xid.notification);
-    frame.int64(zxid);
-    frame.int32(0);
-    frame.int32(type);
-    frame.int32(KeeperState.syncConnected);
-    return frame;
+    this.event.end();
   }
 }

@@ -2,15 +2,15 @@
 // event in its place.
 
 import { Xid } from '@zebu/protocol';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { addWatch, create, getData, setData } from './support/asks.ts';
 import type { RawClient } from './support/raw-client.ts';
 import { World } from './support/world.ts';
 
 const WATCHERS = 400;
 
-async function crowd(): Promise<{ world: World; setter: RawClient; watchers: RawClient[] }> {
-  const world = await World.start({ maxClientCnxns: 0 });
+async function crowd(fanOut = false) {
+  const world = await World.start({ maxClientCnxns: 0, fanOut });
   const setter = world.client();
   setter.must(create('/a', { data: 'before' }));
   const watchers = Array.from({ length: WATCHERS }, () => world.client());
@@ -51,32 +51,55 @@ test('is told over several turns, and to everybody', async () => {
   for (const watcher of watchers) expect(watcher.lines()).toEqual(['changed /a']);
 });
 
-test('comes before what a watcher reads after it, though its turn has not come', async () => {
-  const { world, setter, watchers } = await crowd();
-  // All in one turn of the loop: the change is applied, and the reads are there.
-  applyAtOnce(world, setter, 'after');
-  for (const watcher of watchers) watcher.send(getData('/a'));
-  world.run();
-  for (const watcher of watchers) {
-    expect(watcher.lines().map((line) => line.split(' ')[0])).toEqual(['changed', '#2']);
-  }
+describe.each([false, true])('with a fan-out of the network: %s; an event', (fanOut) => {
+  test('comes before what a watcher reads after it, though its turn has not come', async () => {
+    const { world, setter, watchers } = await crowd(fanOut);
+    // All in one turn of the loop: the change is applied, and the reads are there.
+    applyAtOnce(world, setter, 'after');
+    for (const watcher of watchers) watcher.send(getData('/a'));
+    world.run();
+    for (const watcher of watchers) {
+      expect(watcher.lines().map((line) => line.split(' ')[0])).toEqual(['changed', '#2']);
+    }
+  });
+
+  test('and a second one behind it do not pile up, and keep their order', async () => {
+    const { world, setter, watchers } = await crowd(fanOut);
+    applyAtOnce(world, setter, '1', '2', '3');
+    world.run();
+    for (const watcher of watchers) {
+      const zxids = eventsOf(watcher).map(({ zxid }) => zxid);
+      expect(zxids).toHaveLength(3);
+      expect(zxids).toEqual([...zxids].sort((a, b) => Number(a) - Number(b)));
+    }
+  });
+
+  test('reaches those who are sent away before their turn', async () => {
+    const { world, setter, watchers } = await crowd(fanOut);
+    applyAtOnce(world, setter, 'after');
+    for (const connection of [...world.node.connections]) connection.finish();
+    world.run();
+    for (const watcher of watchers) expect(watcher.lines()).toEqual(['changed /a']);
+  });
 });
 
-test('and a second one behind it do not pile up, and keep their order', async () => {
-  const { world, setter, watchers } = await crowd();
-  applyAtOnce(world, setter, '1', '2', '3');
-  world.run();
+test('a client that does not read gets its event behind what it has not read, whoever tells the others', async () => {
+  const world = await World.start({ maxClientCnxns: 0, fanOut: true, windowBytes: 4096 });
+  const setter = world.client();
+  setter.must(create('/a', { data: 'x'.repeat(3000) }));
+  const watchers = Array.from({ length: WATCHERS }, () => world.client());
   for (const watcher of watchers) {
-    const zxids = eventsOf(watcher).map(({ zxid }) => zxid);
-    expect(zxids).toHaveLength(3);
-    expect(zxids).toEqual([...zxids].sort((a, b) => Number(a) - Number(b)));
+    watcher.must(addWatch('/a', 0));
+    watcher.lines();
   }
-});
-
-test('reaches those who are sent away before their turn', async () => {
-  const { world, setter, watchers } = await crowd();
-  applyAtOnce(world, setter, 'after');
-  for (const connection of [...world.node.connections]) connection.finish();
+  const slow = watchers.at(-1) as RawClient;
+  slow.transport.pause();
+  slow.send(getData('/a'), getData('/a'), getData('/a'));
   world.run();
-  for (const watcher of watchers) expect(watcher.lines()).toEqual(['changed /a']);
+  applyAtOnce(world, setter, 'after');
+  world.run();
+  for (const watcher of watchers.slice(0, -1)) expect(watcher.lines()).toEqual(['changed /a']);
+  slow.transport.resume();
+  world.run();
+  expect(slow.lines().map((line) => line.split(' ')[0])).toEqual(['#2', '#3', '#4', 'changed']);
 });

@@ -304,6 +304,25 @@ export const networkCases: readonly NetworkCase[] = [
       await close(harness, listener);
     },
   },
+  {
+    name: 'a fan-out, where there is one, reaches all, and first of all',
+    run: (harness) =>
+      withPair(harness, async ({ dialled, accepted, listener, also }) => {
+        const { network } = harness;
+        if (network.fanOut === undefined) return;
+        const other = await also(listener);
+        const ended = await also(listener);
+        ended.accepted.connection.destroy();
+        const all = [other, ended, { accepted }].map((pair) => pair.accepted.connection);
+        const fanOut = network.fanOut(Buffer.from('all '), all);
+        accepted.send('one');
+        while (fanOut.step());
+        await harness.until(() => dialled.text === 'all one' && other.dialled.text === 'all ');
+        await harness.until(() => ended.dialled.closes === 1);
+        assert.equal(ended.dialled.received, 0);
+        other.dialled.connection.destroy();
+      }),
+  },
 ];
 
 /** A handler that remembers what it was told. */

@@ -121,4 +121,16 @@ export interface Network {
   listen(options: ListenOptions, accept: Acceptor): Promise<Listener>;
   /** Returns at once; destroy() aborts the attempt. Failures arrive as `closed(TransportError)`. */
   dial(options: DialOptions, handler: DialHandler): Connection;
+  /**
+   * Writes the same bytes to many connections, a few in each step, as if write() had been called on each of them now:
+   * what is written to one of them meanwhile arrives behind. The bytes must not change any more.
+   * Missing where it would be no better than write().
+   */
+  fanOut?(bytes: Buffer, connections: readonly Connection[]): FanOut;
+}
+
+/** One message on its way to many connections. */
+export interface FanOut {
+  /** Some tens of writes. False: this was the last step. */
+  step(): boolean;
 }

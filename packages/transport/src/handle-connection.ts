@@ -15,6 +15,7 @@ import type { Server } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 import type { Connection, ConnectionHandler } from './connection.ts';
 import { plainAddress, socketError } from './errors.ts';
+import type { Recipient, SharedFanOut } from './fan-out.ts';
 import type { Leaving } from './leaving.ts';
 import type { Lingering } from './lingering.ts';
 
@@ -28,6 +29,8 @@ export interface SharedStreams {
 
 /** Node's TCP handle, as lib/net.js sees it. */
 interface TcpHandle {
+  /** The file descriptor; -1 on Windows, and once closed. */
+  readonly fd: number;
   onread: ((this: OwnedHandle) => void) | null;
   useUserBuffer(buffer: Buffer): void;
   readStart(): number;
@@ -174,7 +177,7 @@ class Streams {
   }
 }
 
-export class HandleConnection implements Connection {
+export class HandleConnection implements Recipient {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
@@ -188,6 +191,9 @@ export class HandleConnection implements Connection {
   /** The peer said its end. */
   private isHalfClosed: boolean;
   private reason: Error | undefined;
+  /** Bytes that it has got, and that are not written yet: comes before anything else. */
+  private fanOut: SharedFanOut | undefined;
+  private place: number;
 
   constructor(streams: Streams, handle: OwnedHandle, peer: SocketName, localPort: number) {
     this.remoteAddress = plainAddress(peer.address);
@@ -201,6 +207,8 @@ export class HandleConnection implements Connection {
     this.isPaused = false;
     this.isHalfClosed = false;
     this.reason = undefined;
+    this.fanOut = undefined;
+    this.place = 0;
     handle.connection = this;
     handle.onread = onRead;
     handle.useUserBuffer(streams.shared.readBuffer);
@@ -220,6 +228,7 @@ export class HandleConnection implements Connection {
   }
 
   write(bytes: Buffer, start: number, end: number): boolean {
+    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
     if (this.phase !== OPEN || start === end) return true;
     const whole = start === 0 && end === bytes.length;
     const queued = this.streams.write(
@@ -249,6 +258,7 @@ export class HandleConnection implements Connection {
   }
 
   end(): void {
+    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
     if (this.phase !== OPEN) return;
     this.phase = ENDING;
     const request = new this.streams.internals.ShutdownWrap();
@@ -266,10 +276,31 @@ export class HandleConnection implements Connection {
 
   destroy(reason?: Error): void {
     if (this.phase === CLOSED) return;
+    // Its descriptor may be another's as soon as the handle is closed.
+    this.fanOut?.takeBack(this.place);
+    this.fanOut = undefined;
     this.phase = CLOSED;
     this.reason = reason;
     this.queuedBytes = 0;
     this.handle.close(onClosed);
+  }
+
+  joinFanOut(fanOut: SharedFanOut, place: number): number {
+    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
+    if (this.phase !== OPEN) return -1;
+    this.fanOut = fanOut;
+    this.place = place;
+    // What libuv holds back must go first.
+    return this.queuedBytes > 0 ? -1 : this.handle.fd;
+  }
+
+  leaveFanOut(fanOut: SharedFanOut): boolean {
+    if (this.fanOut !== fanOut) return false;
+    this.fanOut = undefined;
+    const written = fanOut.takeBack(this.place);
+    if (written === fanOut.bytes.length) return false;
+    this.write(fanOut.bytes, written, fanOut.bytes.length);
+    return true;
   }
 
   /** @internal One read: its length, 0 for nothing, or a negative error of libuv. */
@@ -329,6 +360,7 @@ export class HandleConnection implements Connection {
   /** @internal The peer says no more but may still read: flush, then close. */
   leave(): void {
     if (this.phase === OPEN && this.handler.ended?.() === true) return;
+    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
     if (this.queuedBytes === 0) this.destroy();
     else this.end();
   }

@@ -6,11 +6,13 @@ export type {
   ConnectionHandler,
   DialHandler,
   DialOptions,
+  FanOut,
   Listener,
   ListenOptions,
   Network,
   TlsOptions,
 } from './connection.ts';
 export { formatAddress, TransportError, type TransportErrorCode } from './errors.ts';
+export { fanOutAtOnce } from './fan-out.ts';
 export { type MemoryNetworkOptions, memoryNetwork } from './memory.ts';
 export { nodeNetwork } from './node-network.ts';

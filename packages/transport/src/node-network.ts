@@ -2,6 +2,7 @@
 
 import type { Network } from './connection.ts';
 import { dial } from './dialer.ts';
+import { FanOutThread } from './fan-out.ts';
 import { streamInternals } from './handle-connection.ts';
 import { Leaving } from './leaving.ts';
 import { Lingering } from './lingering.ts';
@@ -22,8 +23,11 @@ export function nodeNetwork(options: { publicApiOnly?: boolean } = {}): Network 
     lingering: new Lingering(),
     internals: options.publicApiOnly === true ? undefined : streamInternals(),
   };
-  return {
+  const network: Network = {
     listen: (options, accept) => listen(options, accept, shared),
     dial: (options, handler) => dial(options, handler, shared),
   };
+  if (shared.internals === undefined) return network;
+  const thread = new FanOutThread();
+  return { ...network, fanOut: (bytes, connections) => thread.fanOut(bytes, connections) };
 }

@@ -2,7 +2,7 @@
 // the hands of the test.
 
 import { MemoryDisk, openDataDirectory } from '@zebu/storage';
-import { memoryNetwork, type Network } from '@zebu/transport';
+import { fanOutAtOnce, memoryNetwork, type Network } from '@zebu/transport';
 import { defaultServerConfig, type ServerConfigOverrides } from '../../src/config/server-config.ts';
 import { ServerState } from '../../src/recovery-target.ts';
 import { ServerNode } from '../../src/server-node.ts';
@@ -18,6 +18,8 @@ export interface WorldOptions extends ServerConfigOverrides {
   readonly state?: ServerState;
   /** Bytes that a connection takes before its other end reads them. */
   readonly windowBytes?: number;
+  /** The network has a fan-out; default: events go out connection by connection. */
+  readonly fanOut?: boolean;
   /** With one the server takes snapshots, in /data. */
   readonly disk?: (time: ManualTime) => MemoryDisk;
   readonly random?: () => number;
@@ -46,13 +48,21 @@ export class World {
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
-    const { state, windowBytes, disk: makeDisk, random = () => 0.5, ...overrides } = options;
+    const {
+      state,
+      windowBytes,
+      fanOut,
+      disk: makeDisk,
+      random = () => 0.5,
+      ...overrides
+    } = options;
     const config = defaultServerConfig({ tickTimeMs: 2000, clientPort: PORT, ...overrides });
     const time = new ManualTime();
-    const network = memoryNetwork({
+    const plain = memoryNetwork({
       schedule: (task) => time.afterTurn(task),
       ...(windowBytes === undefined ? {} : { windowBytes }),
     });
+    const network: Network = fanOut === true ? { ...plain, fanOut: fanOutAtOnce } : plain;
     const disk = makeDisk?.(time) ?? new MemoryDisk({ schedule: (task) => time.afterTurn(task) });
     const logged: string[] = [];
     const fatal: Error[] = [];
