@@ -50,10 +50,12 @@ export class FanOutThread {
   /** Whose places are in the memory. */
   private last: SharedFanOut | undefined;
   private readonly file: URL;
+  private readonly idleMs: number;
 
-  /** `file`: the code of the second thread. */
-  constructor(file = THREAD) {
+  /** `file`: the code of the second thread, which ends when it was idle for so long. */
+  constructor({ file = THREAD, idleMs = IDLE_MS } = {}) {
     this.file = file;
+    this.idleMs = idleMs;
     this.memory = undefined;
     this.isUnavailable = availableParallelism() < 2;
     this.runs = 0;
@@ -102,7 +104,7 @@ export class FanOutThread {
       control: new Int32Array(new SharedArrayBuffer(4 * Control.words)),
       slots: new Int32Array(new SharedArrayBuffer(4 * Math.max(2 * places, MIN_PLACES))),
       bytes: new Uint8Array(new SharedArrayBuffer(MAX_SHARED_BYTES)),
-      idleMs: IDLE_MS,
+      idleMs: this.idleMs,
     };
     const forget = (): void => {
       if (this.memory === memory) this.memory = undefined;

@@ -256,9 +256,20 @@ test('a connection that the second thread fills up gets the rest in order', asyn
 test('a second thread that cannot start costs time, nothing else', async () => {
   const server = await Server.start();
   const all = await server.connect(MANY);
-  const thread = new FanOutThread(new URL('./no-such-thread.js', import.meta.url));
+  const thread = new FanOutThread({ file: new URL('./no-such-thread.js', import.meta.url) });
   for (let round = 1; round <= 3; round++) {
     finish(thread.fanOut(MESSAGE, all));
     await server.allGet(all, String(MESSAGE).repeat(round));
+  }
+});
+
+test('a second thread that ended for want of work is followed by another', async () => {
+  const server = await Server.start();
+  const all = await server.connect(MANY);
+  const thread = new FanOutThread({ idleMs: 1 });
+  for (let round = 1; round <= 5; round++) {
+    finish(thread.fanOut(MESSAGE, all));
+    await server.allGet(all, String(MESSAGE).repeat(round));
+    await harness.settle();
   }
 });
