@@ -58,8 +58,11 @@ class Command {
   out = '';
   err = '';
 
-  constructor(args: readonly string[], env: Record<string, string> = {}) {
-    this.process = spawn(process.execPath, ['--conditions=@zebu/source', main, ...args], {
+  constructor(args: readonly string[], env: Record<string, string> = {}, openFiles?: number) {
+    const command = [process.execPath, '--conditions=@zebu/source', main, ...args];
+    const limited = ['sh', '-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh', ...command];
+    const [file, ...rest] = (openFiles === undefined ? command : limited) as [string];
+    this.process = spawn(file, rest, {
       cwd: folder,
       env: { PATH: process.env.PATH, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -366,6 +369,71 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => probe.close(resolve));
   return port;
 }
+
+/** Of a new session for ten seconds. */
+const CONNECT_REQUEST = frame(
+  int32(0),
+  int64(0),
+  int32(10_000),
+  int64(0),
+  int32(16),
+  Buffer.alloc(17),
+);
+
+/** Of an empty znode for everybody. */
+function createRequest(xid: number, path: string): Buffer {
+  const acl = [int32(1), int32(31), string('world'), string('anyone')];
+  return frame(int32(xid), int32(1), string(path), int32(0), ...acl, int32(0));
+}
+
+function frame(...parts: readonly Buffer[]): Buffer {
+  const body = Buffer.concat(parts);
+  return Buffer.concat([int32(body.length), body]);
+}
+
+function string(text: string): Buffer {
+  return Buffer.concat([int32(Buffer.byteLength(text)), Buffer.from(text)]);
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
+function int64(value: number): Buffer {
+  return Buffer.concat([int32(0), int32(value)]);
+}
+
+test.skipIf(process.platform !== 'linux')(
+  'clients cannot take the file descriptors that the log and snapshots need',
+  async () => {
+    const args = ['--client-port=0', '--client-port-address=127.0.0.1', '--snap-count=2'];
+    const command = new Command([...args, '--max-client-cnxns=0'], {}, 100);
+    const port = await command.port();
+    const ended: Promise<unknown>[] = [];
+    const sockets = Array.from({ length: 200 }, () => {
+      const socket = connect(port, '127.0.0.1');
+      ended.push(Promise.race([once(socket, 'close'), once(socket, 'connect')]));
+      socket.on('error', () => {});
+      return socket;
+    });
+    await Promise.all(ended);
+    await command.said('Too few file descriptors are left for one more client');
+    // The log rolls, and snapshots are taken, time and again.
+    const client = sockets[0] as (typeof sockets)[number];
+    client.write(CONNECT_REQUEST);
+    for (let i = 1; i <= 20; i++) client.write(createRequest(i, `/a${i}`));
+    let bytes = 0;
+    for await (const chunk of client) {
+      bytes += (chunk as Buffer).length;
+      if (bytes >= 20 * 20) break;
+    }
+    await command.said('Snapshot taken');
+    for (const socket of sockets) socket.destroy();
+    expect(await command.stop('SIGTERM')).toBe(0);
+  },
+);
 
 test('a line for readers holds its fields behind the message', () => {
   const line = {

@@ -1,9 +1,10 @@
 /** What the process knows of itself and its machine, for `envi` and `mntr`. Reads, never writes. */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import os from 'node:os';
 import { dirname } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
+import { maxFileDescriptors } from '@zebu/transport';
 import { FULL_VERSION } from './version.ts';
 
 const NONE = '<NA>';
@@ -41,22 +42,13 @@ export function* processEnvironment(): Generator<readonly [key: string, value: s
 
 /** Open file descriptors and how many there may be; -1 where the system does not say (not Linux). */
 export function fileDescriptors(): { open: number; max: number } {
-  return { open: openFileDescriptors(), max: maxFileDescriptors() };
+  return { open: openFileDescriptors(), max: maxFileDescriptors() ?? -1 };
 }
 
 function openFileDescriptors(): number {
   try {
     // One of them is the directory being read.
     return readdirSync('/proc/self/fd').length - 1;
-  } catch {
-    return -1;
-  }
-}
-
-function maxFileDescriptors(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'utf8');
-    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? -1);
   } catch {
     return -1;
   }

@@ -260,7 +260,13 @@ export class ServerNode {
   }
 
   async listen(options: Parameters<Environment['network']['listen']>[0]): Promise<Listener> {
-    const listener = await this.environment.network.listen(options, (connection) =>
+    const { network, logger } = this.environment;
+    const onRefused = () =>
+      logger.warn('Too few file descriptors are left for one more client', {
+        connections: this.connections.size,
+        remedy: 'raise ulimit -n',
+      });
+    const listener = await network.listen({ ...options, onRefused }, (connection) =>
       this.accept(connection),
     );
     this.listeners.push(listener);

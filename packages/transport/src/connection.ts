@@ -93,6 +93,8 @@ export interface ListenOptions {
   /** TCP keep-alive probes on accepted connections. Default false. */
   readonly keepAlive?: boolean;
   readonly tls?: TlsOptions;
+  /** A client was sent away, because the process needs the few file descriptors that are left. */
+  readonly onRefused?: () => void;
 }
 
 export interface DialOptions {

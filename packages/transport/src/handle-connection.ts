@@ -14,6 +14,7 @@
 import type { Server } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 import type { Connection, ConnectionHandler } from './connection.ts';
+import { firstReservedDescriptor } from './descriptors.ts';
 import { plainAddress, socketError } from './errors.ts';
 import type { Recipient, SharedFanOut } from './fan-out.ts';
 import type { Leaving } from './leaving.ts';
@@ -98,15 +99,23 @@ export function acceptHandles(
     localPort: number;
     accepted: (connection: HandleConnection) => ConnectionHandler;
     closed: (connection: HandleConnection) => void;
+    /** A client was sent away: the rest of the process needs the descriptors that are left. */
+    refused: () => void;
   },
 ): boolean {
   const handle = (server as unknown as { _handle?: { onconnection?: unknown } })._handle;
   if (typeof handle?.onconnection !== 'function') return false;
   const streams = new Streams(options);
-  const { accepted } = options;
+  const { accepted, refused } = options;
+  const firstReserved = firstReservedDescriptor();
   handle.onconnection = (status: number, client: OwnedHandle | undefined): void => {
     // Out of file descriptors, or the peer is gone already: there is nobody to tell.
     if (status !== 0 || client === undefined) return;
+    if (client.fd >= firstReserved) {
+      client.close(() => {});
+      refused();
+      return;
+    }
     const connection = streams.open(client, options.localPort);
     if (connection !== undefined) connection.start(accepted(connection));
   };

@@ -12,6 +12,7 @@ export type {
   Network,
   TlsOptions,
 } from './connection.ts';
+export { maxFileDescriptors } from './descriptors.ts';
 export { formatAddress, TransportError, type TransportErrorCode } from './errors.ts';
 export { fanOutAtOnce } from './fan-out.ts';
 export { type MemoryNetworkOptions, memoryNetwork } from './memory.ts';

@@ -14,6 +14,7 @@ import type {
   Listener,
   ListenOptions,
 } from './connection.ts';
+import { firstReservedDescriptor } from './descriptors.ts';
 import { listenError, TransportError } from './errors.ts';
 import { acceptHandles, type SharedStreams, type StreamInternals } from './handle-connection.ts';
 import { SocketConnection } from './socket-connection.ts';
@@ -46,6 +47,9 @@ export function listen(
         // A failed accept (too many open files) must not stop the process: the peer is not served.
         server.on('error', () => {});
         const { address, port } = server.address() as AddressInfo;
+        const refused = () => options.onRefused?.();
+        server.maxConnections = firstReservedDescriptor();
+        server.on('drop', refused);
         if (options.tls === undefined && shared.internals !== undefined) {
           acceptHandles(server, {
             internals: shared.internals,
@@ -57,6 +61,7 @@ export function listen(
               return accept(connection);
             },
             closed: (connection) => accepting.wasClosed(connection),
+            refused,
           });
         }
         resolve({
