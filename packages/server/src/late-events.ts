@@ -7,7 +7,7 @@
 
 import type { Connection, FanOut, Network } from '@zebu/transport';
 import type { Scheduler } from './environment.ts';
-import { TURN_MS, type Turns } from './turns.ts';
+import type { Turns } from './turns.ts';
 
 /** Who has an event that waits. */
 export interface Late {
@@ -23,6 +23,8 @@ interface Group {
   readonly members: Late[];
 }
 
+/** Of a turn of the loop. */
+const SHARE_MS = 4;
 /** Connections asked between two looks at the clock. */
 const STEP = 32;
 
@@ -67,7 +69,7 @@ export class LateEvents {
     const { turns } = this;
     this.isScheduled = false;
     turns.look();
-    const untilMs = turns.nowMs + TURN_MS;
+    const untilMs = turns.share(SHARE_MS);
     while (this.hasMore && turns.nowMs <= untilMs) {
       this.step();
       turns.look();

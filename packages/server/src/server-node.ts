@@ -547,7 +547,7 @@ export class ServerNode {
     this.snapshotSchedule?.durable(zxid);
     if (this.applyPending) return;
     this.turns.look();
-    this.applyDurable(this.turns.nowMs + APPLY_SLICE_MS);
+    this.applyDurable(this.turns.share(APPLY_SLICE_MS));
     this.afterBatch();
   }
 
@@ -555,7 +555,7 @@ export class ServerNode {
     this.applyPending = false;
     if (this.state === 'failed') return;
     this.turns.look();
-    this.applyDurable(this.turns.nowMs + APPLY_SLICE_MS);
+    this.applyDurable(this.turns.share(APPLY_SLICE_MS));
     this.afterBatch();
   };
 
@@ -702,7 +702,7 @@ export class ServerNode {
   private readonly removeWatches = (): void => {
     const { leavingSlots } = this;
     this.turns.look();
-    const untilMs = this.turns.nowMs + REMOVAL_SLICE_MS;
+    const untilMs = this.turns.share(REMOVAL_SLICE_MS);
     for (let slots = 1; leavingSlots.length > 0; slots++) {
       const slot = leavingSlots[leavingSlots.length - 1] as number;
       if (this.watches.removeWatcher(slot, WATCHES_AT_ONCE)) {

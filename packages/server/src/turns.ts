@@ -7,8 +7,12 @@
 
 import type { Clock, Scheduler } from './environment.ts';
 
-/** Requests are served, or events handed over, for this long before the loop must turn. */
-export const TURN_MS = 4;
+/** Requests are served for this long before the loop must turn. */
+const TURN_MS = 4;
+/** All callbacks of one turn, but for what libuv reads from ten thousand sockets meanwhile. */
+const WHOLE_TURN_MS = 8;
+/** Whoever put work off gets on, however late it is. */
+const LEAST_SHARE_MS = 0.5;
 const NO_TURN = -1;
 /** Connections that may have output at once before events for others wait. */
 const MAX_TOUCHED = 128;
@@ -40,6 +44,8 @@ export class Turns {
   private wallOfMs: number;
   /** When the first request of this turn of the loop was taken up. */
   private beganMs: number;
+  /** When this turn of the loop is to end. */
+  private endsMs: number;
 
   constructor(clock: Clock, scheduler: Scheduler) {
     this.clock = clock;
@@ -51,6 +57,7 @@ export class Turns {
     this.wall = 0;
     this.wallOfMs = Number.NaN;
     this.beganMs = NO_TURN;
+    this.endsMs = NO_TURN;
   }
 
   /** Looks at the clock: first in every callback of the loop, and after whatever may have taken long. */
@@ -75,6 +82,23 @@ export class Turns {
     }
     return this.nowMs - this.beganMs <= TURN_MS;
   }
+
+  /**
+   * Until when whoever had put work off may go on with it in this turn: for `wantedMs`, or what the others
+   * have left of the turn. Work of many kinds may be due at once.
+   */
+  share(wantedMs: number): number {
+    if (this.endsMs === NO_TURN) {
+      this.endsMs = (this.beganMs === NO_TURN ? this.nowMs : this.beganMs) + WHOLE_TURN_MS;
+      this.scheduler.afterTurn(this.forgetEnd);
+    }
+    const left = Math.min(wantedMs, this.endsMs - this.nowMs);
+    return this.nowMs + Math.max(left, LEAST_SHARE_MS);
+  }
+
+  private readonly forgetEnd = (): void => {
+    this.endsMs = NO_TURN;
+  };
 
   /** Calls its turnCame() in one of the next turns, behind those who wait already. */
   wait(one: Waiting): void {
@@ -101,13 +125,16 @@ export class Turns {
   }
 
   private readonly goOn = (): void => {
-    this.beganMs = NO_TURN;
     const { waiting } = this;
-    if (waiting.length === 0) return;
+    if (waiting.length === 0) {
+      this.beganMs = NO_TURN;
+      return;
+    }
     this.look();
+    const untilMs = this.share(TURN_MS);
+    this.beganMs = NO_TURN;
     // Those who waited open this turn, and what is left of it goes to whoever becomes ready in it.
     this.join();
-    const untilMs = this.beganMs + TURN_MS;
     let served = 0;
     while (served < waiting.length && this.nowMs <= untilMs) {
       (waiting[served] as Waiting).turnCame();
