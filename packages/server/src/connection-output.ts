@@ -12,7 +12,6 @@ import { type ByteWriter, copyBytes, putInt32, type Zxid } from '@zebu/protocol'
 import type { Connection } from '@zebu/transport';
 import { type ConnectionInput, Stop } from './connection-input.ts';
 import type { ConnectionStats } from './connection-stats.ts';
-import type { Late } from './late-events.ts';
 import { LongReply, type Slices } from './long-reply.ts';
 import type { ServerNode } from './server-node.ts';
 import type { Talking } from './turns.ts';
@@ -29,7 +28,7 @@ const MAX_QUEUED_EVENT_BYTES = 64 << 20;
 const REPLY_PREFIX_BYTES = 20;
 const NO_BYTES = Buffer.alloc(0);
 
-export class ConnectionOutput implements Talking, Late {
+export class ConnectionOutput implements Talking {
   /** Set by a read that wants the rest of its reply written over several turns: see replyInSlices(). */
   slices: Slices | undefined;
   private endOfSlices: Buffer;
@@ -39,9 +38,9 @@ export class ConnectionOutput implements Talking, Late {
   private readonly stats: ConnectionStats;
   /** Borrowed while the output of this turn gathers. */
   private buffer: ByteWriter | undefined;
-  /** An event that waits for eventCame(). Invariant: there is no buffer, then. */
+  /** An event that waits for endTurn(). Invariant: there is no buffer, then. */
   private keptEvent: Buffer | undefined;
-  /** Whether endTurn() or eventCame() will be called. */
+  /** Whether endTurn() will be called. */
   private isTouched: boolean;
   /** Being written over several turns; what comes after it waits in `buffer`. */
   private longReply: LongReply | undefined;
@@ -132,10 +131,12 @@ export class ConnectionOutput implements Talking, Late {
       this.writer();
       this.handOver();
     } else if (this.buffer === undefined && !this.isTouched && turns.isCrowded) {
+      this.countEvent(length);
+      const isAlone = this.transport.queuedBytes === 0 && this.longReply === undefined;
+      if (isAlone && lateEvents.tell(this.transport, event)) return true;
       this.keptEvent = event.keep();
       this.isTouched = true;
-      lateEvents.add(this, this.keptEvent);
-      this.countEvent(length);
+      lateEvents.kept(this);
       return true;
     }
     const writer = this.writer();
@@ -170,23 +171,6 @@ export class ConnectionOutput implements Talking, Late {
     if (this.longReply !== undefined) return;
     this.handOver();
     if (this.isFinishing) this.transport.end();
-  }
-
-  eventCame(): Connection | undefined {
-    const { transport } = this;
-    const isAlone =
-      this.keptEvent !== undefined &&
-      transport.queuedBytes === 0 &&
-      this.longReply === undefined &&
-      !this.isFinishing;
-    // Encrypting takes longer than a write, and only this thread can do it: over several turns, then.
-    if (!isAlone || transport.secure) {
-      this.endTurn();
-      return undefined;
-    }
-    this.keptEvent = undefined;
-    this.isTouched = false;
-    return transport;
   }
 
   private handOver(): void {

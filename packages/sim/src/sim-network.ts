@@ -14,7 +14,7 @@ import {
   type ConnectionHandler,
   type DialHandler,
   type DialOptions,
-  fanOutAtOnce,
+  FanOutAtOnce,
   type Listener,
   type ListenOptions,
   type Network,
@@ -64,7 +64,7 @@ export class SimNetwork {
     return {
       listen: (options, accept) => this.listen(address, process, options, accept),
       dial: (options, handler) => this.dial(address, process, options, handler),
-      fanOut: fanOutAtOnce,
+      fanOut: (bytes) => new FanOutAtOnce(bytes),
     };
   }
 

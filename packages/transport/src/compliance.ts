@@ -313,8 +313,8 @@ export const networkCases: readonly NetworkCase[] = [
         const other = await also(listener);
         const ended = await also(listener);
         ended.accepted.connection.destroy();
-        const all = [other, ended, { accepted }].map((pair) => pair.accepted.connection);
-        const fanOut = network.fanOut(Buffer.from('all '), all);
+        const fanOut = network.fanOut(Buffer.from('all '));
+        for (const pair of [other, ended, { accepted }]) fanOut.add(pair.accepted.connection);
         accepted.send('one');
         while (fanOut.step());
         await harness.until(() => dialled.text === 'all one' && other.dialled.text === 'all ');

@@ -124,15 +124,16 @@ export interface Network {
   /** Returns at once; destroy() aborts the attempt. Failures arrive as `closed(TransportError)`. */
   dial(options: DialOptions, handler: DialHandler): Connection;
   /**
-   * Writes the same bytes to many connections, a few in each step, as if write() had been called on each of them now:
-   * what is written to one of them meanwhile arrives behind. The bytes must not change any more.
+   * The beginning of one message to very many connections. The bytes must not change any more.
    * Missing where it would be no better than write().
    */
-  fanOut?(bytes: Buffer, connections: readonly Connection[]): FanOut;
+  fanOut?(bytes: Buffer): FanOut;
 }
 
-/** One message on its way to many connections. */
+/** One message on its way to very many connections. */
 export interface FanOut {
-  /** Some tens of writes. False: this was the last step. */
+  /** As write() on this connection now: what is written to it from now on arrives behind. */
+  add(connection: Connection): void;
+  /** Some tens of writes, once all are added. False: this was the last step. */
   step(): boolean;
 }

@@ -16,11 +16,15 @@ export const Control = {
   run: 0,
   /** Number of the last one that the second thread will not look at again. */
   finished: 1,
-  /** Places, and bytes of the message, of the fan-out at hand. */
-  count: 2,
+  /** Places that are filled in, with CLOSED once no more will be. Waited for, too. */
+  places: 2,
+  /** Bytes of the message. */
   length: 3,
   words: 4,
 } as const;
+
+/** Added to the number of places. */
+export const CLOSED = 1 << 30;
 
 /** The second thread is writing there. */
 export const TAKEN = -1;

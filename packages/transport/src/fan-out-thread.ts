@@ -1,22 +1,31 @@
-// The second thread of a fan-out: writes from the last place towards the first, as long as places are free.
+// The second thread of a fan-out: writes to one place after the other, as long as they are free.
 
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import { Control, DONE, type FanOutMemory, TAKEN } from './fan-out-memory.ts';
+import { CLOSED, Control, DONE, type FanOutMemory, TAKEN } from './fan-out-memory.ts';
 
 const { control, slots, bytes, idleMs } = workerData as FanOutMemory;
 
 let run = 0;
 while (Atomics.wait(control, Control.run, run, idleMs) !== 'timed-out') {
   run = Atomics.load(control, Control.run);
-  const length = control[Control.length] as number;
-  for (let place = (control[Control.count] as number) - 1; place >= 0; place--) {
-    const fd = Atomics.load(slots, place);
-    if (fd < 0 || Atomics.compareExchange(slots, place, fd, TAKEN) !== fd) continue;
-    Atomics.store(slots, place, DONE - written(fd, length));
-    Atomics.notify(slots, place);
-  }
+  writeToPlaces(control[Control.length] as number);
   Atomics.store(control, Control.finished, run);
+}
+
+function writeToPlaces(length: number): void {
+  let place = 0;
+  for (;;) {
+    const places = Atomics.load(control, Control.places);
+    for (const end = places & ~CLOSED; place < end; place++) {
+      const fd = Atomics.load(slots, place);
+      if (fd < 0 || Atomics.compareExchange(slots, place, fd, TAKEN) !== fd) continue;
+      Atomics.store(slots, place, DONE - written(fd, length));
+      Atomics.notify(slots, place);
+    }
+    if ((places & CLOSED) !== 0) return;
+    Atomics.wait(control, Control.places, places);
+  }
 }
 
 /** 0 too if the socket is full or broken: the first thread tries again, and finds out. */

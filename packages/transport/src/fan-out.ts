@@ -1,4 +1,4 @@
-// The same bytes to thousands of connections, written by two threads: this one from the front, a second one
+// The same bytes to thousands of connections, written by two threads: a second one from the front, this one
 // from the back, until they meet.
 //
 // A write to a socket is 8 us of the kernel's time, whatever JavaScript does: one change that ten thousand
@@ -17,15 +17,16 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Connection, FanOut } from './connection.ts';
-import { Control, DONE, type FanOutMemory, OURS, TAKEN } from './fan-out-memory.ts';
+import { CLOSED, Control, DONE, type FanOutMemory, OURS, TAKEN } from './fan-out-memory.ts';
 
 /** Waking the second thread up for fewer does not pay. */
 const MIN_SHARED = 256;
 /** Longer messages spend their time on being copied. */
 const MAX_SHARED_BYTES = 64 * 1024;
-/** Written to by this thread in one step. */
+/** What is behind these is written by this thread. Memory that is not used is not taken. */
+const MAX_PLACES = 1 << 20;
+/** Written to by this thread in one step; told to the second thread at once. */
 const STEP = 32;
-const MIN_PLACES = 16_384;
 /** A second thread that nobody needs ends, and gives its memory back. */
 const IDLE_MS = 60_000;
 
@@ -36,21 +37,23 @@ const THREAD = new URL(
 
 /** A connection that can share its file descriptor. */
 export interface Recipient extends Connection {
-  /** Takes part from now on: the file descriptor, or a negative number if only this thread may write. */
-  joinFanOut(fanOut: SharedFanOut, place: number): number;
+  /** Takes part from now on. False: it is ending or closed. */
+  joinFanOut(fanOut: SharedFanOut, place: number): boolean;
+  /** Its file descriptor; a negative number if it takes no part in this one, or only this thread may write. */
+  descriptorFor(fanOut: SharedFanOut): number;
   /** If it still takes part in this one, writes what nobody has written yet. True if it wrote. */
   leaveFanOut(fanOut: SharedFanOut): boolean;
 }
 
-/** The second thread of one network, and the fan-out that it is at work for. */
+/** The second thread of one network. */
 export class FanOutThread {
+  private readonly file: URL;
+  private readonly idleMs: number;
   private memory: FanOutMemory | undefined;
   private isUnavailable: boolean;
   private runs: number;
   /** Whose places are in the memory. */
   private last: SharedFanOut | undefined;
-  private readonly file: URL;
-  private readonly idleMs: number;
 
   /** `file`: the code of the second thread, which ends when it was idle for so long. */
   constructor({ file = THREAD, idleMs = IDLE_MS } = {}) {
@@ -62,52 +65,31 @@ export class FanOutThread {
     this.last = undefined;
   }
 
-  /** Connections that cannot share are written to at once. */
-  fanOut(bytes: Buffer, connections: readonly Connection[]): FanOut {
-    const recipients: Recipient[] = [];
-    for (const connection of connections) {
-      if (isRecipient(connection)) recipients.push(connection);
-      else connection.write(bytes, 0, bytes.length);
-    }
-    const memory =
-      recipients.length >= MIN_SHARED && bytes.length <= MAX_SHARED_BYTES
-        ? this.idleMemory(recipients.length)
-        : undefined;
-    const fanOut = new SharedFanOut(bytes, recipients, memory?.slots);
-    if (memory !== undefined) {
-      memory.bytes.set(bytes);
-      memory.control[Control.length] = bytes.length;
-      memory.control[Control.count] = recipients.length;
-      this.runs++;
-      this.last = fanOut;
-      Atomics.store(memory.control, Control.run, this.runs);
-      Atomics.notify(memory.control, Control.run);
-    }
-    return fanOut;
-  }
-
-  /** Undefined while an earlier one needs it, or where there can be no second thread. */
-  private idleMemory(places: number): FanOutMemory | undefined {
+  /** Sets the second thread to work for this one. Undefined while it works for another, or where there is none. */
+  workFor(fanOut: SharedFanOut): FanOutMemory | undefined {
+    if (fanOut.bytes.length > MAX_SHARED_BYTES) return undefined;
+    this.memory ??= this.start();
     const { memory } = this;
-    if (memory === undefined) return this.start(places);
     // Neither thread may still look at the places of the last one.
-    const isFinished = Atomics.load(memory.control, Control.finished) === this.runs;
-    if (!isFinished || this.last?.isOver === false) return undefined;
-    if (memory.slots.length >= places) return memory;
-    // It ends by itself when it finds no more use; a larger one takes over.
-    return this.start(places);
+    if (memory === undefined || this.last?.isOver === false) return undefined;
+    if (Atomics.load(memory.control, Control.finished) !== this.runs) return undefined;
+    this.last = fanOut;
+    this.runs++;
+    memory.bytes.set(fanOut.bytes);
+    memory.control[Control.length] = fanOut.bytes.length;
+    Atomics.store(memory.control, Control.places, 0);
+    Atomics.store(memory.control, Control.run, this.runs);
+    Atomics.notify(memory.control, Control.run);
+    return memory;
   }
 
-  private start(places: number): FanOutMemory | undefined {
+  private start(): FanOutMemory | undefined {
     if (this.isUnavailable) return undefined;
     const memory: FanOutMemory = {
       control: new Int32Array(new SharedArrayBuffer(4 * Control.words)),
-      slots: new Int32Array(new SharedArrayBuffer(4 * Math.max(2 * places, MIN_PLACES))),
+      slots: new Int32Array(new SharedArrayBuffer(4 * MAX_PLACES)),
       bytes: new Uint8Array(new SharedArrayBuffer(MAX_SHARED_BYTES)),
       idleMs: this.idleMs,
-    };
-    const forget = (): void => {
-      if (this.memory === memory) this.memory = undefined;
     };
     try {
       const thread = new Worker(this.file, {
@@ -117,7 +99,9 @@ export class FanOutThread {
         resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 },
       });
       thread.unref();
-      thread.once('exit', forget);
+      thread.once('exit', () => {
+        this.memory = undefined;
+      });
       thread.once('error', () => {
         this.isUnavailable = true;
       });
@@ -128,58 +112,92 @@ export class FanOutThread {
     }
     this.runs = 0;
     this.last = undefined;
-    this.memory = memory;
     return memory;
   }
-}
-
-/** For networks without sockets: all in no time. */
-export function fanOutAtOnce(bytes: Buffer, connections: readonly Connection[]): FanOut {
-  for (const connection of connections) connection.write(bytes, 0, bytes.length);
-  return { step: () => false };
-}
-
-function isRecipient(connection: Connection): connection is Recipient {
-  return 'joinFanOut' in connection;
 }
 
 /** One message on its way. */
 export class SharedFanOut implements FanOut {
   readonly bytes: Buffer;
-  private readonly recipients: readonly Recipient[];
+  private readonly thread: FanOutThread;
+  private readonly recipients: Recipient[];
   /** Undefined: this thread writes to all. */
-  private readonly slots: Int32Array | undefined;
-  private next: number;
+  private memory: FanOutMemory | undefined;
+  /** This thread has been to all places from here on. */
+  private end: number;
+  private isClosed: boolean;
 
-  constructor(bytes: Buffer, recipients: readonly Recipient[], slots: Int32Array | undefined) {
+  constructor(bytes: Buffer, thread: FanOutThread) {
     this.bytes = bytes;
-    this.recipients = recipients;
-    this.slots = slots;
-    this.next = 0;
-    for (let place = 0; place < recipients.length; place++) {
-      const fd = (recipients[place] as Recipient).joinFanOut(this, place);
-      if (slots !== undefined) slots[place] = fd < 0 ? OURS : fd;
+    this.thread = thread;
+    this.recipients = [];
+    this.memory = undefined;
+    this.end = 0;
+    this.isClosed = false;
+  }
+
+  add(connection: Connection): void {
+    const { bytes, memory, recipients } = this;
+    if (!isRecipient(connection)) {
+      connection.write(bytes, 0, bytes.length);
+      return;
     }
+    const place = recipients.length;
+    if (!connection.joinFanOut(this, place)) return;
+    recipients.push(connection);
+    if (memory !== undefined) {
+      this.fillIn(memory, place);
+      if (recipients.length % STEP === 0) this.publish(memory, 0);
+    } else if (recipients.length === MIN_SHARED) {
+      this.share();
+    }
+  }
+
+  step(): boolean {
+    if (!this.isClosed) this.close();
+    for (let written = 0; written < STEP && this.end > 0; ) {
+      const recipient = this.recipients[--this.end] as Recipient;
+      if (recipient.leaveFanOut(this)) written++;
+    }
+    return this.end > 0;
   }
 
   /** Nobody takes part any more. */
   get isOver(): boolean {
-    return this.next === this.recipients.length;
+    return this.isClosed && this.end === 0;
   }
 
-  step(): boolean {
-    const { recipients } = this;
-    for (let written = 0; written < STEP && this.next < recipients.length; ) {
-      const recipient = recipients[this.next++] as Recipient;
-      if (recipient.leaveFanOut(this)) written++;
-    }
-    return !this.isOver;
+  private close(): void {
+    // The second thread may have become free since.
+    if (this.memory === undefined && this.recipients.length >= MIN_SHARED) this.share();
+    if (this.memory !== undefined) this.publish(this.memory, CLOSED);
+    this.isClosed = true;
+    this.end = this.recipients.length;
+  }
+
+  private share(): void {
+    const memory = this.thread.workFor(this);
+    if (memory === undefined) return;
+    this.memory = memory;
+    for (let place = 0; place < this.recipients.length; place++) this.fillIn(memory, place);
+    this.publish(memory, 0);
+  }
+
+  private fillIn({ slots }: FanOutMemory, place: number): void {
+    const fd = (this.recipients[place] as Recipient).descriptorFor(this);
+    slots[place] = fd < 0 ? OURS : fd;
+  }
+
+  private publish({ control, slots }: FanOutMemory, flag: number): void {
+    const places = Math.min(this.recipients.length, slots.length);
+    Atomics.store(control, Control.places, places | flag);
+    Atomics.notify(control, Control.places);
   }
 
   /** How many bytes the second thread has written there; from now on it writes no more. */
   takeBack(place: number): number {
-    const { slots } = this;
-    if (slots === undefined) return 0;
+    const slots = this.memory?.slots;
+    if (slots === undefined || place >= slots.length) return 0;
     let state = Atomics.load(slots, place);
     if (state >= 0) {
       const found = Atomics.compareExchange(slots, place, state, OURS);
@@ -193,4 +211,25 @@ export class SharedFanOut implements FanOut {
     }
     return state === OURS ? 0 : DONE - state;
   }
+}
+
+/** For networks without sockets: written to as they are added. */
+export class FanOutAtOnce implements FanOut {
+  private readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  add(connection: Connection): void {
+    connection.write(this.bytes, 0, this.bytes.length);
+  }
+
+  step(): boolean {
+    return false;
+  }
+}
+
+function isRecipient(connection: Connection): connection is Recipient {
+  return 'joinFanOut' in connection;
 }

@@ -195,6 +195,7 @@ export class HandleConnection implements Recipient {
   queuedBytes: number;
   private readonly streams: Streams;
   private readonly handle: OwnedHandle;
+  private readonly fd: number;
   private phase: number;
   private isPaused: boolean;
   /** The peer said its end. */
@@ -212,6 +213,7 @@ export class HandleConnection implements Recipient {
     this.queuedBytes = 0;
     this.streams = streams;
     this.handle = handle;
+    this.fd = handle.fd;
     this.phase = OPEN;
     this.isPaused = false;
     this.isHalfClosed = false;
@@ -294,13 +296,17 @@ export class HandleConnection implements Recipient {
     this.handle.close(onClosed);
   }
 
-  joinFanOut(fanOut: SharedFanOut, place: number): number {
+  joinFanOut(fanOut: SharedFanOut, place: number): boolean {
     if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
-    if (this.phase !== OPEN) return -1;
+    if (this.phase !== OPEN) return false;
     this.fanOut = fanOut;
     this.place = place;
+    return true;
+  }
+
+  descriptorFor(fanOut: SharedFanOut): number {
     // What libuv holds back must go first.
-    return this.queuedBytes > 0 ? -1 : this.handle.fd;
+    return this.fanOut === fanOut && this.queuedBytes === 0 ? this.fd : -1;
   }
 
   leaveFanOut(fanOut: SharedFanOut): boolean {

@@ -14,6 +14,6 @@ export type {
 } from './connection.ts';
 export { maxFileDescriptors } from './descriptors.ts';
 export { formatAddress, TransportError, type TransportErrorCode } from './errors.ts';
-export { fanOutAtOnce } from './fan-out.ts';
+export { FanOutAtOnce } from './fan-out.ts';
 export { type MemoryNetworkOptions, memoryNetwork } from './memory.ts';
 export { nodeNetwork } from './node-network.ts';

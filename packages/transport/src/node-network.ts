@@ -2,7 +2,7 @@
 
 import type { Network } from './connection.ts';
 import { dial } from './dialer.ts';
-import { FanOutThread } from './fan-out.ts';
+import { FanOutThread, SharedFanOut } from './fan-out.ts';
 import { streamInternals } from './handle-connection.ts';
 import { Leaving } from './leaving.ts';
 import { Lingering } from './lingering.ts';
@@ -29,5 +29,5 @@ export function nodeNetwork(options: { publicApiOnly?: boolean } = {}): Network 
   };
   if (shared.internals === undefined) return network;
   const thread = new FanOutThread();
-  return { ...network, fanOut: (bytes, connections) => thread.fanOut(bytes, connections) };
+  return { ...network, fanOut: (bytes) => new SharedFanOut(bytes, thread) };
 }

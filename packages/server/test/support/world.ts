@@ -2,7 +2,7 @@
 // the hands of the test.
 
 import { MemoryDisk, openDataDirectory } from '@zebu/storage';
-import { fanOutAtOnce, memoryNetwork, type Network } from '@zebu/transport';
+import { FanOutAtOnce, memoryNetwork, type Network } from '@zebu/transport';
 import { defaultServerConfig, type ServerConfigOverrides } from '../../src/config/server-config.ts';
 import { ServerState } from '../../src/recovery-target.ts';
 import { ServerNode } from '../../src/server-node.ts';
@@ -62,7 +62,8 @@ export class World {
       schedule: (task) => time.afterTurn(task),
       ...(windowBytes === undefined ? {} : { windowBytes }),
     });
-    const network: Network = fanOut === true ? { ...plain, fanOut: fanOutAtOnce } : plain;
+    const network: Network =
+      fanOut === true ? { ...plain, fanOut: (bytes) => new FanOutAtOnce(bytes) } : plain;
     const disk = makeDisk?.(time) ?? new MemoryDisk({ schedule: (task) => time.afterTurn(task) });
     const logged: string[] = [];
     const fatal: Error[] = [];
