@@ -101,5 +101,5 @@ test('a snapshot is synced while it grows', async () => {
   disk.syncs = 0;
   const { fileBytes } = await writeSnapshot(disk, directory, { zxid: 5, names });
   expect(fileBytes).toBeGreaterThan(9 << 20);
-  expect(disk.syncs).toBe(Math.floor(fileBytes / (2 << 20)) + 1);
+  expect(disk.syncs).toBe(Math.floor(fileBytes / (512 << 10)) + 1);
 });
