@@ -126,8 +126,10 @@ export class ConnectionOutput implements Talking {
   event(event: WatchEvent): boolean {
     const { lateEvents, turns } = this.node;
     const { bytes, length } = event;
+    const unread = this.transport.queuedBytes + (this.buffer?.offset ?? 0);
+    if (unread > MAX_QUEUED_EVENT_BYTES) return false;
     if (this.keptEvent !== undefined) {
-      // One is all that may wait: whoever changes more than clients can be told of must wait himself.
+      // One is all that may wait; it goes now, and whoever makes so many changes waits for that.
       this.writer();
       this.handOver();
     } else if (this.buffer === undefined && !this.isTouched && turns.isCrowded) {
@@ -136,11 +138,10 @@ export class ConnectionOutput implements Talking {
       if (isAlone && lateEvents.tell(this.transport, event)) return true;
       this.keptEvent = event.keep();
       this.isTouched = true;
-      lateEvents.kept(this);
+      lateEvents.keep(this);
       return true;
     }
     const writer = this.writer();
-    if (this.transport.queuedBytes + writer.offset > MAX_QUEUED_EVENT_BYTES) return false;
     writer.ensure(length);
     copyBytes(bytes, 0, length, writer.bytes, writer.offset);
     writer.offset += length;

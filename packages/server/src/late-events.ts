@@ -2,15 +2,15 @@
 // its event at once. Once many connections have output in a turn (Turns.isCrowded), those who get nothing
 // but this event are told over the next turns, while requests are served in between:
 //
-//   the network has a fan-out ──► it is the fan-out's, which this thread only helps along
-//   else, with TLS            ──► kept by the connection, one copy for all, until its turn comes
+//   the network has a fan-out        ──► the connection is added to it; this thread and another write
+//   no fan-out, TLS, unread output   ──► kept by the connection, one copy for all, until its turn comes
 
 import type { Connection, FanOut, Network } from '@zebu/transport';
 import type { Scheduler } from './environment.ts';
 import type { Talking, Turns } from './turns.ts';
 import type { WatchEvent } from './watch-events.ts';
 
-/** Of a turn of the loop. */
+/** Events are handed over for so long in one turn of the loop. */
 const SHARE_MS = 4;
 /** Connections told between two looks at the clock. */
 const STEP = 32;
@@ -20,9 +20,10 @@ export class LateEvents {
   private readonly scheduler: Scheduler;
   private readonly network: Network;
   private readonly fanOuts: FanOut[];
-  /** The message of the last fan-out, while others may still be added to it. */
-  private growing: Buffer | undefined;
-  private keepers: Talking[];
+  /** The event of the last fan-out, while others may still be added to that: not after its first step. */
+  private lastEvent: Buffer | undefined;
+  /** Those who keep an event until their turn comes. */
+  private readonly keeping: Talking[];
   private isScheduled: boolean;
 
   constructor(turns: Turns, scheduler: Scheduler, network: Network) {
@@ -30,8 +31,8 @@ export class LateEvents {
     this.scheduler = scheduler;
     this.network = network;
     this.fanOuts = [];
-    this.growing = undefined;
-    this.keepers = [];
+    this.lastEvent = undefined;
+    this.keeping = [];
     this.isScheduled = false;
   }
 
@@ -40,8 +41,8 @@ export class LateEvents {
     // Encrypting takes longer than a write, and no other thread can do it.
     if (this.network.fanOut === undefined || connection.secure) return false;
     const bytes = event.keep();
-    if (this.growing !== bytes) {
-      this.growing = bytes;
+    if (this.lastEvent !== bytes) {
+      this.lastEvent = bytes;
       this.fanOuts.push(this.network.fanOut(bytes));
     }
     this.fanOuts.at(-1)?.add(connection);
@@ -50,8 +51,8 @@ export class LateEvents {
   }
 
   /** Calls its endTurn() in one of the next turns. */
-  kept(one: Talking): void {
-    this.keepers.push(one);
+  keep(one: Talking): void {
+    this.keeping.push(one);
     this.schedule();
   }
 
@@ -64,7 +65,7 @@ export class LateEvents {
   private readonly flush = (): void => {
     const { turns } = this;
     this.isScheduled = false;
-    this.growing = undefined;
+    this.lastEvent = undefined;
     turns.look();
     const untilMs = turns.share(SHARE_MS);
     while (this.hasMore && turns.nowMs <= untilMs) {
@@ -76,7 +77,7 @@ export class LateEvents {
   };
 
   private get hasMore(): boolean {
-    return this.fanOuts.length > 0 || this.keepers.length > 0;
+    return this.fanOuts.length > 0 || this.keeping.length > 0;
   }
 
   private step(): void {
@@ -85,6 +86,6 @@ export class LateEvents {
       if (!fanOut.step()) this.fanOuts.shift();
       return;
     }
-    for (const one of this.keepers.splice(0, STEP)) one.endTurn();
+    for (const one of this.keeping.splice(0, STEP)) one.endTurn();
   }
 }

@@ -547,7 +547,7 @@ export class ServerNode {
     this.snapshotSchedule?.durable(zxid);
     if (this.applyPending) return;
     this.turns.look();
-    this.applyDurable(this.turns.share(APPLY_SLICE_MS));
+    this.applyDurable(this.turns.nowMs + APPLY_SLICE_MS);
     this.afterBatch();
   }
 

@@ -9,9 +9,9 @@ import type { Clock, Scheduler } from './environment.ts';
 
 /** Requests are served for this long before the loop must turn. */
 const TURN_MS = 4;
-/** All callbacks of one turn, but for what libuv reads from ten thousand sockets meanwhile. */
+/** A turn in which work that was put off goes on ends so long after it began. */
 const WHOLE_TURN_MS = 8;
-/** Whoever put work off gets on, however late it is. */
+/** Work that was put off goes on for so long even when the turn should have ended. */
 const LEAST_SHARE_MS = 0.5;
 const NO_TURN = -1;
 /** Connections that may have output at once before events for others wait. */
@@ -84,8 +84,8 @@ export class Turns {
   }
 
   /**
-   * Until when whoever had put work off may go on with it in this turn: for `wantedMs`, or what the others
-   * have left of the turn. Work of many kinds may be due at once.
+   * Until when work that was put off may go on: for `wantedMs`, or what is left of the turn, since several kinds of it
+   * may be due at once. To be asked in a callback of afterTurn(), where turns end.
    */
   share(wantedMs: number): number {
     if (this.endsMs === NO_TURN) {
@@ -131,6 +131,7 @@ export class Turns {
       return;
     }
     this.look();
+    // While it is known when this turn began.
     const untilMs = this.share(TURN_MS);
     this.beganMs = NO_TURN;
     // Those who waited open this turn, and what is left of it goes to whoever becomes ready in it.

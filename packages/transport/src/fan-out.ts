@@ -23,9 +23,9 @@ import { CLOSED, Control, DONE, type FanOutMemory, OURS, TAKEN } from './fan-out
 const MIN_SHARED = 256;
 /** Longer messages spend their time on being copied. */
 const MAX_SHARED_BYTES = 64 * 1024;
-/** What is behind these is written by this thread. Memory that is not used is not taken. */
+/** Whoever comes behind these is written to by this thread. Four bytes each, taken from the system when used. */
 const MAX_PLACES = 1 << 20;
-/** Written to by this thread in one step; told to the second thread at once. */
+/** So many are written to by this thread in one step, and shown to the second thread together. */
 const STEP = 32;
 /** A second thread that nobody needs ends, and gives its memory back. */
 const IDLE_MS = 60_000;
@@ -70,7 +70,7 @@ export class FanOutThread {
     if (fanOut.bytes.length > MAX_SHARED_BYTES) return undefined;
     this.memory ??= this.start();
     const { memory } = this;
-    // Neither thread may still look at the places of the last one.
+    // This thread may still need what the places of the last one say, the second may still go through them.
     if (memory === undefined || this.last?.isOver === false) return undefined;
     if (Atomics.load(memory.control, Control.finished) !== this.runs) return undefined;
     this.last = fanOut;
@@ -125,7 +125,7 @@ export class SharedFanOut implements FanOut {
   private memory: FanOutMemory | undefined;
   /** This thread has been to all places from here on. */
   private end: number;
-  private isClosed: boolean;
+  private isComplete: boolean;
 
   constructor(bytes: Buffer, thread: FanOutThread) {
     this.bytes = bytes;
@@ -133,7 +133,7 @@ export class SharedFanOut implements FanOut {
     this.recipients = [];
     this.memory = undefined;
     this.end = 0;
-    this.isClosed = false;
+    this.isComplete = false;
   }
 
   add(connection: Connection): void {
@@ -153,8 +153,9 @@ export class SharedFanOut implements FanOut {
     }
   }
 
+  /** Passes all that the second thread has written to, and writes to some itself. */
   step(): boolean {
-    if (!this.isClosed) this.close();
+    if (!this.isComplete) this.complete();
     for (let written = 0; written < STEP && this.end > 0; ) {
       const recipient = this.recipients[--this.end] as Recipient;
       if (recipient.leaveFanOut(this)) written++;
@@ -164,14 +165,15 @@ export class SharedFanOut implements FanOut {
 
   /** Nobody takes part any more. */
   get isOver(): boolean {
-    return this.isClosed && this.end === 0;
+    return this.isComplete && this.end === 0;
   }
 
-  private close(): void {
+  /** All are added. */
+  private complete(): void {
     // The second thread may have become free since.
     if (this.memory === undefined && this.recipients.length >= MIN_SHARED) this.share();
     if (this.memory !== undefined) this.publish(this.memory, CLOSED);
-    this.isClosed = true;
+    this.isComplete = true;
     this.end = this.recipients.length;
   }
 
@@ -205,7 +207,8 @@ export class SharedFanOut implements FanOut {
       state = found;
     }
     while (state === TAKEN) {
-      // It is in the middle of a write, or has lost its core there: this thread makes room for it.
+      // The second thread is in the middle of a write, or lost its core there: sleeping makes room for it. It does
+      // nothing else between TAKEN and DONE, and ends only when it is idle.
       Atomics.wait(slots, place, TAKEN, 10);
       state = Atomics.load(slots, place);
     }

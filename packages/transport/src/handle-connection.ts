@@ -2,7 +2,7 @@
 //
 // This is the one file that uses what Node does not document: the accept callback of a server's
 // handle, the handle's own methods and process.binding('stream_wrap'). It is here because it pays
-// (bench/accepted.ts, Node 24.21, medians of 5): 7.4 us of CPU per request and 0.5 KB per idle
+// (packages/transport/bench/accepted.ts, Node 24.21, medians of 5): 7.4 us of CPU per request and 0.5 KB per idle
 // connection, where net.Socket takes 10.1 us and 1.5 KB with 'data' events, 8.7 us and 2.4 KB with
 // `onread`. Where a Node lacks any of it `streamInternals()` says so, and listener.ts takes
 // SocketConnection instead; both pass the same compliance suite.
@@ -99,27 +99,47 @@ export function acceptHandles(
     localPort: number;
     accepted: (connection: HandleConnection) => ConnectionHandler;
     closed: (connection: HandleConnection) => void;
-    /** A client was sent away: the rest of the process needs the descriptors that are left. */
-    refused: () => void;
   },
 ): boolean {
-  const handle = (server as unknown as { _handle?: { onconnection?: unknown } })._handle;
-  if (typeof handle?.onconnection !== 'function') return false;
+  const handle = acceptingHandle(server);
+  if (handle === undefined) return false;
   const streams = new Streams(options);
-  const { accepted, refused } = options;
-  const firstReserved = firstReservedDescriptor();
-  handle.onconnection = (status: number, client: OwnedHandle | undefined): void => {
+  const { accepted } = options;
+  handle.onconnection = (status, client) => {
     // Out of file descriptors, or the peer is gone already: there is nobody to tell.
     if (status !== 0 || client === undefined) return;
-    if (client.fd >= firstReserved) {
-      client.close(() => {});
-      refused();
-      return;
-    }
     const connection = streams.open(client, options.localPort);
     if (connection !== undefined) connection.start(accepted(connection));
   };
   return true;
+}
+
+type OnConnection = (this: unknown, status: number, client: OwnedHandle | undefined) => void;
+
+function acceptingHandle(server: Server): { onconnection: OnConnection } | undefined {
+  const handle = (server as unknown as { _handle?: { onconnection?: OnConnection } })._handle;
+  return typeof handle?.onconnection === 'function'
+    ? (handle as { onconnection: OnConnection })
+    : undefined;
+}
+
+/**
+ * Sends clients away, of TLS too, whose descriptors the rest of the process needs. `refused` is called for each.
+ * Where Node's internals are not as this file needs them, nobody is.
+ */
+export function keepDescriptors(server: Server, refused: () => void): void {
+  const handle = acceptingHandle(server);
+  if (handle === undefined) return;
+  const firstReserved = firstReservedDescriptor();
+  const accept = handle.onconnection;
+  handle.onconnection = function (status, client) {
+    if (client === undefined || !(client.fd >= firstReserved)) {
+      accept.call(this, status, client);
+      return;
+    }
+    client.close(() => {});
+    refused();
+  };
 }
 
 /** How long a connection is idle before keep-alive probes start. */
@@ -201,7 +221,7 @@ export class HandleConnection implements Recipient {
   /** The peer said its end. */
   private isHalfClosed: boolean;
   private reason: Error | undefined;
-  /** Bytes that it has got, and that are not written yet: comes before anything else. */
+  /** Whose bytes are perhaps not written yet: they come before anything else. */
   private fanOut: SharedFanOut | undefined;
   private place: number;
 

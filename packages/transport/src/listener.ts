@@ -14,9 +14,13 @@ import type {
   Listener,
   ListenOptions,
 } from './connection.ts';
-import { firstReservedDescriptor } from './descriptors.ts';
 import { listenError, TransportError } from './errors.ts';
-import { acceptHandles, type SharedStreams, type StreamInternals } from './handle-connection.ts';
+import {
+  acceptHandles,
+  keepDescriptors,
+  type SharedStreams,
+  type StreamInternals,
+} from './handle-connection.ts';
 import { SocketConnection } from './socket-connection.ts';
 import { listenerTls } from './tls.ts';
 
@@ -47,9 +51,6 @@ export function listen(
         // A failed accept (too many open files) must not stop the process: the peer is not served.
         server.on('error', () => {});
         const { address, port } = server.address() as AddressInfo;
-        const refused = () => options.onRefused?.();
-        server.maxConnections = firstReservedDescriptor();
-        server.on('drop', refused);
         if (options.tls === undefined && shared.internals !== undefined) {
           acceptHandles(server, {
             internals: shared.internals,
@@ -61,9 +62,9 @@ export function listen(
               return accept(connection);
             },
             closed: (connection) => accepting.wasClosed(connection),
-            refused,
           });
         }
+        keepDescriptors(server, () => options.onRefused?.());
         resolve({
           address,
           port,
