@@ -24,6 +24,7 @@ export class LateEvents {
   private lastEvent: Buffer | undefined;
   /** Those who keep an event until their turn comes. */
   private readonly keeping: Talking[];
+  private isFanOutsTurn: boolean;
   private isScheduled: boolean;
 
   constructor(turns: Turns, scheduler: Scheduler, network: Network) {
@@ -33,6 +34,7 @@ export class LateEvents {
     this.fanOuts = [];
     this.lastEvent = undefined;
     this.keeping = [];
+    this.isFanOutsTurn = false;
     this.isScheduled = false;
   }
 
@@ -82,7 +84,9 @@ export class LateEvents {
 
   private step(): void {
     const [fanOut] = this.fanOuts;
-    if (fanOut !== undefined) {
+    // In turns: one event after another for thousands would keep the others waiting for good.
+    this.isFanOutsTurn = !this.isFanOutsTurn || this.keeping.length === 0;
+    if (fanOut !== undefined && this.isFanOutsTurn) {
       if (!fanOut.step()) this.fanOuts.shift();
       return;
     }

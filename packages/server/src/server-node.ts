@@ -62,6 +62,7 @@ const SLOTS_AT_ONCE = 50;
 const MIN_TICK_MS = 50;
 /** Warnings about soft quotas are this far apart. */
 const QUOTA_WARNING_MS = 60_000;
+const REFUSED_WARNING_MS = 60_000;
 
 export interface ServerNodeOptions {
   readonly environment: Environment;
@@ -125,6 +126,8 @@ export class ServerNode {
   private stopFlushTimer: (() => void) | undefined;
   private applyPending: boolean;
   private quotaWarnedMs: number;
+  private refused: number;
+  private refusedWarnedMs: number;
   private readonly tickIntervalMs: number;
   private tickedMs: number;
   private readonly snapshotSchedule: SnapshotSchedule | undefined;
@@ -187,6 +190,8 @@ export class ServerNode {
     this.stopFlushTimer = undefined;
     this.applyPending = false;
     this.quotaWarnedMs = Number.NEGATIVE_INFINITY;
+    this.refused = 0;
+    this.refusedWarnedMs = Number.NEGATIVE_INFINITY;
     this.tickIntervalMs = Math.max(MIN_TICK_MS, Math.floor(config.tickTimeMs / 2));
     this.tickedMs = this.turns.nowMs;
     this.state = 'serving';
@@ -260,12 +265,8 @@ export class ServerNode {
   }
 
   async listen(options: Parameters<Environment['network']['listen']>[0]): Promise<Listener> {
-    const { network, logger } = this.environment;
-    const onRefused = () =>
-      logger.warn('Too few file descriptors are left for one more client', {
-        connections: this.connections.size,
-        remedy: 'raise ulimit -n',
-      });
+    const { network } = this.environment;
+    const onRefused = () => this.noteRefused();
     const listener = await network.listen({ ...options, onRefused }, (connection) =>
       this.accept(connection),
     );
@@ -530,6 +531,19 @@ export class ServerNode {
   }
 
   /** Hard limits are counted, soft ones are written to the log: at most once in a while. */
+  /** A client was sent away for want of descriptors. A warning a minute: it may try again at once. */
+  private noteRefused(): void {
+    this.refused++;
+    this.turns.look();
+    if (this.turns.nowMs - this.refusedWarnedMs < REFUSED_WARNING_MS) return;
+    this.refusedWarnedMs = this.turns.nowMs;
+    this.environment.logger.warn('Too few file descriptors are left for one more client', {
+      connections: this.connections.size,
+      refusedSoFar: this.refused,
+      remedy: 'raise ulimit -n',
+    });
+  }
+
   private noteOverQuota(path: string, isHard: boolean): void {
     if (isHard) {
       this.metrics.addQuotaExceeded(path.split('/')[1] ?? '');

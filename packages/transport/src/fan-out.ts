@@ -85,13 +85,14 @@ export class FanOutThread {
 
   private start(): FanOutMemory | undefined {
     if (this.isUnavailable) return undefined;
-    const memory: FanOutMemory = {
-      control: new Int32Array(new SharedArrayBuffer(4 * Control.words)),
-      slots: new Int32Array(new SharedArrayBuffer(4 * MAX_PLACES)),
-      bytes: new Uint8Array(new SharedArrayBuffer(MAX_SHARED_BYTES)),
-      idleMs: this.idleMs,
-    };
+    let memory: FanOutMemory;
     try {
+      memory = {
+        control: new Int32Array(new SharedArrayBuffer(4 * Control.words)),
+        slots: new Int32Array(new SharedArrayBuffer(4 * MAX_PLACES)),
+        bytes: new Uint8Array(new SharedArrayBuffer(MAX_SHARED_BYTES)),
+        idleMs: this.idleMs,
+      };
       const thread = new Worker(this.file, {
         name: 'zebu-fan-out',
         workerData: memory,
