@@ -7,6 +7,7 @@ the order of children. Lines "@server stop|start" ask the harness to do that and
 """
 
 import logging
+import os
 import socket
 import struct
 import sys
@@ -656,3 +657,6 @@ def main():
 
 
 main()
+# All is said. Python would wait for kazoo's own threads, of which one sometimes never ends.
+sys.stdout.flush()
+os._exit(0)
