@@ -41,6 +41,7 @@ import { NOBODY_ASKS, Preparation, type Requester } from './preparation.ts';
 import { userName } from './process-facts.ts';
 import { type Proposal, ProposalWindow } from './proposal-window.ts';
 import { joinId, type ServerState } from './recovery-target.ts';
+import { Seldom } from './seldom.ts';
 import { SnapshotSchedule } from './snapshot-schedule.ts';
 import { Snapshotter } from './snapshotter.ts';
 import { Throttle } from './throttle.ts';
@@ -60,9 +61,8 @@ const REMOVAL_SLICE_MS = 2;
 const WATCHES_AT_ONCE = 1_000;
 const SLOTS_AT_ONCE = 50;
 const MIN_TICK_MS = 50;
-/** Warnings about soft quotas are this far apart. */
-const QUOTA_WARNING_MS = 60_000;
-const REFUSED_WARNING_MS = 60_000;
+/** Warnings about soft quotas are this far apart, and those about clients that were sent away. */
+const WARNING_MS = 60_000;
 
 export interface ServerNodeOptions {
   readonly environment: Environment;
@@ -125,9 +125,9 @@ export class ServerNode {
   /** Stops the timer of flushDelay. */
   private stopFlushTimer: (() => void) | undefined;
   private applyPending: boolean;
-  private quotaWarnedMs: number;
+  private readonly quotaWarning: Seldom;
+  private readonly refusedWarning: Seldom;
   private refused: number;
-  private refusedWarnedMs: number;
   private readonly tickIntervalMs: number;
   private tickedMs: number;
   private readonly snapshotSchedule: SnapshotSchedule | undefined;
@@ -189,9 +189,9 @@ export class ServerNode {
     this.unflushedTxns = 0;
     this.stopFlushTimer = undefined;
     this.applyPending = false;
-    this.quotaWarnedMs = Number.NEGATIVE_INFINITY;
+    this.quotaWarning = new Seldom(WARNING_MS);
+    this.refusedWarning = new Seldom(WARNING_MS);
     this.refused = 0;
-    this.refusedWarnedMs = Number.NEGATIVE_INFINITY;
     this.tickIntervalMs = Math.max(MIN_TICK_MS, Math.floor(config.tickTimeMs / 2));
     this.tickedMs = this.turns.nowMs;
     this.state = 'serving';
@@ -531,12 +531,11 @@ export class ServerNode {
   }
 
   /** Hard limits are counted, soft ones are written to the log: at most once in a while. */
-  /** A client was sent away for want of descriptors. A warning a minute: it may try again at once. */
+  /** A client was sent away for want of descriptors; it may try again at once. */
   private noteRefused(): void {
     this.refused++;
     this.turns.look();
-    if (this.turns.nowMs - this.refusedWarnedMs < REFUSED_WARNING_MS) return;
-    this.refusedWarnedMs = this.turns.nowMs;
+    if (!this.refusedWarning.passes(this.turns.nowMs)) return;
     this.environment.logger.warn('Too few file descriptors are left for one more client', {
       connections: this.connections.size,
       refusedSoFar: this.refused,
@@ -549,8 +548,7 @@ export class ServerNode {
       this.metrics.addQuotaExceeded(path.split('/')[1] ?? '');
       return;
     }
-    if (this.turns.nowMs - this.quotaWarnedMs < QUOTA_WARNING_MS) return;
-    this.quotaWarnedMs = this.turns.nowMs;
+    if (!this.quotaWarning.passes(this.turns.nowMs)) return;
     this.environment.logger.warn('Over a soft quota', { path });
   }
 

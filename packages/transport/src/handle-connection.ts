@@ -133,12 +133,12 @@ export function keepDescriptors(server: Server, refused: () => void): void {
   const firstReserved = firstReservedDescriptor();
   const accept = handle.onconnection;
   handle.onconnection = function (status, client) {
-    if (client === undefined || !(client.fd >= firstReserved)) {
+    if (client !== undefined && client.fd >= firstReserved) {
+      client.close(() => {});
+      refused();
+    } else {
       accept.call(this, status, client);
-      return;
     }
-    client.close(() => {});
-    refused();
   };
 }
 
@@ -259,7 +259,7 @@ export class HandleConnection implements Recipient {
   }
 
   write(bytes: Buffer, start: number, end: number): boolean {
-    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
+    this.finishFanOut();
     if (this.phase !== OPEN || start === end) return true;
     const whole = start === 0 && end === bytes.length;
     const queued = this.streams.write(
@@ -289,7 +289,7 @@ export class HandleConnection implements Recipient {
   }
 
   end(): void {
-    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
+    this.finishFanOut();
     if (this.phase !== OPEN) return;
     this.phase = ENDING;
     const request = new this.streams.internals.ShutdownWrap();
@@ -317,11 +317,16 @@ export class HandleConnection implements Recipient {
   }
 
   joinFanOut(fanOut: SharedFanOut, place: number): boolean {
-    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
+    this.finishFanOut();
     if (this.phase !== OPEN) return false;
     this.fanOut = fanOut;
     this.place = place;
     return true;
+  }
+
+  /** What a fan-out has for this connection is written before anything else. */
+  private finishFanOut(): void {
+    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
   }
 
   descriptorFor(fanOut: SharedFanOut): number {
@@ -395,7 +400,7 @@ export class HandleConnection implements Recipient {
   /** @internal The peer says no more but may still read: flush, then close. */
   leave(): void {
     if (this.phase === OPEN && this.handler.ended?.() === true) return;
-    if (this.fanOut !== undefined) this.leaveFanOut(this.fanOut);
+    this.finishFanOut();
     if (this.queuedBytes === 0) this.destroy();
     else this.end();
   }
