@@ -1,6 +1,6 @@
 // When a snapshot is due, by what went into the txn log since the last one.
 //
-//   appended(zxid) ──► three quarters of enough?   ──► log.prepareRoll()
+//   appended(zxid) ──► half of enough?             ──► log.prepareRoll()
 //                  ──► enough since the last roll? ──► log.roll(), rolledAtZxid = zxid
 //   durable(zxid)  ──► beyond the roll? ──► snapshotter.start()
 //
@@ -13,8 +13,8 @@ import type { Environment } from './environment.ts';
 import type { Snapshotter } from './snapshotter.ts';
 import type { TxnLog } from './txn-log.ts';
 
-/** A quarter of the way is time enough for making a file. */
-const PREPARE_SHARE = 0.75;
+/** The other half of the way is time enough for making a file, and for zeroing it without haste. */
+const PREPARE_SHARE = 0.5;
 
 /** Rolls the log, and has a snapshot taken behind the roll; one for all where rolls crowd. */
 export class SnapshotSchedule {
@@ -55,7 +55,7 @@ export class SnapshotSchedule {
     if (!this.isPast(this.share)) return;
     if (this.share < 1) {
       this.share = 1;
-      log.prepareRoll();
+      log.prepareRoll(PREPARE_SHARE);
       if (!this.isPast(1)) return;
     }
     this.chooseNext();

@@ -7,8 +7,8 @@ export interface TxnLog {
   append(zxid: Zxid, entry: Buffer, start: number, end: number): void;
   /** Writes what was appended; the log says by itself when it is durable. */
   flush(): void;
-  /** The next roll is near: what can be done ahead of it may be done. */
-  prepareRoll(): void;
+  /** `share` of the way to the next roll is behind: what can be done ahead of it may be done. */
+  prepareRoll(share: number): void;
   /** The next entry begins a new file. */
   roll(): void;
   readonly txnsSinceRoll: number;

@@ -91,11 +91,11 @@ test('rolls by bytes too', () => {
   expect(log.rolls).toEqual([11, 22]);
 });
 
-test('a roll is prepared once, after three quarters of the way', () => {
+test('a roll is prepared once, half of the way', () => {
   const { log, append } = scheduleWith({ snapCount: 40 });
   append(1, 50);
   expect(log.rolls).toEqual([21, 42]);
-  expect(log.prepared).toEqual([16, 37]);
+  expect(log.prepared).toEqual([11, 32]);
 });
 
 test('a txn that goes all the way at once rolls at once', () => {

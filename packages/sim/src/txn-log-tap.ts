@@ -1,5 +1,5 @@
 // A disk that lets the oracle see what goes into the txn log: each entry when it is handed over, and
-// when the disk below has said that it is durable. Changes nothing.
+// when the disk below has said that it is durable, and the name of its file too. Changes nothing.
 
 import type { Disk, OpenWriteOptions, WritableFile } from '@zebu/storage';
 
@@ -14,12 +14,59 @@ const RECORD_HEAD_BYTES = 12;
 const FILE_HEADER_BYTES = 16;
 const ZXID_OFFSET = 12;
 
+/** What is known of a log file: entries count once they are durable and their file has its name for good. */
+class TappedLog {
+  private readonly listener: TxnLogListener;
+  private isNamed: boolean;
+  private writtenZxid = 0;
+
+  constructor(listener: TxnLogListener, isNamed: boolean) {
+    this.listener = listener;
+    this.isNamed = isNamed;
+  }
+
+  written(zxid: number): void {
+    if (zxid === 0) return;
+    this.writtenZxid = zxid;
+    if (this.isNamed) this.listener.durable(zxid);
+  }
+
+  named(): void {
+    this.isNamed = true;
+    if (this.writtenZxid > 0) this.listener.durable(this.writtenZxid);
+  }
+}
+
 /** `disk` with a tap on the files named `log.*` (and their temporary names). */
 export function tapTxnLog(disk: Disk, listener: TxnLogListener): Disk {
+  /** By temporary path, as opened; then those whose new name awaits a sync of the directory. */
+  const unnamed = new Map<string, TappedLog>();
+  const renamed = new Set<TappedLog>();
   return withDisk(disk, {
     openWrite: (path, options) => {
       const file = disk.openWrite(path, options);
-      return /\/(?:tmp-)?log\.[^/]*$/.test(path) ? tapFile(file, listener) : file;
+      const name = /\/(tmp-)?log\.[^/]*$/.exec(path);
+      if (name === null) return file;
+      const log = new TappedLog(listener, name[1] === undefined);
+      if (name[1] !== undefined) unnamed.set(path, log);
+      return tapFile(file, listener, log);
+    },
+    renameAsync: (from, to, done) => {
+      disk.renameAsync(from, to, (error) => {
+        const log = unnamed.get(from);
+        if (error === undefined && log !== undefined) renamed.add(log);
+        unnamed.delete(from);
+        done(error);
+      });
+    },
+    syncDirectoryAsync: (path, done) => {
+      const covered = [...renamed];
+      disk.syncDirectoryAsync(path, (error) => {
+        for (const log of error === undefined ? covered : []) {
+          if (renamed.delete(log)) log.named();
+        }
+        done(error);
+      });
     },
   });
 }
@@ -64,7 +111,7 @@ export function withFile(file: WritableFile, changed: Partial<WritableFile>): Wr
   };
 }
 
-function tapFile(file: WritableFile, listener: TxnLogListener): WritableFile {
+function tapFile(file: WritableFile, listener: TxnLogListener, log: TappedLog): WritableFile {
   /** What was written, by an ordinary write, and waits for a sync. */
   let writtenZxid = 0;
   return withFile(file, {
@@ -75,14 +122,14 @@ function tapFile(file: WritableFile, listener: TxnLogListener): WritableFile {
     writeDurable: (buffer, length, position, done) => {
       const zxid = readEntries(buffer, length, position, listener);
       file.writeDurable(buffer, length, position, (error) => {
-        if (error === undefined && zxid > 0) listener.durable(zxid);
+        if (error === undefined) log.written(zxid);
         done(error);
       });
     },
     sync: (done) => {
       const zxid = writtenZxid;
       file.sync((error) => {
-        if (error === undefined && zxid > 0) listener.durable(zxid);
+        if (error === undefined) log.written(zxid);
         done(error);
       });
     },

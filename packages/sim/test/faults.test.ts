@@ -83,7 +83,7 @@ describe('a disk that fails in the txn log', () => {
 test.each(['open', 'write', 'resize', 'sync'] as const)(
   'a log file whose making ahead fails in %s is made when it is needed',
   async (operation) => {
-    const world = await busyServer({ config: { snapCount: 40, preAllocSizeBytes: 2_048 } });
+    const world = await busyServer({ config: { snapCount: 60, preAllocSizeBytes: 2_048 } });
     const path = 'tmp-log.next-2';
     world.disk.injectFault({ operation, path, always: true });
     expect(world.runFor(30_000, () => world.isDone)).toBe(true);

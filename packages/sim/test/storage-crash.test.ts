@@ -68,7 +68,7 @@ describe('a disk that fails', () => {
     'in a %s of the log stops the writer, and what was acknowledged is kept',
     (operation) => {
       let failures = 0;
-      for (let seed = 0; seed < 40; seed += 1) {
+      for (let seed = 0; seed < 80; seed += 1) {
         const life = newLife(seed, 60);
         life.time.schedule(3 + (seed % 10), () => {
           life.sim.injectFault({

@@ -206,15 +206,16 @@ class Judge {
 
   /** Offset of the last byte that is not zero, from `from` on; -1 if there is none. */
   #lastNonZero(from: number): number {
-    // The usual end of a preallocated log: nothing but the writer's zeros was ever written behind it. To
-    // find that out by reading 64 MiB of holes takes up to 150 ms on a cold start.
-    const slack = ZEROS_BYTES + CHUNK_BYTES;
-    const isSparse = this.#file.allocatedBytes <= from + slack;
-    const end = isSparse ? Math.min(this.#size, from + 2 * slack) : this.#size;
+    // The usual end of a preallocated log: nothing but the writer's zeros was ever written behind it. Where
+    // zeros reach beyond all that has room on the disk, and well beyond the last record, holes follow: to
+    // read 64 MiB of them takes up to 150 ms on a cold start.
+    const slack = 2 * (ZEROS_BYTES + CHUNK_BYTES);
+    const zerosEnd = Math.max(from, this.#file.allocatedBytes) + slack;
     const chunk = this.#chunk;
     let last = -1;
-    for (let position = from; position < end; position += CHUNK_BYTES) {
-      const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, end - position), position);
+    for (let position = from; position < this.#size; position += CHUNK_BYTES) {
+      if (last < 0 && position >= zerosEnd) break;
+      const got = this.#file.read(chunk, 0, Math.min(CHUNK_BYTES, this.#size - position), position);
       if (got === 0) break;
       if (isZero(chunk, 0, got)) continue;
       for (let i = got - 1; i >= 0; i -= 1) {

@@ -13,12 +13,13 @@ import {
 // One file of the txn log, from its making to its last batch:
 //
 //   made ahead    tmp-log.next-<n>: header and preallocated size, synced
-//   writeFirst    renamed to log.<hex>, the directory synced, then as write
+//   zeroAhead     zeros where records will be, a piece at a time, so that batches find blocks
+//   writeFirst    renamed to log.<hex>, then as write, and beside it the directory synced
 //   write         extended if needed, then one durable write
 //
-// The file gets its name once header and size are durable, and its first batch once the name is, too.
-// Otherwise a crash could leave a newest log of 7 bytes, which must stop the next start because it
-// looks like damage, or durable entries in a file without a name (Java never syncs the directory).
+// The file gets its name once header and size are durable: otherwise a crash could leave a newest log
+// of 7 bytes, which must stop the next start because it looks like damage. The first batch counts once
+// the name is durable, too: entries in a file without a name are lost (Java never syncs the directory).
 
 export interface LogSegmentOptions {
   disk: Disk;
@@ -48,9 +49,12 @@ export class LogSegment {
   readonly #file: WritableFile;
   #isMade = false;
   #finalPath: string | undefined;
+  #isZeroing = false;
+  /** What the first batch waits for: its write, and the sync of the name. */
+  #waitsFor = 0;
   /** The size of the file, with preallocation. */
   #size: number;
-  /** Up to here the file was written, with records or with zeros. */
+  /** Up to here the file was written, with records or with zeros, or is being written. */
   #writtenTo: number;
 
   /** The batch that is being written. */
@@ -75,6 +79,20 @@ export class LogSegment {
     this.#file.write(header, header.length, 0, ignore);
     this.#extend(paddedSize(this.position, this.#size, this.#preAllocBytes));
     this.#file.sync(this.#afterMaking);
+  }
+
+  /**
+   * Writes the next piece of zeros into a file that was made ahead, if it lies below `end`. One piece at a
+   * time: asked again meanwhile, it does nothing.
+   */
+  zeroAhead(end: number): void {
+    if (!this.#isMade || this.#isZeroing || !this.#fsync) return;
+    const start = this.#writtenTo;
+    const length = Math.min(ZEROS_BYTES, this.#size - start);
+    if (length === 0 || start + length > end) return;
+    this.#isZeroing = true;
+    this.#writtenTo += length;
+    this.#file.writeDurable(ZEROS, length, start, this.#afterZeros);
   }
 
   /** Names the file for its first txn, then writes as `write` does. */
@@ -113,6 +131,12 @@ export class LogSegment {
     else this.#done(error, 'make a file of');
   };
 
+  /** Of a file that is in use already, the batch behind the zeros tells the failure. */
+  readonly #afterZeros = (error?: DiskError): void => {
+    this.#isZeroing = false;
+    this.isSpoiled = error !== undefined;
+  };
+
   #rename(): void {
     const from = this.path;
     this.path = this.#finalPath as string;
@@ -121,13 +145,18 @@ export class LogSegment {
 
   readonly #afterRename = (error?: DiskError): void => {
     if (error !== undefined) this.#done(error, 'name a file of');
-    else if (this.#fsync) this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
-    else this.#writeBatch();
+    else {
+      if (this.#fsync) {
+        this.#waitsFor = 2;
+        this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
+      }
+      this.#writeBatch();
+    }
   };
 
   readonly #afterDirectory = (error?: DiskError): void => {
-    if (error !== undefined) this.#done(error, 'sync the directory of');
-    else this.#writeBatch();
+    if (error !== undefined) this.#fail(error, 'sync the directory of');
+    else this.#finishBatch();
   };
 
   #writeBatch(): void {
@@ -149,13 +178,26 @@ export class LogSegment {
 
   readonly #afterWrite = (error?: DiskError): void => {
     if (error !== undefined) {
-      this.#done(error, 'write and sync');
+      this.#fail(error, 'write and sync');
       return;
     }
     this.position += this.#length;
     if (this.position > this.#size) this.#size = this.position;
-    this.#done();
+    this.#finishBatch();
   };
+
+  #finishBatch(): void {
+    if (this.#waitsFor > 0) this.#waitsFor -= 1;
+    if (this.#waitsFor === 0) this.#done();
+  }
+
+  #fail(error: DiskError, action: string): void {
+    const done = this.#done;
+    // Of a first batch the other half may still be under way.
+    this.#done = ignore;
+    this.#waitsFor = 0;
+    done(error, action);
+  }
 
   /**
    * Java looks at the position before a batch only; this also makes room for all of it, so that what a
@@ -186,3 +228,5 @@ export class LogSegment {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** Never written to, so that the system need not give it memory. */
+const ZEROS = Buffer.alloc(ZEROS_BYTES);

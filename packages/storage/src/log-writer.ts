@@ -98,6 +98,9 @@ export class TxnLogWriter {
   #segment: LogSegment | undefined;
   /** Made ahead, for the next roll. */
   #next: LogSegment | undefined;
+  /** Where the segment was then, and how many bytes of the next are to be zeroed for each from there on. */
+  #preparedAt = 0;
+  #zerosPerByte = 0;
   #segmentsMade = 0;
   #closing: ((error?: StorageError) => void) | undefined;
   #closed = false;
@@ -169,13 +172,16 @@ export class TxnLogWriter {
   }
 
   /**
-   * A roll is near: makes the next segment's file ahead, so that the roll is short. Asked again, it does
-   * nothing. A failure before the roll costs the head start alone; once a batch waits for the file it
-   * stops the log as any other does. A segment that ends by segmentLimitBytes is not prepared for.
+   * `share` (0 to 1) of the way to the next roll is behind: makes the next segment's file ahead, so that the
+   * roll is short, and on the rest of the way zeros as much of it as this one is going to be long. Asked
+   * again, it does nothing. A failure before the roll costs the head start alone; once a batch waits for the
+   * file it stops the log as any other does. A segment that ends by segmentLimitBytes is not prepared for.
    */
-  prepareRoll(): void {
-    if (this.#closed || this.failure !== undefined) return;
-    this.#next ??= this.#makeSegment();
+  prepareRoll(share: number): void {
+    if (this.#closed || this.failure !== undefined || this.#next !== undefined) return;
+    this.#next = this.#makeSegment();
+    this.#preparedAt = this.#segment?.position ?? 0;
+    this.#zerosPerByte = 1 / Math.max(1 - share, 0.01);
   }
 
   /**
@@ -261,6 +267,13 @@ export class TxnLogWriter {
     return new LogSegment(this.#segmentOptions, this.#segmentsMade);
   }
 
+  /** As the batches go on, so do the zeros: a disk that is busy with many gets no more of these at once. */
+  #zeroAhead(): void {
+    if (this.#next === undefined || this.#segment === undefined) return;
+    const written = this.#segment.position - this.#preparedAt;
+    this.#next.zeroAhead(written * this.#zerosPerByte);
+  }
+
   #dropNext(done?: () => void): void {
     this.#next?.discard(done);
     this.#next = undefined;
@@ -285,6 +298,7 @@ export class TxnLogWriter {
     this.#recycle(batch);
     // The disk is put to work again before anyone is told.
     this.#writeNext();
+    this.#zeroAhead();
     if (durationMs > this.#slowSyncMs) {
       this.#onSlowSync?.(durationMs, bytes, path);
     }

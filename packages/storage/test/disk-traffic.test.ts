@@ -1,7 +1,7 @@
 // What goes to the disk and when: zeros along with a batch, syncs of a snapshot that grows, and how little is
 // read to find the end of a log.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -11,14 +11,15 @@ import {
   type OpenWriteOptions,
   openDataDirectory,
   type ReadableFile,
+  TxnLogWriter,
   type WritableFile,
 } from '../src/index.ts';
 import { ZEROS_BYTES } from '../src/segment.ts';
-import { appendAll, logBytes, range, recoverAll, writeSnapshot } from './helpers.ts';
+import { appendAll, entry, logBytes, range, recoverAll, writeSnapshot } from './helpers.ts';
 
 /** The real disk, which writes down what is asked of it. */
 class WatchedDisk extends NodeDisk {
-  readonly durableWrites: { bytes: number; position: number }[] = [];
+  readonly durableWrites: { bytes: number; position: number; path: string }[] = [];
   syncs = 0;
   bytesRead = 0;
 
@@ -26,7 +27,7 @@ class WatchedDisk extends NodeDisk {
     const file = super.openWrite(path, options);
     const { writeDurable, sync } = file;
     file.writeDurable = (buffer, length, position, done) => {
-      this.durableWrites.push({ bytes: length, position });
+      this.durableWrites.push({ bytes: length, position, path: file.path });
       writeDurable.call(file, buffer, length, position, done);
     };
     file.sync = (done) => {
@@ -76,6 +77,67 @@ test('the batch that reaches new blocks takes zeros along, those behind it do no
   expect(bytes.subarray(records.length).every((byte) => byte === 0)).toBe(true);
 });
 
+test('the file of the next roll is zeroed ahead, evenly, as far as this one is long', async () => {
+  const padding = 60_000;
+  const txns = 100;
+  let durable = 0;
+  let afterBatch = () => {};
+  const writer = new TxnLogWriter({
+    disk,
+    directory: directory.logDirectory,
+    lastZxid: 0,
+    onDurable: (zxid) => {
+      durable = zxid;
+      afterBatch();
+    },
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  const appendUpTo = (last: number) =>
+    new Promise<void>((resolve) => {
+      afterBatch = () => {
+        if (durable === last) {
+          resolve();
+          return;
+        }
+        const bytes = entry(durable + 1, padding);
+        writer.append(durable + 1, bytes, 0, bytes.length);
+        writer.flush();
+      };
+      afterBatch();
+    });
+  const zeroed = () => disk.durableWrites.filter(({ path }) => path.endsWith('tmp-log.next-2'));
+
+  await appendUpTo(txns / 2);
+  expect(zeroed()).toEqual([]);
+  writer.prepareRoll(0.5);
+  await appendUpTo((txns * 3) / 4);
+  const halfWay = zeroed().length;
+  await appendUpTo(txns);
+  const pieces = zeroed();
+  // A piece may lag behind the batch it belongs to.
+  const wanted = (txns * padding) / ZEROS_BYTES;
+  expect(pieces.length).toBeGreaterThanOrEqual(Math.floor(wanted) - 2);
+  expect(pieces.length).toBeLessThanOrEqual(wanted + 1);
+  expect(halfWay).toBeGreaterThanOrEqual(Math.floor(wanted / 2) - 2);
+  expect(halfWay).toBeLessThanOrEqual(wanted / 2 + 1);
+  expect(pieces.map(({ position }) => position)).toEqual(
+    pieces.map((_, i) => 16 + i * ZEROS_BYTES),
+  );
+
+  disk.durableWrites.length = 0;
+  writer.roll();
+  await appendUpTo(2 * txns);
+  const zerosEnd = 16 + pieces.length * ZEROS_BYTES;
+  for (const { bytes, position } of disk.durableWrites) {
+    if (position + bytes < zerosEnd) expect(bytes).toBeLessThan(ZEROS_BYTES);
+  }
+  await new Promise<void>((resolve) => writer.close(() => resolve()));
+  const { target } = recoverAll(disk, directory, { trustEmptySnapshot: true });
+  expect(target.zxids).toEqual(range(1, 2 * txns));
+});
+
 test('zeros never make the file longer than its preallocation', async () => {
   await appendAll(disk, directory, range(1, 25), { preAllocBytes: 65_536 });
   for (const { bytes, position } of disk.durableWrites) {
@@ -94,6 +156,21 @@ test.each([
   expect(target.zxids).toEqual(range(1, count));
   // The file has 64 MiB.
   expect(disk.bytesRead).toBeLessThan(8 << 20);
+});
+
+test('the end of a log is found in a file that was zeroed ahead without reading the holes behind', async () => {
+  const zeroed = 5 << 20;
+  await appendAll(disk, directory, range(1, 3));
+  const path = `${directory.logDirectory}/log.1`;
+  const { length } = logBytes(range(1, 3), 0);
+  const fd = openSync(path, 'r+');
+  writeSync(fd, Buffer.alloc(zeroed), 0, zeroed, length);
+  closeSync(fd);
+  disk.bytesRead = 0;
+  const { target } = recoverAll(disk, directory, { trustEmptySnapshot: true });
+  expect(target.zxids).toEqual(range(1, 3));
+  expect(disk.bytesRead).toBeGreaterThan(zeroed);
+  expect(disk.bytesRead).toBeLessThan(zeroed + (8 << 20));
 });
 
 test('a snapshot is synced while it grows', async () => {

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import {
+  type Done,
   MemoryDisk,
   type StorageError,
   TxnLogWriter,
   type TxnLogWriterOptions,
 } from '../src/index.ts';
 import { RECORD_FRAME_BYTES } from '../src/log-record.ts';
+import { ZEROS_BYTES } from '../src/segment.ts';
 import {
   appendAll,
   directoryOn,
@@ -201,8 +203,8 @@ describe('a roll that was prepared', () => {
       append(1);
       writer.flush();
       drain();
-      if (isPrepared) writer.prepareRoll();
-      if (isPrepared) writer.prepareRoll();
+      if (isPrepared) writer.prepareRoll(0.5);
+      if (isPrepared) writer.prepareRoll(0.5);
       drain();
       const spare = disk.list(directory.logDirectory).filter((name) => name.startsWith('tmp-'));
       expect(spare).toEqual(isPrepared ? ['tmp-log.next-2'] : []);
@@ -227,7 +229,7 @@ describe('a roll that was prepared', () => {
   test('waits for a file that is still being made', () => {
     const { disk, drain } = steppedDisk();
     const { writer, directory, durable, append } = writerOn(disk);
-    writer.prepareRoll();
+    writer.prepareRoll(0.5);
     append(1);
     writer.flush();
     drain();
@@ -235,12 +237,37 @@ describe('a roll that was prepared', () => {
     expect(disk.list(directory.logDirectory)).toEqual(['log.1']);
   });
 
+  test('is made without the file whose zeros could not be written', () => {
+    const { disk, drain } = steppedDisk();
+    const openWrite = disk.openWrite.bind(disk);
+    disk.openWrite = (path, options) => {
+      const file = openWrite(path, options);
+      if (!path.endsWith('tmp-log.next-2')) return file;
+      return { ...file, writeDurable: (_bytes, _length, _at, done) => done(new Error('EIO')) };
+    };
+    const { writer, directory, durable, failures, append } = writerOn(disk);
+    append(1);
+    writer.flush();
+    drain();
+    writer.prepareRoll(0.5);
+    append(2, ZEROS_BYTES);
+    writer.flush();
+    drain();
+    writer.roll();
+    append(3);
+    writer.flush();
+    drain();
+    expect(failures).toEqual([]);
+    expect(durable).toEqual([1, 2, 3]);
+    expect(disk.list(directory.logDirectory)).toEqual(['log.1', 'log.3']);
+  });
+
   test('leaves no file behind when it never comes', () => {
     const { disk, drain } = steppedDisk();
     const { writer, directory, append } = writerOn(disk);
     append(1);
     writer.flush();
-    writer.prepareRoll();
+    writer.prepareRoll(0.5);
     let isClosed = false;
     writer.close(() => {
       isClosed = true;
@@ -248,6 +275,81 @@ describe('a roll that was prepared', () => {
     drain();
     expect(isClosed).toBe(true);
     expect(disk.list(directory.logDirectory)).toEqual(['log.1']);
+  });
+});
+
+describe('the first batch of a file', () => {
+  /** Renames and writes at once; `finishSync` ends the sync of the directory. */
+  function firstBatch() {
+    const { disk, drain } = steppedDisk();
+    const syncs: Done[] = [];
+    disk.syncDirectoryAsync = (_path, done) => syncs.push(done);
+    const on = writerOn(disk);
+    on.append(1);
+    on.writer.flush();
+    drain();
+    const finishSync = (error?: Error) => (syncs.shift() as Done)(error);
+    return { ...on, disk, drain, finishSync };
+  }
+
+  test('counts when its bytes and the name of the file are durable, not before', () => {
+    const { disk, durable, drain, append, writer, directory, finishSync } = firstBatch();
+    const expected = logBytes([1], 0);
+    const bytes = disk.readFile(`${directory.logDirectory}/log.1`);
+    expect(bytes.subarray(0, expected.length)).toEqual(expected);
+    append(2);
+    writer.flush();
+    drain();
+    expect(durable).toEqual([]);
+    finishSync();
+    drain();
+    expect(durable).toEqual([1, 2]);
+  });
+
+  test('does not count when the name is durable and its bytes are not', () => {
+    const { disk, step, drain } = steppedDisk();
+    let isSynced = false;
+    disk.syncDirectoryAsync = (_path, done) => {
+      isSynced = true;
+      done();
+    };
+    const { writer, durable, append } = writerOn(disk);
+    append(1);
+    writer.flush();
+    while (!isSynced) step();
+    expect(durable).toEqual([]);
+    drain();
+    expect(durable).toEqual([1]);
+  });
+
+  test('stops the log once when the sync of the directory fails, its bytes being written', () => {
+    const { durable, failures, drain, finishSync } = firstBatch();
+    finishSync(new Error('EIO: broken'));
+    drain();
+    expect(durable).toEqual([]);
+    expect(failures.map(({ message }) => message)).toEqual([
+      expect.stringContaining('Cannot sync the directory of the txn log'),
+    ]);
+  });
+
+  test('stops the log once when both fail', () => {
+    const { disk, drain } = steppedDisk();
+    const syncs: Done[] = [];
+    disk.syncDirectoryAsync = (_path, done) => syncs.push(done);
+    const openWrite = disk.openWrite.bind(disk);
+    disk.openWrite = (path, options) => {
+      const file = openWrite(path, options);
+      return { ...file, writeDurable: (_bytes, _length, _at, done) => syncs.push(done) };
+    };
+    const { writer, durable, failures, append } = writerOn(disk);
+    append(1);
+    writer.flush();
+    drain();
+    expect(syncs).toHaveLength(2);
+    for (const done of syncs) done(new Error('EIO: broken'));
+    drain();
+    expect(durable).toEqual([]);
+    expect(failures).toHaveLength(1);
   });
 });
 
