@@ -1,6 +1,7 @@
 // One run of zebu-bench, from settings to report.
 
 import type { Target } from './ask-all.ts';
+import { thenCleanUp } from './clean-up.ts';
 import type { Settings } from './command-line.ts';
 import { DataSet, type OnProgress } from './data-set.ts';
 import { deleteTree } from './delete-tree.ts';
@@ -23,17 +24,16 @@ export async function measure(
   const servers = await Promise.all(targets.map(describeServer));
   const rows: Row[] = [];
   const ballast = fillSet(settings);
-  try {
+  const work = async (): Promise<void> => {
     for (const target of targets) await ballast?.create(target, onProgress);
     for (const scenario of chooseScenarios(settings)) {
       rows.push(await runRounds(scenario, targets, { rounds: settings.rounds, onProgress }));
     }
-  } finally {
-    for (const target of targets) {
-      await ballast?.delete(target, onProgress);
-      await deleteTree(target, settings.path, onProgress);
-    }
-  }
+  };
+  await thenCleanUp(work, targets, async (target) => {
+    await ballast?.delete(target, onProgress);
+    await deleteTree(target, settings.path, onProgress);
+  });
   return {
     format: 'zebu-bench/1',
     command,

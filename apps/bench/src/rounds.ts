@@ -1,5 +1,6 @@
 // Runs a scenario on one server, or on two in turn, and sums the rounds up.
 
+import { thenCleanUp } from './clean-up.ts';
 import type { OnProgress } from './data-set.ts';
 import type { Figures } from './meter.ts';
 import type { MeasuredTarget, Scenario } from './scenario.ts';
@@ -33,7 +34,7 @@ export async function runRounds(
 ): Promise<Row> {
   const sides = targets.map((target) => ({ label: target.label, rounds: [] as Figures[] }));
   const prepared: MeasuredTarget[] = [];
-  try {
+  const work = async (): Promise<void> => {
     for (const target of targets) {
       prepared.push(target);
       await scenario.prepare(target, onProgress);
@@ -47,9 +48,8 @@ export async function runRounds(
         sides[index]?.rounds.push(figures);
       }
     }
-  } finally {
-    for (const target of prepared) await scenario.cleanUp(target, onProgress);
-  }
+  };
+  await thenCleanUp(work, prepared, (target) => scenario.cleanUp(target, onProgress));
   const { name, summary, connections, window, unit } = scenario;
   return { scenario: { name, summary, connections, window, unit }, sides };
 }

@@ -2,13 +2,14 @@
  * Where the lines of the log go: standard output, in the order of the calls. It must never wait for
  * whoever reads them, except at the very end of the process, and then not for long.
  *
- * The lines of one turn of the event loop leave together, with a write that does not block. pino's own
+ * The lines of one turn of the event loop leave together, with a write that does not block: a pipe or a
+ * socket is told not to, and for a file, whose disk may stand still, a thread does it. pino's own
  * destination can do one or the other: what it hands to a thread (`sync: false`) overtakes, or is
  * overtaken by, what is flushed at the end; what it writes itself (`sync: true`) stops the server when a
  * reader stands still.
  */
 
-import { writeSync } from 'node:fs';
+import { fstatSync, write, writeSync } from 'node:fs';
 
 /** What the reader has not taken, a character as a byte. Beyond, lines are lost (docs/LIMITS.md). */
 const HELD_LIMIT_BYTES = 1024 * 1024;
@@ -17,10 +18,17 @@ const RETRY_MS = 100;
 /** The end of the process waits for the reader so long in all, and this long at a time. */
 const FLUSH_LIMIT_MS = 1000;
 const FLUSH_RETRY_MS = 10;
+/** A process that must end at once gives a thread's write so long: it cannot see whether it is done. */
+const THREAD_LIMIT_MS = 100;
 
 export interface LogOutputOptions {
   /** Writes the bytes or the first of them, and returns how many. Throws EAGAIN rather than wait. */
   readonly write: (bytes: Uint8Array) => number;
+  /** The same by a thread, and without EAGAIN: given where `write` would block. */
+  readonly writeLater?: (
+    bytes: Uint8Array,
+    done: (error: Error | null, written: number) => void,
+  ) => void;
   /** Blocks. */
   readonly sleep: (ms: number) => void;
   /** So many lines were lost before the reader went on. */
@@ -29,16 +37,21 @@ export interface LogOutputOptions {
 
 /** A log's output to standard output. */
 export function standardOutput(onLost: (lines: number) => void): LogOutput {
-  // Asked for process.stdout, Node makes a pipe or a socket there non-blocking. Files stay as they are,
-  // and so do terminals: who stops one with Ctrl-S stops what writes to it.
+  // Asked for process.stdout, Node makes a pipe or a socket there non-blocking. Terminals stay as they
+  // are: who stops one with Ctrl-S stops what writes to it.
   const { fd } = process.stdout;
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   return new LogOutput({
     write: (bytes) => writeSync(fd, bytes),
+    ...(fstatSync(fd).isFile()
+      ? { writeLater: (bytes, done) => write(fd, bytes, (error, written) => done(error, written)) }
+      : {}),
     sleep: (ms) => Atomics.wait(sleeper, 0, 0, ms),
     onLost,
   });
 }
+
+const NOTHING = new Uint8Array(0);
 
 export class LogOutput {
   readonly #options: LogOutputOptions;
@@ -46,9 +59,12 @@ export class LogOutput {
   /** Of `#lines`. */
   #heldBytes = 0;
   /** What is left of the lines that are being written. */
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = NOTHING;
   #lost = 0;
   #isScheduled = false;
+  /** A thread writes `#rest`. */
+  #isWriting = false;
+  #whenSettled: (() => void)[] = [];
 
   constructor(options: LogOutputOptions) {
     this.#options = options;
@@ -67,17 +83,54 @@ export class LogOutput {
     setImmediate(this.#writeTurn);
   }
 
+  /** Resolves when a thread has nothing left to write. What `flush` is for remains. */
+  settled(): Promise<void> {
+    if (this.#options.writeLater === undefined) return Promise.resolve();
+    const isSettled = new Promise<void>((resolve) => this.#whenSettled.push(resolve));
+    this.#startWriting();
+    return isSettled;
+  }
+
   /** Writes out what is held: to be called before the process exits. Waits, but not for long. */
   flush(): void {
+    if (this.#isWriting) {
+      this.#options.sleep(THREAD_LIMIT_MS);
+      this.#isWriting = false;
+      this.#rest = NOTHING;
+    }
     for (let ms = 0; !this.#writeOut() && ms < FLUSH_LIMIT_MS; ms += FLUSH_RETRY_MS) {
       this.#options.sleep(FLUSH_RETRY_MS);
     }
   }
 
   readonly #writeTurn = (): void => {
+    if (this.#options.writeLater !== undefined) {
+      this.#isScheduled = false;
+      this.#startWriting();
+      return;
+    }
     this.#isScheduled = !this.#writeOut();
     if (this.#isScheduled) setTimeout(this.#writeTurn, RETRY_MS).unref();
   };
+
+  /** One write of a thread after the other. */
+  #startWriting(): void {
+    if (this.#isWriting) return;
+    if (!this.#takeLines()) {
+      for (const resolve of this.#whenSettled.splice(0)) resolve();
+      return;
+    }
+    this.#isWriting = true;
+    const bytes = this.#rest;
+    this.#options.writeLater?.(bytes, (error, written) => {
+      // After a flush nobody waits for it.
+      if (this.#rest !== bytes) return;
+      this.#isWriting = false;
+      // A file that cannot be written, of a full disk, loses lines; the server stays.
+      this.#rest = error === null ? bytes.subarray(written) : NOTHING;
+      this.#startWriting();
+    });
+  }
 
   /** Whether nothing is left. */
   #writeOut(): boolean {
@@ -87,7 +140,7 @@ export class LogOutput {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
         // The reader of the log went away; the server stays. A named pipe may get another one.
-        this.#rest = new Uint8Array(0);
+        this.#rest = NOTHING;
       }
     }
     return true;

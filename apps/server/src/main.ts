@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   ConfigError,
   FULL_VERSION,
@@ -15,6 +16,7 @@ import {
   type ZebuServer,
 } from '@zebu/server';
 import { type CommandLog, openLog } from './pino-logger.ts';
+import { StopWishes } from './stop-wishes.ts';
 
 /**
  * Those of Apache's ExitCode that can happen here, but for one thing: with 3 Apache's server says that it
@@ -37,6 +39,8 @@ const STORAGE_EXIT_CODES: Readonly<Record<string, number>> = {
 
 /** A stop that takes longer has gone wrong. */
 const STOP_LIMIT_MS = 12_000;
+/** The end waits so long for the file that the log goes to. */
+const LOG_LIMIT_MS = 1000;
 
 /** These say all in their message; of others the stack is the best part. */
 const PLAIN_ERRORS = ['ConfigError', 'StorageError', 'TransportError'];
@@ -83,13 +87,13 @@ async function run({ config, log: { level, format }, notes }: ParsedConfig): Pro
   const started = await Promise.race([starting.catch((error: unknown) => ({ error })), stop]);
   if (typeof started === 'string') {
     logger.info('Stopped before it served', { reason: started });
-    return exit(log, ExitCode.stopped);
+    return await leave(log, ExitCode.stopped);
   }
   if ('error' in started) {
     logger.error(describe(started.error));
-    return exit(log, exitCodeOf(started.error));
+    return await leave(log, exitCodeOf(started.error));
   }
-  return exit(log, await runUntilStopped(started, stop, log));
+  return await leave(log, await runUntilStopped(started, stop, log));
 }
 
 async function runUntilStopped(
@@ -121,6 +125,12 @@ async function runUntilStopped(
   }
 }
 
+/** Ends in order: the log's last lines are where they belong, unless its disk stands still. */
+async function leave(log: CommandLog, code: number): Promise<never> {
+  await Promise.race([log.settled(), delay(LOG_LIMIT_MS)]);
+  return exit(log, code);
+}
+
 // process.exit, so that neither a timer nor a socket of a half-started server keeps the process.
 function exit({ flush }: CommandLog, code: number): never {
   flush();
@@ -129,15 +139,14 @@ function exit({ flush }: CommandLog, code: number): never {
 
 /** Resolves with the reason. A second signal does not wait. */
 function whenAskedToStop(log: CommandLog): Promise<string> {
+  const wishes = new StopWishes();
   return new Promise((resolve) => {
-    let isStopping = false;
     const ask = (signal: NodeJS.Signals): void => {
-      if (isStopping) {
-        log.logger.warn('Stopped before all was done', { reason: `a second signal: ${signal}` });
-        exit(log, ExitCode.failed);
-      }
-      isStopping = true;
-      resolve(signal);
+      const meaning = wishes.told(signal, performance.now());
+      if (meaning === 'stop') resolve(signal);
+      if (meaning !== 'stop at once') return;
+      log.logger.warn('Stopped before all was done', { reason: `a second signal: ${signal}` });
+      exit(log, ExitCode.failed);
     };
     process.on('SIGTERM', ask);
     process.on('SIGINT', ask);

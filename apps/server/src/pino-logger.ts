@@ -9,6 +9,8 @@ import { type LogOutput, standardOutput } from './log-output.ts';
 
 export interface CommandLog {
   readonly logger: Logger;
+  /** Resolves when a thread, if one writes, is done. Before `flush`, where there is time. */
+  settled(): Promise<void>;
   /** Writes out what is still held. To be called before the process exits: nothing else does. */
   flush(): void;
 }
@@ -36,7 +38,7 @@ function openJsonLog(level: LogLevel): CommandLog {
     },
     output,
   );
-  return { logger: loggerOver(log), flush: () => output.flush() };
+  return commandLog(log, output);
 }
 
 async function openPrettyLog(level: LogLevel): Promise<CommandLog> {
@@ -51,7 +53,15 @@ async function openPrettyLog(level: LogLevel): Promise<CommandLog> {
   });
   const output: LogOutput = standardOutput((lines) => sayLost(log, lines));
   const log = pino({ level, base: null }, { write: (line) => output.write(pretty(line)) });
-  return { logger: loggerOver(log), flush: () => output.flush() };
+  return commandLog(log, output);
+}
+
+function commandLog(log: pino.Logger, output: LogOutput): CommandLog {
+  return {
+    logger: loggerOver(log),
+    settled: () => output.settled(),
+    flush: () => output.flush(),
+  };
 }
 
 function sayLost(log: pino.Logger, lines: number): void {

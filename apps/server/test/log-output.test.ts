@@ -118,3 +118,98 @@ test('a reader that went away costs its lines only, and another one gets what co
   vi.runAllTimers();
   expect(reader.taken).toBe('somebody\n');
 });
+
+/** A file whose disk writes `atOnce` bytes each time it is let. */
+class SlowFile {
+  taken = '';
+  sleptMs = 0;
+  failure: Error | null = null;
+  atOnce = Number.POSITIVE_INFINITY;
+  #pending: (() => void) | undefined;
+  readonly output = new LogOutput({
+    write: (bytes) => this.#take(bytes),
+    writeLater: (bytes, done) => {
+      expect(this.#pending).toBeUndefined();
+      this.#pending = () => done(this.failure, this.failure === null ? this.#take(bytes) : 0);
+    },
+    sleep: (ms) => {
+      this.sleptMs += ms;
+    },
+    onLost: (lines) => this.output.write(`lost ${lines}\n`),
+  });
+
+  get isAsked(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** The disk does what it was asked for. */
+  go(): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.();
+  }
+
+  #take(bytes: Uint8Array): number {
+    const count = Math.min(this.atOnce, bytes.length);
+    this.taken += Buffer.from(bytes.subarray(0, count)).toString('latin1');
+    return count;
+  }
+}
+
+test('a file is written by a thread, one write after the other, in the order of the calls', () => {
+  const file = new SlowFile();
+  file.atOnce = 3;
+  file.output.write('first\n');
+  vi.runAllTimers();
+  file.output.write('second\n');
+  vi.runAllTimers();
+  file.output.write('third\n');
+  vi.runAllTimers();
+  expect(file.taken).toBe('');
+  while (file.isAsked) file.go();
+  expect(file.taken).toBe('first\nsecond\nthird\n');
+  expect(file.sleptMs).toBe(0);
+});
+
+test('it is settled once the last line is written', async () => {
+  const file = new SlowFile();
+  let isSettled = false;
+  file.output.write('a\n');
+  vi.runAllTimers();
+  file.output.write('b\n');
+  const settled = file.output.settled().then(() => {
+    isSettled = true;
+  });
+  file.go();
+  await Promise.resolve();
+  expect([file.taken, isSettled]).toEqual(['a\n', false]);
+  file.go();
+  await settled;
+  file.output.flush();
+  expect([file.taken, file.sleptMs]).toEqual(['a\nb\n', 0]);
+  await file.output.settled();
+});
+
+test('a flush gives the thread its time, then writes what is behind, nothing twice', () => {
+  const file = new SlowFile();
+  file.output.write('a\n');
+  vi.runAllTimers();
+  file.output.write('b\n');
+  file.output.flush();
+  expect(file.sleptMs).toBe(100);
+  expect(file.taken).toBe('b\n');
+  file.go();
+  expect(file.isAsked).toBe(false);
+});
+
+test('lines that a full disk does not take are lost, and those behind them are not', () => {
+  const file = new SlowFile();
+  file.failure = new Error('ENOSPC');
+  file.output.write('a\n');
+  vi.runAllTimers();
+  file.output.write('b\n');
+  file.go();
+  file.failure = null;
+  file.go();
+  expect(file.taken).toBe('b\n');
+});

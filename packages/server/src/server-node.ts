@@ -18,7 +18,7 @@ import {
   type Zxid,
 } from '@zebu/protocol';
 import { formatSessionId, type Session, SessionTable } from '@zebu/session';
-import { type DataDirectory, purge } from '@zebu/storage';
+import type { DataDirectory } from '@zebu/storage';
 import type { Connection, ConnectionHandler, Listener } from '@zebu/transport';
 import { AuditLog, type Requester as AuditRequester } from './audit.ts';
 import { AccessControl } from './auth/access-control.ts';
@@ -27,7 +27,10 @@ import type { ServerConfig } from './config/server-config.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { ContainerSweeper } from './container-sweeper.ts';
 import { DigestLog } from './digest-log.ts';
+import { DirectoryUpkeep } from './directory-upkeep.ts';
 import type { Environment } from './environment.ts';
+import { Expiry } from './expiry.ts';
+import { FlushSchedule } from './flush-schedule.ts';
 import { NodeFourLetterSource } from './four-letter-source.ts';
 import { LateEvents } from './late-events.ts';
 import type { Logger } from './logger.ts';
@@ -48,19 +51,12 @@ import { Throttle } from './throttle.ts';
 import { Turns } from './turns.ts';
 import type { TxnLog } from './txn-log.ts';
 import { WatchEvents } from './watch-events.ts';
+import { WatcherRemoval } from './watcher-removal.ts';
 
 /** Applying stops for other work of the loop after this long. */
 const APPLY_SLICE_MS = 4;
 /** Txns applied between two looks at the clock. */
 const APPLY_SLICE_TXNS = 64;
-/** Sessions expired in one turn. */
-const EXPIRIES_PER_TURN = 200;
-/** Removing the watches of clients that left stops for other work after this long. */
-const REMOVAL_SLICE_MS = 2;
-/** Watches, and clients, dealt with between two looks at the clock. */
-const WATCHES_AT_ONCE = 1_000;
-const SLOTS_AT_ONCE = 50;
-const MIN_TICK_MS = 50;
 /** Warnings about soft quotas are this far apart, and those about clients that were sent away. */
 const WARNING_MS = 60_000;
 
@@ -113,23 +109,15 @@ export class ServerNode {
   private readonly reply: ByteWriter;
   private readonly toResume: ClientConnection[];
   private readonly listeners: Listener[];
-  /** Which directory the log is in. */
-  private readonly directoryAtFirst: string | undefined;
-  private readonly timers: (() => void)[];
-  private readonly withoutSession: Set<ClientConnection>;
-  /** Slots whose watches are still to be removed. */
-  private readonly leavingSlots: number[];
+  private readonly expiry: Expiry;
+  private readonly watcherRemoval: WatcherRemoval;
+  private readonly flushSchedule: FlushSchedule;
+  private readonly upkeep: DirectoryUpkeep | undefined;
   private durableZxid: Zxid;
-  private flushPending: boolean;
-  private unflushedTxns: number;
-  /** Stops the timer of flushDelay. */
-  private stopFlushTimer: (() => void) | undefined;
   private applyPending: boolean;
   private readonly quotaWarning: Seldom;
   private readonly refusedWarning: Seldom;
   private refused: number;
-  private readonly tickIntervalMs: number;
-  private tickedMs: number;
   private readonly snapshotSchedule: SnapshotSchedule | undefined;
   private state: 'serving' | 'stopping' | 'failed';
 
@@ -180,20 +168,29 @@ export class ServerNode {
     this.reply = new ByteWriter(4096);
     this.toResume = [];
     this.listeners = [];
-    this.directoryAtFirst = directory && environment.disk.identity(directory.logDirectory);
-    this.timers = [];
-    this.withoutSession = new Set();
-    this.leavingSlots = [];
+    this.expiry = new Expiry({
+      scheduler: environment.scheduler,
+      config,
+      turns: this.turns,
+      sessions: this.sessions,
+      onExpired: (session) => this.closeExpired(session),
+      onGivenUp: () => {
+        this.metrics.sessionlessConnectionsExpired++;
+      },
+    });
+    this.watcherRemoval = new WatcherRemoval(
+      environment,
+      this.turns,
+      this.watches,
+      this.connections,
+    );
+    this.upkeep =
+      directory && new DirectoryUpkeep(environment, config, directory, (error) => this.fail(error));
     this.durableZxid = this.tree.lastProcessedZxid;
-    this.flushPending = false;
-    this.unflushedTxns = 0;
-    this.stopFlushTimer = undefined;
     this.applyPending = false;
     this.quotaWarning = new Seldom(WARNING_MS);
     this.refusedWarning = new Seldom(WARNING_MS);
     this.refused = 0;
-    this.tickIntervalMs = Math.max(MIN_TICK_MS, Math.floor(config.tickTimeMs / 2));
-    this.tickedMs = this.turns.nowMs;
     this.state = 'serving';
     this.onFatal = options.onFatal;
     this.log = options.openLog(
@@ -201,6 +198,7 @@ export class ServerNode {
       (zxid) => this.durable(zxid),
       (error) => this.fail(error),
     );
+    this.flushSchedule = new FlushSchedule(environment.scheduler, config, this.log);
     this.snapshotter =
       directory === undefined
         ? undefined
@@ -252,14 +250,13 @@ export class ServerNode {
 
   /** Begins to expire, sweep and purge. Listeners are added by listen(). */
   start(): void {
-    const { scheduler } = this.environment;
     // However long the start took: every session has its whole timeout to come back.
     this.turns.look();
     for (const session of this.sessions.values()) this.sessions.touch(session, this.turns.nowMs);
-    this.tickedMs = this.turns.nowMs;
-    this.timers.push(scheduler.every(this.tickIntervalMs, () => this.tick()));
+    // First of all that a tick brings: nobody expires into a log that is no longer there.
+    this.upkeep?.start();
+    this.expiry.start();
     this.sweeper.start();
-    this.schedulePurge();
     this.dropOrphans();
     this.audit?.serverStarted();
   }
@@ -281,11 +278,7 @@ export class ServerNode {
     if (this.state !== 'serving') return;
     this.state = 'stopping';
     this.audit?.serverStopped();
-    for (const stopTimer of this.timers) stopTimer();
-    this.timers.length = 0;
-    this.sweeper.stop();
-    const snapshotEnds = this.snapshotter?.stop();
-    this.stopFlushTimer?.();
+    const snapshotEnds = this.stopSchedules();
     for (const listener of this.listeners) listener.stopAccepting();
     await this.closeLog();
     this.turns.look();
@@ -294,6 +287,15 @@ export class ServerNode {
     this.turns.flush();
     await Promise.all(this.listeners.map((listener) => listener.close()));
     await snapshotEnds;
+  }
+
+  /** Nothing more is begun. Resolves when the snapshot that was being written is closed. */
+  private stopSchedules(): Promise<void> | undefined {
+    this.expiry.stop();
+    this.sweeper.stop();
+    this.upkeep?.stop();
+    this.flushSchedule.stop();
+    return this.snapshotter?.stop();
   }
 
   /** Rejects when what is in the works is not on disk within the time that a stop may take. */
@@ -316,17 +318,14 @@ export class ServerNode {
   private fail(error: Error): void {
     if (this.state === 'failed') return;
     this.state = 'failed';
-    for (const stopTimer of this.timers) stopTimer();
-    this.timers.length = 0;
-    this.sweeper.stop();
-    this.snapshotter?.stop();
+    this.stopSchedules();
     for (const listener of this.listeners) listener.stopAccepting();
     for (const connection of this.connections) connection.transport.destroy();
     this.environment.logger.error('The txn log failed; this server stops', {
       reason: error.message,
     });
-    // Nothing more is written; what it holds open is given back.
-    this.log.close(() => {});
+    // What it holds open is given back.
+    this.log.abandon();
     this.onFatal(error);
   }
 
@@ -357,25 +356,20 @@ export class ServerNode {
       address,
       (slot) => new ClientConnection(this, transport, slot, identities),
     );
-    this.withoutSession.add(connection);
+    this.expiry.connected(connection);
     return connection;
   }
 
   /** The connection's session is decided. */
   sessionEstablished(connection: ClientConnection): void {
-    this.withoutSession.delete(connection);
+    this.expiry.settled(connection);
   }
 
-  /**
-   * The connection takes no more requests. Its watches go after this turn, a few at a time: ten
-   * thousand clients may leave at once, with a million watches between them.
-   */
+  /** The connection takes no more requests. */
   connectionEnding(connection: ClientConnection): void {
-    this.withoutSession.delete(connection);
+    this.expiry.settled(connection);
     this.connections.remove(connection);
-    if (this.leavingSlots.push(connection.slot) === 1) {
-      this.environment.scheduler.afterTurn(this.removeWatches);
-    }
+    this.watcherRemoval.left(connection.slot);
   }
 
   /** Lets a stopped connection go on once this batch is applied. */
@@ -444,6 +438,19 @@ export class ServerNode {
     this.enterLog(this.propose(OpCode.closeSession, prepareCloseSession, session, 0, [], request));
   }
 
+  /**
+   * Ephemerals whose session no snapshot or log knows: their sessions are closed now, as a txn
+   * (ZooKeeperServer.loadData, killSession).
+   */
+  private dropOrphans(): void {
+    const orphans: Requester[] = [];
+    this.tree.ephemerals.forEachSession((high, low) => {
+      if (this.sessions.get(joinId(high, low)) === undefined)
+        orphans.push({ idHigh: high, idLow: low });
+    });
+    for (const orphan of orphans) this.closeSession(orphan);
+  }
+
   private deleteContainer(id: PathId): void {
     if (this.state !== 'serving') return;
     this.turns.look();
@@ -491,35 +498,9 @@ export class ServerNode {
   /** From here on the txn can become durable, be applied and be answered at any time. */
   private enterLog(proposal: Proposal): void {
     this.log.append(proposal.zxid, proposal.bytes, proposal.start, proposal.end);
-    this.scheduleFlush();
+    this.flushSchedule.appended();
     this.snapshotSchedule?.appended(proposal.zxid);
   }
-
-  /**
-   * The log is flushed at the end of the turn, with all that arrived in it; sooner at maxBatchSize
-   * txns, later only where flushDelay asks for it.
-   */
-  private scheduleFlush(): void {
-    const { maxBatchSize, flushDelayMs } = this.config;
-    const { scheduler } = this.environment;
-    this.unflushedTxns++;
-    if (this.unflushedTxns >= maxBatchSize) {
-      this.unflushedTxns = 0;
-      this.log.flush();
-    } else if (!this.flushPending) {
-      this.flushPending = true;
-      if (flushDelayMs <= 0) scheduler.afterTurn(this.flushLog);
-      else this.stopFlushTimer = scheduler.every(flushDelayMs, this.flushLog);
-    }
-  }
-
-  private readonly flushLog = (): void => {
-    this.stopFlushTimer?.();
-    this.stopFlushTimer = undefined;
-    this.flushPending = false;
-    this.unflushedTxns = 0;
-    if (this.state !== 'failed') this.log.flush();
-  };
 
   /** An exception that no request should bring about: it is answered as one that does not decode. */
   noteDefect(error: Error): void {
@@ -530,7 +511,6 @@ export class ServerNode {
     });
   }
 
-  /** Hard limits are counted, soft ones are written to the log: at most once in a while. */
   /** A client was sent away for want of descriptors; it may try again at once. */
   private noteRefused(): void {
     this.refused++;
@@ -543,6 +523,7 @@ export class ServerNode {
     });
   }
 
+  /** Hard limits are counted, soft ones are written to the log: at most once in a while. */
   private noteOverQuota(path: string, isHard: boolean): void {
     if (isHard) {
       this.metrics.addQuotaExceeded(path.split('/')[1] ?? '');
@@ -657,104 +638,6 @@ export class ServerNode {
       connection.finish();
     }
     if (owner !== undefined && owner !== connection) owner.finish();
-  }
-
-  // ---- What the clock brings ----------------------------------------------------------------
-
-  /** Half a tick has passed. */
-  private tick(): void {
-    if (this.state !== 'serving') return;
-    this.turns.look();
-    if (this.wasHeldUp()) return;
-    const { directory, environment } = this;
-    const identity = directory && environment.disk.identity(directory.logDirectory);
-    if (directory !== undefined && identity !== this.directoryAtFirst) {
-      // What is written to a file without a name is gone with this process; the next one would go into
-      // another server's directory.
-      this.fail(new Error(`Data directory ${directory.logDirectory} was removed or replaced`));
-      return;
-    }
-    const deadline = this.turns.nowMs - this.config.sessionlessCnxnTimeoutMs;
-    for (const connection of this.withoutSession) {
-      if (connection.acceptedMs >= deadline) continue;
-      this.metrics.sessionlessConnectionsExpired++;
-      connection.finish();
-    }
-    this.turns.flush();
-    this.expireSessions();
-  }
-
-  /**
-   * Whether the process stood still (suspended, or long at one thing) since the last tick. Signs of
-   * life may lie unread in the sockets then: they are read before anybody is said to be late.
-   */
-  private wasHeldUp(): boolean {
-    const heldUpMs = this.turns.nowMs - this.tickedMs - this.tickIntervalMs;
-    this.tickedMs = this.turns.nowMs;
-    if (heldUpMs < this.tickIntervalMs) return false;
-    const { scheduler } = this.environment;
-    // The second turn begins after the sockets that were readable in the first.
-    scheduler.afterTurn(() => scheduler.afterTurn(() => this.tick()));
-    return true;
-  }
-
-  /** Some at a time: ten thousand may be due at once. */
-  private readonly expireSessions = (): void => {
-    if (this.state !== 'serving') return;
-    this.turns.look();
-    for (let i = 0; i < EXPIRIES_PER_TURN; i++) {
-      const session = this.sessions.takeExpired(this.turns.nowMs);
-      if (session === undefined) return;
-      this.closeExpired(session);
-    }
-    this.environment.scheduler.afterTurn(this.expireSessions);
-  };
-
-  /** Some at a time: those who left may have watched a million paths. */
-  private readonly removeWatches = (): void => {
-    const { leavingSlots } = this;
-    this.turns.look();
-    const untilMs = this.turns.share(REMOVAL_SLICE_MS);
-    for (let slots = 1; leavingSlots.length > 0; slots++) {
-      const slot = leavingSlots[leavingSlots.length - 1] as number;
-      if (this.watches.removeWatcher(slot, WATCHES_AT_ONCE)) {
-        leavingSlots.pop();
-        this.connections.releaseSlot(slot);
-        if (slots % SLOTS_AT_ONCE !== 0) continue;
-      }
-      if (this.environment.clock.monotonicMs() > untilMs) break;
-    }
-    if (leavingSlots.length > 0) this.environment.scheduler.afterTurn(this.removeWatches);
-  };
-
-  /**
-   * Ephemerals whose session no snapshot or log knows: their sessions are closed now, as a txn
-   * (ZooKeeperServer.loadData, killSession).
-   */
-  private dropOrphans(): void {
-    const orphans: Requester[] = [];
-    this.tree.ephemerals.forEachSession((high, low) => {
-      if (this.sessions.get(joinId(high, low)) === undefined)
-        orphans.push({ idHigh: high, idLow: low });
-    });
-    for (const orphan of orphans) this.closeSession(orphan);
-  }
-
-  // ---- Purge -------------------------------------------------------------------------------
-
-  private schedulePurge(): void {
-    const { autopurgePurgeIntervalMs, autopurgeSnapRetainCount } = this.config;
-    const { directory } = this;
-    if (directory === undefined || autopurgePurgeIntervalMs <= 0) return;
-    const purgeNow = (): void =>
-      purge(this.environment.disk, directory, autopurgeSnapRetainCount, (error, deleted) => {
-        if (deleted.length > 0) this.environment.logger.info('Purged old files', { deleted });
-        if (error !== undefined) {
-          this.environment.logger.warn('Purge failed', { reason: error.message });
-        }
-      });
-    purgeNow();
-    this.timers.push(this.environment.scheduler.every(autopurgePurgeIntervalMs, purgeNow));
   }
 }
 

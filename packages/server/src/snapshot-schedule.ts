@@ -1,6 +1,6 @@
 // When a snapshot is due, by what went into the txn log since the last one.
 //
-//   appended(zxid) ──► half of enough?             ──► log.prepareRoll()
+//   appended(zxid) ──► half of enough?             ──► log.prepareRoll(share)
 //                  ──► enough since the last roll? ──► log.roll(), rolledAtZxid = zxid
 //   durable(zxid)  ──► beyond the roll? ──► snapshotter.start()
 //

@@ -14,6 +14,8 @@ export interface TxnLog {
   readonly txnsSinceRoll: number;
   readonly bytesSinceRoll: number;
   close(done: (error?: Error) => void): void;
+  /** Ends at once: nothing more is written or told. */
+  abandon(): void;
 }
 
 /** A server in memory: every entry is as durable as it will ever be, at the next flush. */
@@ -39,6 +41,8 @@ export class MemoryTxnLog implements TxnLog {
   prepareRoll(): void {}
 
   roll(): void {}
+
+  abandon(): void {}
 
   close(done: (error?: Error) => void): void {
     this.flush();

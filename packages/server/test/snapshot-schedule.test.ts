@@ -36,6 +36,8 @@ class CountingLog implements TxnLog {
 
   flush(): void {}
 
+  abandon(): void {}
+
   close(done: () => void): void {
     done();
   }

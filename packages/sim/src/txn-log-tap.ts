@@ -1,6 +1,7 @@
 // A disk that lets the oracle see what goes into the txn log: each entry when it is handed over, and
 // when the disk below has said that it is durable, and the name of its file too. Changes nothing.
 
+import { dirname } from 'node:path/posix';
 import type { Disk, OpenWriteOptions, WritableFile } from '@zebu/storage';
 
 export interface TxnLogListener {
@@ -39,9 +40,9 @@ class TappedLog {
 
 /** `disk` with a tap on the files named `log.*` (and their temporary names). */
 export function tapTxnLog(disk: Disk, listener: TxnLogListener): Disk {
-  /** By temporary path, as opened; then those whose new name awaits a sync of the directory. */
+  /** By temporary path, as opened; then those whose new name awaits a sync of its directory. */
   const unnamed = new Map<string, TappedLog>();
-  const renamed = new Set<TappedLog>();
+  const renamed = new Map<TappedLog, string>();
   return withDisk(disk, {
     openWrite: (path, options) => {
       const file = disk.openWrite(path, options);
@@ -54,15 +55,15 @@ export function tapTxnLog(disk: Disk, listener: TxnLogListener): Disk {
     renameAsync: (from, to, done) => {
       disk.renameAsync(from, to, (error) => {
         const log = unnamed.get(from);
-        if (error === undefined && log !== undefined) renamed.add(log);
+        if (error === undefined && log !== undefined) renamed.set(log, dirname(to));
         unnamed.delete(from);
         done(error);
       });
     },
     syncDirectoryAsync: (path, done) => {
-      const covered = [...renamed];
+      const covered = [...renamed].filter(([, directory]) => directory === path);
       disk.syncDirectoryAsync(path, (error) => {
-        for (const log of error === undefined ? covered : []) {
+        for (const [log] of error === undefined ? covered : []) {
           if (renamed.delete(log)) log.named();
         }
         done(error);

@@ -206,11 +206,12 @@ class Judge {
 
   /** Offset of the last byte that is not zero, from `from` on; -1 if there is none. */
   #lastNonZero(from: number): number {
-    // The usual end of a preallocated log: nothing but the writer's zeros was ever written behind it. Where
-    // zeros reach beyond all that has room on the disk, and well beyond the last record, holes follow: to
-    // read 64 MiB of them takes up to 150 ms on a cold start.
-    const slack = 2 * (ZEROS_BYTES + CHUNK_BYTES);
-    const zerosEnd = Math.max(from, this.#file.allocatedBytes) + slack;
+    // The usual end of a preallocated log: nothing but the writer's zeros was ever written behind it. To
+    // find that out by reading 64 MiB of holes takes up to 150 ms on a cold start. A log that was zeroed
+    // ahead is read whole after a crash: records behind a hole would not be told from its zeros otherwise.
+    const slack = ZEROS_BYTES + CHUNK_BYTES;
+    const isSparse = this.#file.allocatedBytes <= from + slack;
+    const zerosEnd = isSparse ? from + 2 * slack : this.#size;
     const chunk = this.#chunk;
     let last = -1;
     for (let position = from; position < this.#size; position += CHUNK_BYTES) {

@@ -81,6 +81,7 @@ export class TxnLogReader {
   readonly #disk: Disk;
   readonly #options: TxnLogReaderOptions;
   readonly #maxEntryBytes: number;
+  readonly #logs: readonly SegmentFile[];
   #index = 0;
   #segment: SegmentReader | undefined;
   /** Zxids handed out, as runs without a gap: [first, last, first, last, ...]. */
@@ -103,8 +104,8 @@ export class TxnLogReader {
     this.#options = options;
     this.#maxEntryBytes = options.maxEntryBytes ?? DEFAULT_MAX_ENTRY_BYTES;
     const all = logFiles(options.disk.list(options.directory));
-    const files = options.anyStart === true ? all : logsFrom(all, options.afterZxid + 1);
-    this.files = files.map((file: SegmentFile) => `${options.directory}/${file.name}`);
+    this.#logs = options.anyStart === true ? all : logsFrom(all, options.afterZxid + 1);
+    this.files = this.#logs.map((file) => `${options.directory}/${file.name}`);
     this.totalBytes = this.files.reduce((sum, path) => sum + options.disk.size(path), 0);
   }
 
@@ -157,6 +158,8 @@ export class TxnLogReader {
     this.#segment = undefined;
     try {
       if (newest && this.#options.live === true) return;
+      // Where the next log goes on with the next zxid, no record can be missing behind the zeros.
+      if (segment.endsInZeros && this.#nextLogZxid() === segment.zxid + 1) return;
       // In an older log it needs no word: what the next log does not hold again is a gap.
       const residue = segment.judgeEnd();
       if (newest && residue !== undefined) {
@@ -166,6 +169,10 @@ export class TxnLogReader {
       this.bytesRead += segment.size;
       segment.close();
     }
+  }
+
+  #nextLogZxid(): Zxid | undefined {
+    return this.#logs[this.#index]?.zxid;
   }
 
   #checkOrder(segment: SegmentReader): void {
@@ -261,6 +268,11 @@ export class SegmentReader {
     this.#at = this.end + 1;
     this.zxid = this.#entryZxid();
     return true;
+  }
+
+  /** `next` returned false because nothing but zeros follows at once; what lies behind them is not known. */
+  get endsInZeros(): boolean {
+    return this.#outcome === RecordOutcome.END;
   }
 
   /** After the last record: see `judgeLogEnd`. */

@@ -13,7 +13,8 @@ import {
 // One file of the txn log, from its making to its last batch:
 //
 //   made ahead    tmp-log.next-<n>: header and preallocated size, synced
-//   zeroAhead     zeros where records will be, a piece at a time, so that batches find blocks
+//   zeroAhead     zeros where records will be, a piece at a time, so that batches find blocks; a file
+//                 that cannot be made or zeroed is removed at once
 //   writeFirst    renamed to log.<hex>, then as write, and beside it the directory synced
 //   write         extended if needed, then one durable write
 //
@@ -39,7 +40,7 @@ export class LogSegment {
   path: string;
   /** Where the next batch goes. */
   position: number;
-  /** It could not be made, and nobody has begun it: it is to be discarded. */
+  /** It could not be made or zeroed before anybody began it, and is gone. */
   isSpoiled: boolean;
 
   readonly #disk: Disk;
@@ -49,9 +50,12 @@ export class LogSegment {
   readonly #file: WritableFile;
   #isMade = false;
   #finalPath: string | undefined;
+  #isClosed = false;
+  /** Up to here zeros are wanted. */
+  #zerosEnd = 0;
   #isZeroing = false;
-  /** What the first batch waits for: its write, and the sync of the name. */
-  #waitsFor = 0;
+  /** How many of its two halves the first batch still waits for: its write, the sync of the name. 0 for others. */
+  #halvesLeft = 0;
   /** The size of the file, with preallocation. */
   #size: number;
   /** Up to here the file was written, with records or with zeros, or is being written. */
@@ -81,15 +85,19 @@ export class LogSegment {
     this.#file.sync(this.#afterMaking);
   }
 
-  /**
-   * Writes the next piece of zeros into a file that was made ahead, if it lies below `end`. One piece at a
-   * time: asked again meanwhile, it does nothing.
-   */
+  /** Writes zeros into a file that was made ahead, in whole pieces, up to `end` and not beyond its size. */
   zeroAhead(end: number): void {
-    if (!this.#isMade || this.#isZeroing || !this.#fsync) return;
+    this.#zerosEnd = end;
+    this.#zeroPiece();
+  }
+
+  #zeroPiece(): void {
+    if (!this.#isMade || this.#isZeroing || this.isSpoiled || !this.#fsync) return;
+    // Once it is in use, its batches take along what zeros they need.
+    if (this.#finalPath !== undefined || this.#isClosed) return;
     const start = this.#writtenTo;
     const length = Math.min(ZEROS_BYTES, this.#size - start);
-    if (length === 0 || start + length > end) return;
+    if (length === 0 || start + length > this.#zerosEnd) return;
     this.#isZeroing = true;
     this.#writtenTo += length;
     this.#file.writeDurable(ZEROS, length, start, this.#afterZeros);
@@ -115,27 +123,50 @@ export class LogSegment {
     this.#writeBatch();
   }
 
+  /** The file stays as it is, and under its name of now. */
   close(done?: Done): void {
+    this.#isClosed = true;
     this.#file.close(done);
+  }
+
+  /**
+   * Closes the newest log of a server that stops: zeros that it did not come to use are holes again, so
+   * that the next start need not read them (log-end.ts).
+   */
+  closeLast(done: Done): void {
+    if (this.#writtenTo - this.position > ZEROS_BYTES) {
+      this.#file.resize(this.position, ignore);
+      this.#file.resize(this.#size, ignore);
+    }
+    this.close(done);
   }
 
   /** Removes what was made ahead and never begun. */
   discard(done: Done = ignore): void {
-    this.#file.close(() => this.#disk.unlinkAsync(this.path, () => done()));
+    this.close(() => this.#disk.unlinkAsync(this.path, () => done()));
   }
 
   readonly #afterMaking = (error?: DiskError): void => {
+    if (this.#isClosed) return;
     this.#isMade = error === undefined;
-    if (this.#finalPath === undefined) this.isSpoiled = error !== undefined;
+    if (this.#finalPath === undefined) this.#spoilOn(error);
     else if (error === undefined) this.#rename();
     else this.#done(error, 'make a file of');
   };
 
-  /** Of a file that is in use already, the batch behind the zeros tells the failure. */
   readonly #afterZeros = (error?: DiskError): void => {
     this.#isZeroing = false;
-    this.isSpoiled = error !== undefined;
+    // Of a file that is in use already, the batch behind the zeros tells the failure.
+    if (this.#finalPath === undefined && !this.#isClosed) this.#spoilOn(error);
+    this.#zeroPiece();
   };
+
+  /** What it has of a full disk is given back: the log in use may need it. */
+  #spoilOn(error: DiskError | undefined): void {
+    if (error === undefined) return;
+    this.isSpoiled = true;
+    this.discard();
+  }
 
   #rename(): void {
     const from = this.path;
@@ -144,10 +175,11 @@ export class LogSegment {
   }
 
   readonly #afterRename = (error?: DiskError): void => {
+    if (this.#isClosed) return;
     if (error !== undefined) this.#done(error, 'name a file of');
     else {
       if (this.#fsync) {
-        this.#waitsFor = 2;
+        this.#halvesLeft = 2;
         this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
       }
       this.#writeBatch();
@@ -187,15 +219,15 @@ export class LogSegment {
   };
 
   #finishBatch(): void {
-    if (this.#waitsFor > 0) this.#waitsFor -= 1;
-    if (this.#waitsFor === 0) this.#done();
+    if (this.#halvesLeft > 0) this.#halvesLeft -= 1;
+    if (this.#halvesLeft === 0) this.#done();
   }
 
   #fail(error: DiskError, action: string): void {
     const done = this.#done;
     // Of a first batch the other half may still be under way.
     this.#done = ignore;
-    this.#waitsFor = 0;
+    this.#halvesLeft = 0;
     done(error, action);
   }
 

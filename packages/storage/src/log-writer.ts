@@ -16,7 +16,7 @@ import { StorageError } from './storage-error.ts';
 //              (one copy,         (full, or a        (durable write of a whole
 //               framed in place)   roll behind it)    batch, log-segment.ts)
 //
-// One write is in flight at a time. What is appended meanwhile gathers in the next batch, which
+// One write of it is in flight at a time, and zeros for the next file beside it. What is appended meanwhile gathers in the next batch, which
 // starts the moment the write completes: it never waits for more to come.
 //
 // It must never report an entry that is not on stable storage, nor anything at all after a failed
@@ -98,12 +98,13 @@ export class TxnLogWriter {
   #segment: LogSegment | undefined;
   /** Made ahead, for the next roll. */
   #next: LogSegment | undefined;
-  /** Where the segment was then, and how many bytes of the next are to be zeroed for each from there on. */
+  /** The segment's position when `#next` was begun; for each byte from there on so many of it are zeroed. */
   #preparedAt = 0;
   #zerosPerByte = 0;
   #segmentsMade = 0;
   #closing: ((error?: StorageError) => void) | undefined;
   #closed = false;
+  #isAbandoned = false;
 
   constructor(options: TxnLogWriterOptions) {
     this.appendedZxid = options.lastZxid;
@@ -175,7 +176,8 @@ export class TxnLogWriter {
    * `share` (0 to 1) of the way to the next roll is behind: makes the next segment's file ahead, so that the
    * roll is short, and on the rest of the way zeros as much of it as this one is going to be long. Asked
    * again, it does nothing. A failure before the roll costs the head start alone; once a batch waits for the
-   * file it stops the log as any other does. A segment that ends by segmentLimitBytes is not prepared for.
+   * file it stops the log as any other does. A segment that ends by segmentLimitBytes is not prepared for,
+   * and the one behind it takes the file.
    */
   prepareRoll(share: number): void {
     if (this.#closed || this.failure !== undefined || this.#next !== undefined) return;
@@ -200,6 +202,17 @@ export class TxnLogWriter {
     this.#closed = true;
     this.#closing = done;
     if (this.#inFlight === undefined) this.#writeNext();
+  }
+
+  /**
+   * Ends at once: what is pending is not written, nothing more is reported, and no file is made, named or
+   * removed. For a server whose directory is no longer its own.
+   */
+  abandon(): void {
+    this.#closed = true;
+    this.#isAbandoned = true;
+    this.#segment?.close();
+    this.#next?.close();
   }
 
   #makeRoom(framed: number): Batch {
@@ -228,6 +241,7 @@ export class TxnLogWriter {
 
   /** Must be called with no write in flight. */
   #writeNext(): void {
+    if (this.#isAbandoned) return;
     if (this.failure !== undefined) {
       this.#finishClose();
       return;
@@ -256,10 +270,9 @@ export class TxnLogWriter {
   }
 
   #takeNext(): LogSegment {
-    if (this.#next?.isSpoiled === true) this.#dropNext();
-    const next = this.#next ?? this.#makeSegment();
+    const next = this.#next;
     this.#next = undefined;
-    return next;
+    return next === undefined || next.isSpoiled ? this.#makeSegment() : next;
   }
 
   #makeSegment(): LogSegment {
@@ -274,12 +287,8 @@ export class TxnLogWriter {
     this.#next.zeroAhead(written * this.#zerosPerByte);
   }
 
-  #dropNext(done?: () => void): void {
-    this.#next?.discard(done);
-    this.#next = undefined;
-  }
-
   readonly #afterBatch: SegmentDone = (error, action = ''): void => {
+    if (this.#isAbandoned) return;
     const batch = this.#inFlight as Batch;
     if (error !== undefined) {
       this.#fail(error, action, batch.length);
@@ -331,11 +340,15 @@ export class TxnLogWriter {
     const done = this.#closing;
     if (done === undefined) return;
     this.#closing = undefined;
-    const end = (): void => done(this.failure);
     const segment = this.#segment;
+    const next = this.#next;
     this.#segment = undefined;
-    const dropNext = this.#next === undefined ? end : () => this.#dropNext(end);
+    this.#next = undefined;
+    const end = (): void => done(this.failure);
+    const isNextThere = next !== undefined && !next.isSpoiled;
+    const dropNext = isNextThere ? () => next.discard(end) : end;
     if (segment === undefined) queueMicrotask(dropNext);
+    else if (this.failure === undefined) segment.closeLast(dropNext);
     else segment.close(dropNext);
   }
 }

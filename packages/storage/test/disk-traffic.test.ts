@@ -1,10 +1,11 @@
 // What goes to the disk and when: zeros along with a batch, syncs of a snapshot that grows, and how little is
 // read to find the end of a log.
 
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   type DataDirectory,
   NodeDisk,
@@ -158,19 +159,80 @@ test.each([
   expect(disk.bytesRead).toBeLessThan(8 << 20);
 });
 
-test('the end of a log is found in a file that was zeroed ahead without reading the holes behind', async () => {
-  const zeroed = 5 << 20;
-  await appendAll(disk, directory, range(1, 3));
-  const path = `${directory.logDirectory}/log.1`;
-  const { length } = logBytes(range(1, 3), 0);
-  const fd = openSync(path, 'r+');
-  writeSync(fd, Buffer.alloc(zeroed), 0, zeroed, length);
-  closeSync(fd);
-  disk.bytesRead = 0;
-  const { target } = recoverAll(disk, directory, { trustEmptySnapshot: true });
-  expect(target.zxids).toEqual(range(1, 3));
-  expect(disk.bytesRead).toBeGreaterThan(zeroed);
-  expect(disk.bytesRead).toBeLessThan(zeroed + (8 << 20));
+describe('a log that was zeroed ahead', () => {
+  const MIB = 1 << 20;
+
+  /** Writes into the newest log, from the end of its `records` on: zeros, room on the disk and all. */
+  function writeBehind(records: number, offset: number, bytes: Buffer, log = 1): void {
+    const fd = openSync(`${directory.logDirectory}/log.${log}`, 'r+');
+    const end = logBytes(range(1, records), 0).length;
+    writeSync(fd, bytes, 0, bytes.length, end + offset);
+    closeSync(fd);
+  }
+
+  const recovered = () => recoverAll(disk, directory, { trustEmptySnapshot: true });
+
+  test('is read to its last byte after a crash', async () => {
+    await appendAll(disk, directory, range(1, 3));
+    writeBehind(3, 0, Buffer.alloc(5 * MIB));
+    disk.bytesRead = 0;
+    expect(recovered().target.zxids).toEqual(range(1, 3));
+    expect(disk.bytesRead).toBeGreaterThan(60 * MIB);
+  });
+
+  test('does not hide records behind a hole, however long', async () => {
+    await appendAll(disk, directory, range(1, 3));
+    const record = logBytes([9], 0).subarray(16);
+    writeBehind(3, 10 * MIB, Buffer.concat([record, Buffer.alloc(MIB)]));
+    expect(recovered().warnings.join('\n')).toContain('1 whole txns of that write are cut off');
+  });
+
+  test('is not read on where the next one goes on with the next zxid', async () => {
+    await appendAll(disk, directory, range(1, 3));
+    writeBehind(3, 0, Buffer.alloc(5 * MIB));
+    await appendAll(disk, directory, range(4, 5), { lastZxid: 3 });
+    disk.bytesRead = 0;
+    expect(recovered().target.zxids).toEqual(range(1, 5));
+    expect(disk.bytesRead).toBeLessThan(8 * MIB);
+  });
+
+  test('has holes behind its records again once the server has stopped', async () => {
+    const writer = new TxnLogWriter({
+      disk,
+      directory: directory.logDirectory,
+      lastZxid: 0,
+      onDurable: () => {},
+      onFailure: (error) => {
+        throw error;
+      },
+    });
+    const append = (zxid: number, padding: number) => {
+      const bytes = entry(zxid, padding);
+      writer.append(zxid, bytes, 0, bytes.length);
+      writer.flush();
+    };
+    const close = () => new Promise<void>((resolve) => writer.close(() => resolve()));
+    append(1, 0);
+    writer.prepareRoll(0.99);
+    // The file of the next roll is made, then zeroed as far as 100 times these.
+    while (!existsSync(`${directory.logDirectory}/log.1`)) await setTimeout(1);
+    append(2, 100_000);
+    while (zeroedBytes() < 5 * MIB) await setTimeout(1);
+    writer.roll();
+    append(3, 0);
+    await close();
+    const { blocks, size } = statSync(`${directory.logDirectory}/log.3`);
+    expect(blocks * 512).toBeLessThan(MIB);
+    expect(size).toBe(67_108_880);
+    disk.bytesRead = 0;
+    expect(recovered().target.zxids).toEqual(range(1, 3));
+    expect(disk.bytesRead).toBeLessThan(8 * MIB);
+  });
+
+  const zeroedBytes = () =>
+    disk.durableWrites
+      .filter(({ path }) => path.endsWith('tmp-log.next-2'))
+      .reduce((sum, { bytes }) => sum + bytes, 0);
 });
 
 test('a snapshot is synced while it grows', async () => {

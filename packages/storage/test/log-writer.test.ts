@@ -322,34 +322,96 @@ describe('the first batch of a file', () => {
     expect(durable).toEqual([1]);
   });
 
-  test('stops the log once when the sync of the directory fails, its bytes being written', () => {
-    const { durable, failures, drain, finishSync } = firstBatch();
-    finishSync(new Error('EIO: broken'));
-    drain();
-    expect(durable).toEqual([]);
-    expect(failures.map(({ message }) => message)).toEqual([
-      expect.stringContaining('Cannot sync the directory of the txn log'),
-    ]);
+  test.each([
+    ['the sync of the directory, then the write', [0, 1]],
+    ['the write, then the sync of the directory', [1, 0]],
+  ])('stops the log once when a half of it fails: %s', (_, order) => {
+    for (const failing of [[0], [1], [0, 1]]) {
+      const { disk, drain } = steppedDisk();
+      const halves: Done[] = [];
+      disk.syncDirectoryAsync = (_path, done) => {
+        halves[0] = done;
+      };
+      const openWrite = disk.openWrite.bind(disk);
+      disk.openWrite = (path, options) => ({
+        ...openWrite(path, options),
+        writeDurable: (_bytes, _length, _at, done) => {
+          halves[1] = done;
+        },
+      });
+      const { writer, durable, failures, append } = writerOn(disk);
+      append(1);
+      writer.flush();
+      drain();
+      append(2);
+      writer.flush();
+      for (const half of order) {
+        (halves[half] as Done)(failing.includes(half) ? new Error('EIO: broken') : undefined);
+        drain();
+      }
+      expect(durable).toEqual([]);
+      const half = order.find((one) => failing.includes(one));
+      const action = half === 0 ? 'sync the directory of' : 'write and sync';
+      expect(failures.map(({ message }) => message)).toEqual([
+        expect.stringContaining(`Cannot ${action} the txn log`),
+      ]);
+    }
   });
+});
 
-  test('stops the log once when both fail', () => {
-    const { disk, drain } = steppedDisk();
-    const syncs: Done[] = [];
-    disk.syncDirectoryAsync = (_path, done) => syncs.push(done);
-    const openWrite = disk.openWrite.bind(disk);
-    disk.openWrite = (path, options) => {
-      const file = openWrite(path, options);
-      return { ...file, writeDurable: (_bytes, _length, _at, done) => syncs.push(done) };
-    };
-    const { writer, durable, failures, append } = writerOn(disk);
+describe('a log that is abandoned', () => {
+  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+    'writes, names and removes nothing more: after %d steps of a roll',
+    (steps) => {
+      const { disk, step, drain } = steppedDisk();
+      const { writer, directory, durable, failures, append } = writerOn(disk);
+      append(1);
+      writer.flush();
+      drain();
+      writer.prepareRoll(0.5);
+      writer.roll();
+      append(2);
+      writer.flush();
+      for (let i = 0; i < steps; i += 1) step();
+      writer.abandon();
+      const before = disk.list(directory.logDirectory);
+      const durableBefore = [...durable];
+      append3();
+      drain();
+      const after = disk.list(directory.logDirectory);
+      // The kernel does what it was asked for: a rename under way, a file being opened.
+      expect(after.length - before.length).toBeLessThanOrEqual(1);
+      expect(durable).toEqual(durableBefore);
+      expect(failures).toEqual([]);
+
+      function append3(): void {
+        expect(() => append(3)).toThrow(expect.objectContaining({ code: 'WRITER_CLOSED' }));
+        writer.flush();
+      }
+    },
+  );
+
+  test.each([0, 1, 2, 3])('names no file that was still being made: after %d steps', (steps) => {
+    const { disk, step, drain } = steppedDisk();
+    const { writer, directory, append } = writerOn(disk);
     append(1);
     writer.flush();
+    for (let i = 0; i < steps; i += 1) step();
+    writer.abandon();
     drain();
-    expect(syncs).toHaveLength(2);
-    for (const done of syncs) done(new Error('EIO: broken'));
+    expect(disk.list(directory.logDirectory)).toEqual(['tmp-log.next-1']);
+  });
+
+  test('leaves the file that was made ahead to the next start', () => {
+    const { disk, drain } = steppedDisk();
+    const { writer, directory, append } = writerOn(disk);
+    append(1);
+    writer.flush();
+    writer.prepareRoll(0.5);
     drain();
-    expect(durable).toEqual([]);
-    expect(failures).toHaveLength(1);
+    writer.abandon();
+    drain();
+    expect(disk.list(directory.logDirectory)).toEqual(['log.1', 'tmp-log.next-2']);
   });
 });
 

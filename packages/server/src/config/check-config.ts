@@ -5,11 +5,20 @@
 
 import { nodeHashName } from '../auth/digest-provider.ts';
 import { ConfigError } from './config-error.ts';
+import { nearestName } from './nearest-name.ts';
 import { Problems } from './problems.ts';
-import type { ServerConfig } from './server-config.ts';
+import { defaultServerConfig, type ServerConfig } from './server-config.ts';
 import { allowedValues, SETTINGS, type Setting, type ValueType } from './settings.ts';
 
-/** Throws ConfigError when fields hold what they must not. */
+/** What startServer() takes beside the fields of a configuration. */
+const OTHER_OPTIONS = ['port', 'logger', 'environment'];
+/** Fields whose value is an object with fields of its own. */
+const GROUPS = ['containers', 'enforceAuth', 'connectionThrottle', 'requestThrottle'] as const;
+/** What these are in ticks where they are not given. */
+const SESSION_TIMEOUT_TICKS = { minSessionTimeoutMs: 2, maxSessionTimeoutMs: 20 } as const;
+const SESSION_TIMEOUTS = ['minSessionTimeoutMs', 'maxSessionTimeoutMs'] as const;
+
+/** Throws ConfigError when fields hold what they must not, and for fields that no server has. */
 export function checkServerConfig(config: ServerConfig): void {
   const problems = new Problems();
   const wrong = new Set<string>();
@@ -17,22 +26,42 @@ export function checkServerConfig(config: ServerConfig): void {
     wrong.add(field);
     problems.add(error);
   };
+  for (const field of unknownFields(config)) {
+    const similar = nearestName(field, [...KNOWN_FIELDS, ...GROUPS, ...OTHER_OPTIONS]);
+    const hint = similar === undefined ? '' : `; did you mean ${similar}?`;
+    add(field, new ConfigError(`${field} is no option of a server${hint}`, { key: field }));
+  }
+  for (const field of GROUPS) {
+    if (isObject(config[field])) continue;
+    const value = JSON.stringify(config[field]);
+    const message = `${field}: ${value} is not allowed: an object`;
+    add(field, new ConfigError(message, { key: field, value, allowed: 'an object' }));
+  }
+  // Of a wrong tickTimeMs those need not be told that only follow from it.
+  const isTickWrong = !isAllowed(TICK_TIME, config.tickTimeMs);
+  const following = SESSION_TIMEOUTS.filter((field) => {
+    const ticks = Number(config.tickTimeMs) * SESSION_TIMEOUT_TICKS[field];
+    return isTickWrong && Object.is(config[field], ticks);
+  });
   for (const setting of SETTINGS) {
     if (setting.field === undefined) continue;
+    if (following.some((field) => field === setting.field)) continue;
     const value = fieldOf(config, setting.field);
     if (value !== undefined && !isAllowed(setting, value)) {
       add(setting.field, notAllowed(setting, value));
     }
   }
-  for (const field of ['minSessionTimeoutMs', 'maxSessionTimeoutMs'] as const) {
+  for (const field of SESSION_TIMEOUTS) {
     // In a file -1 stands for the default; here the default is what is left out.
-    if (wrong.has(field) || config[field] >= 0) continue;
+    if (following.includes(field) || wrong.has(field) || config[field] >= 0) continue;
     const value = `${config[field]}`;
     const message = `${field}: ${value} is not allowed: 0 or more`;
     add(field, new ConfigError(message, { key: field, value, allowed: '0 or more' }));
   }
   const { minSessionTimeoutMs, maxSessionTimeoutMs } = config;
-  const areTimeouts = !wrong.has('minSessionTimeoutMs') && !wrong.has('maxSessionTimeoutMs');
+  const areTimeouts = !SESSION_TIMEOUTS.some(
+    (field) => following.includes(field) || wrong.has(field),
+  );
   if (areTimeouts && minSessionTimeoutMs > maxSessionTimeoutMs) {
     problems.add(
       new ConfigError(
@@ -52,10 +81,29 @@ export function checkServerConfig(config: ServerConfig): void {
   problems.throwIfAny();
 }
 
+const TICK_TIME = SETTINGS.find(({ field }) => field === 'tickTimeMs') as Setting;
+const KNOWN_FIELDS = fieldNames(defaultServerConfig());
+
+function unknownFields(config: ServerConfig): string[] {
+  return fieldNames(config).filter((field) => !KNOWN_FIELDS.includes(field));
+}
+
+/** `tickTimeMs`, `containers.maxPerMinute`: as the settings name them. */
+function fieldNames(config: ServerConfig): string[] {
+  return Object.entries(config).flatMap(([field, value]) => {
+    if (!GROUPS.some((group) => group === field)) return field;
+    return isObject(value) ? Object.keys(value).map((name) => `${field}.${name}`) : [];
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function fieldOf(config: ServerConfig, field: string): unknown {
   const [group, name] = field.split('.') as [keyof ServerConfig, string | undefined];
   const value: unknown = config[group];
-  return name === undefined ? value : (value as Record<string, unknown>)[name];
+  return name === undefined ? value : (value as Record<string, unknown> | null)?.[name];
 }
 
 function isAllowed({ type, field }: Setting, value: unknown): boolean {

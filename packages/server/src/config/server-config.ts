@@ -274,37 +274,51 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
 
     ...withoutUndefined(plain),
 
-    containers: {
-      checkIntervalMs: 60_000,
-      maxPerMinute: 10_000,
-      maxNeverUsedIntervalMs: 0,
-      ...withoutUndefined(containers),
-    },
-    enforceAuth: { enabled: false, schemes: [], ...withoutUndefined(enforceAuth) },
-    connectionThrottle: {
-      tokens: 0,
-      fillTimeMs: 1,
-      fillCount: 1,
-      freezeTimeMs: -1,
-      dropIncrease: 0.02,
-      dropDecrease: 0.002,
-      decreaseRatio: 0,
-      weightEnabled: false,
-      globalSessionWeight: 3,
-      renewSessionWeight: 2,
-      localSessionWeight: 1,
-      ...withoutUndefined(connectionThrottle),
-    },
-    requestThrottle: {
-      maxRequests: 0,
-      stallTimeMs: 100,
-      dropStale: true,
-      staleLatencyCheck: false,
-      staleConnectionCheck: true,
-      ...withoutUndefined(requestThrottle),
-    },
+    containers: group(
+      { checkIntervalMs: 60_000, maxPerMinute: 10_000, maxNeverUsedIntervalMs: 0 },
+      containers,
+    ),
+    enforceAuth: group({ enabled: false, schemes: [] }, enforceAuth),
+    connectionThrottle: group(
+      {
+        tokens: 0,
+        fillTimeMs: 1,
+        fillCount: 1,
+        freezeTimeMs: -1,
+        dropIncrease: 0.02,
+        dropDecrease: 0.002,
+        decreaseRatio: 0,
+        weightEnabled: false,
+        globalSessionWeight: 3,
+        renewSessionWeight: 2,
+        localSessionWeight: 1,
+      },
+      connectionThrottle,
+    ),
+    requestThrottle: group(
+      {
+        maxRequests: 0,
+        stallTimeMs: 100,
+        dropStale: true,
+        staleLatencyCheck: false,
+        staleConnectionCheck: true,
+      },
+      requestThrottle,
+    ),
   };
   return deepFreeze(config);
+}
+
+/** How often a server looks at what time brings. */
+export function halfTickMs({ tickTimeMs }: ServerConfig): number {
+  return Math.max(50, Math.floor(tickTimeMs / 2));
+}
+
+/** What is no object stays what it is: checkServerConfig() refuses it. */
+function group<T extends object>(defaults: T, given: Partial<T> | undefined): T {
+  if (given === undefined) return defaults;
+  if (typeof given !== 'object' || given === null) return given;
+  return { ...defaults, ...withoutUndefined(given) };
 }
 
 // A field given as undefined is a field left out: callers pass options of their own through.

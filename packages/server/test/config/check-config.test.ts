@@ -53,6 +53,16 @@ test.each<[object, string]>([
   [{ minSessionTimeoutMs: -1 }, 'minSessionTimeoutMs: -1 is not allowed: 0 or more'],
   [{ maxSessionTimeoutMs: -1 }, 'maxSessionTimeoutMs: -1 is not allowed: 0 or more'],
   [{ digestAlg: 'ROT13' }, 'digestAlg: "ROT13" is no hash'],
+  [{ prot: 0 }, 'prot is no option of a server; did you mean port?'],
+  [{ dataDirr: '/x' }, 'dataDirr is no option of a server; did you mean dataDir?'],
+  [{ wings: 2 }, 'wings is no option of a server'],
+  [{ container: {} }, 'container is no option of a server; did you mean containers?'],
+  [{ enforceAuth: true }, 'enforceAuth: true is not allowed: an object'],
+  [{ containers: null }, 'containers: null is not allowed: an object'],
+  [
+    { containers: { maxPerMinutes: 1 } },
+    'containers.maxPerMinutes is no option of a server; did you mean containers.maxPerMinute?',
+  ],
 ])('%j is not', (overrides, message) => {
   const check = () => checkServerConfig(defaultServerConfig(overrides as ServerConfigOverrides));
   expect(check).toThrow(ConfigError);
@@ -89,3 +99,24 @@ test('all that is wrong is told at once, and nothing that only follows from it',
     'digestAlg',
   ]);
 });
+
+test('session timeouts that were given are told of beside a wrong tickTimeMs', () => {
+  const overrides = { tickTimeMs: 0, minSessionTimeoutMs: 5, maxSessionTimeoutMs: 4 };
+  const check = () => checkServerConfig(defaultServerConfig(overrides));
+  expect(check).toThrow('tickTimeMs: 0 is not allowed');
+  expect(check).toThrow('minSessionTimeoutMs 5 must not be larger than maxSessionTimeoutMs 4');
+});
+
+test.each([0, '2000', Number.NaN])(
+  'of a wrong tickTimeMs, %j, nothing else is said',
+  (tickTimeMs) => {
+    const overrides = { tickTimeMs } as ServerConfigOverrides;
+    let problems: readonly ConfigError[] = [];
+    try {
+      checkServerConfig(defaultServerConfig(overrides));
+    } catch (error) {
+      problems = (error as ConfigError).problems;
+    }
+    expect(problems.map(({ key }) => key)).toEqual(['tickTimeMs']);
+  },
+);

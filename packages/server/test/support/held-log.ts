@@ -52,6 +52,10 @@ export class HeldLog implements TxnLog {
 
   prepareRoll(): void {}
 
+  abandon(): void {
+    this.isHeld = true;
+  }
+
   roll(): void {
     this.rolls++;
     this.txnsSinceRoll = 0;

@@ -1,21 +1,17 @@
 // Captures what Apache 3.9.5 really says and writes, for the codec tests of @zebu/protocol:
 //
-//   node src/differential/capture-golden.ts          writes packages/protocol/test/golden/*.json
+//   node src/golden/capture.ts          writes packages/protocol/test/golden/*.json
 //
 // The server is an ensemble of one, so that zxids have an epoch and reconfig works. The values beside the
-// bytes come from the script, for requests, and from the codec of this folder, for replies: never from the
+// bytes come from the script, for requests, and from the codec of the differential test, for replies: never from the
 // codec under test. Run it again only to add cases: ids and times change with every capture.
 
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectSocket, type Socket } from 'node:net';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startApache } from '../apache.ts';
-import { freePort, type ServerProcess } from '../server-process.ts';
-import { apacheClassPath, repositoryRoot } from '../tools.ts';
-import { digestId, SUPER_USER } from './profile.ts';
+import { digestId, SUPER_USER } from '../differential/profile.ts';
 import {
   type AclEntry,
   anything,
@@ -32,24 +28,16 @@ import {
   setAcl,
   setData,
   setWatches,
-} from './requests.ts';
-import { encodeRequest } from './script.ts';
-import { frame, OP, WireReader, WireWriter } from './wire.ts';
+} from '../differential/requests.ts';
+import { OP } from '../differential/wire.ts';
+import { freePort, type ServerProcess } from '../server-process.ts';
+import { repositoryRoot } from '../tools.ts';
+import { type ConnectOptions, connectPayload, type Exchange, GoldenClient } from './client.ts';
+import { snapshot, txnLogs } from './disk.ts';
+import { javaUtf8 } from './java-utf8.ts';
+import type { Value } from './values.ts';
 
 const target = join(repositoryRoot, 'packages', 'protocol', 'test', 'golden');
-
-/** In the files a bigint is {"$bigint": "1"} and bytes are {"$hex": "00"}. */
-type Value = unknown;
-
-interface Exchange {
-  name: string;
-  op: number;
-  /** Frames, length prefix included, in hex. */
-  request: string;
-  requestValue: Value;
-  reply: string;
-  replyValue: Value;
-}
 
 async function main(): Promise<void> {
   mkdirSync(target, { recursive: true });
@@ -95,7 +83,7 @@ function save(name: string, value: Value): void {
   const text = JSON.stringify(
     {
       server: 'Apache ZooKeeper 3.9.5',
-      by: 'packages/conformance/src/differential/capture-golden.ts',
+      by: 'packages/conformance/src/golden/capture.ts',
       ...(value as object),
     },
     (_, one: unknown) => {
@@ -106,10 +94,6 @@ function save(name: string, value: Value): void {
   );
   writeFileSync(join(target, `${name}.json`), `${text}\n`);
   console.log(`${name}.json: ${text.length} characters`);
-}
-
-function hex(bytes: Uint8Array | null): Value {
-  return bytes === null ? null : { $hex: Buffer.from(bytes).toString('hex') };
 }
 
 async function captureWire(server: ServerProcess): Promise<void> {
@@ -541,417 +525,5 @@ async function captureConnects(server: ServerProcess): Promise<Value[]> {
   again.close();
   return connects;
 }
-
-interface ConnectOptions {
-  timeoutMs: number;
-  sessionId?: bigint;
-  password?: Buffer | null;
-  readOnly?: boolean;
-}
-
-function connectPayload(options: ConnectOptions): { payload: Buffer; value: Value } {
-  const { timeoutMs, sessionId = 0n, password = Buffer.alloc(16), readOnly } = options;
-  const writer = new WireWriter().int(0).long(0n).int(timeoutMs).long(sessionId).buffer(password);
-  if (readOnly !== undefined) writer.byte(readOnly ? 1 : 0);
-  return {
-    payload: writer.done(),
-    value: {
-      protocolVersion: 0,
-      lastZxidSeen: 0n,
-      timeoutMs,
-      sessionId,
-      password: hex(password),
-      ...(readOnly === undefined ? {} : { readOnly }),
-    },
-  };
-}
-
-/** One connection whose frames are kept. */
-class GoldenClient {
-  readonly events: Value[] = [];
-  sessionId = 0n;
-  password: Buffer = Buffer.alloc(16);
-  private readonly socket: Socket;
-  private readonly frames: Buffer[] = [];
-  private tail: Buffer = Buffer.alloc(0);
-  private wake: (() => void) | undefined;
-  private xid = 0;
-
-  constructor(port: number) {
-    this.socket = connectSocket({ host: '127.0.0.1', port, noDelay: true });
-    this.socket.on('error', () => {});
-    this.socket.on('data', (chunk) => {
-      this.tail = Buffer.concat([this.tail, chunk]);
-      while (this.tail.length >= 4 && this.tail.length >= 4 + this.tail.readInt32BE(0)) {
-        const end = 4 + this.tail.readInt32BE(0);
-        this.frames.push(Buffer.from(this.tail.subarray(0, end)));
-        this.tail = this.tail.subarray(end);
-      }
-      this.wake?.();
-    });
-  }
-
-  async open(
-    { payload, value }: { payload: Buffer; value: Value },
-    name = 'a long timeout',
-  ): Promise<Value> {
-    this.socket.write(frame(payload));
-    const reply = await this.frame();
-    const reader = new WireReader(reply, 4);
-    const protocolVersion = reader.int();
-    const timeoutMs = reader.int();
-    this.sessionId = reader.long();
-    this.password = Buffer.from(reader.buffer() ?? '');
-    const readOnly = reader.remaining > 0 ? { readOnly: reader.byte() !== 0 } : {};
-    return {
-      name,
-      request: frame(payload).toString('hex'),
-      requestValue: value,
-      reply: reply.toString('hex'),
-      replyValue: {
-        protocolVersion,
-        timeoutMs,
-        sessionId: this.sessionId,
-        password: hex(this.password),
-        ...readOnly,
-      },
-    };
-  }
-
-  async ask(name: string, draft: Draft, requestValue: Value, xid = ++this.xid): Promise<Exchange> {
-    const request = frame(encodeRequest({ ...draft, xid }, BigInt));
-    this.socket.write(request);
-    for (;;) {
-      const reply = await this.frame();
-      const reader = new WireReader(reply, 4);
-      const header = { xid: reader.int(), zxid: Number(reader.long()), error: reader.int() };
-      if (header.xid === -1) {
-        const event = { type: reader.int(), state: reader.int(), path: reader.string() };
-        this.events.push({
-          name: `before the reply to: ${name}`,
-          frame: reply.toString('hex'),
-          header,
-          event,
-        });
-        continue;
-      }
-      const body = header.error === 0 ? replyBody(draft.op, reader) : {};
-      return {
-        name,
-        op: draft.op,
-        request: request.toString('hex'),
-        requestValue: { header: { xid, type: draft.op }, body: requestValue },
-        reply: reply.toString('hex'),
-        replyValue: { header, body },
-      };
-    }
-  }
-
-  close(): void {
-    this.socket.destroy();
-  }
-
-  private async frame(): Promise<Buffer> {
-    while (this.frames.length === 0) {
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-    }
-    return this.frames.shift() as Buffer;
-  }
-}
-
-function replyBody(op: number, reader: WireReader): Value {
-  switch (op) {
-    case OP.create:
-    case OP.sync:
-      return { path: reader.string() };
-    case OP.create2:
-    case OP.createContainer:
-    case OP.createTTL:
-      return { path: reader.string(), stat: stat(reader) };
-    case OP.exists:
-    case OP.setData:
-    case OP.setACL:
-      return { stat: stat(reader) };
-    case OP.getData:
-    case OP.reconfig:
-      return { data: hex(reader.buffer()), stat: stat(reader) };
-    case OP.getACL:
-      return { acl: acls(reader), stat: stat(reader) };
-    case OP.getChildren:
-      return { children: strings(reader) };
-    case OP.getChildren2:
-      return { children: strings(reader), stat: stat(reader) };
-    case OP.getEphemerals:
-      return { ephemerals: strings(reader) };
-    case OP.getAllChildrenNumber:
-      return { total: reader.int() };
-    case OP.addWatch:
-      return { error: reader.int() };
-    case OP.whoAmI: {
-      const infos: Value[] = [];
-      for (let count = reader.int(); count > 0; count--) {
-        infos.push({ authScheme: reader.string(), user: reader.string() });
-      }
-      return { infos };
-    }
-    case OP.sasl:
-      return { token: hex(reader.buffer()) };
-    case OP.multi:
-    case OP.multiRead:
-      return { results: multiResults(reader) };
-    default:
-      return {};
-  }
-}
-
-function multiResults(reader: WireReader): Value[] {
-  const results: Value[] = [];
-  for (;;) {
-    const type = reader.int();
-    const done = reader.byte();
-    reader.int();
-    if (done !== 0) return results;
-    const body =
-      type === -1
-        ? { error: reader.int() }
-        : type === OP.delete || type === OP.check
-          ? {}
-          : replyBody(type, reader);
-    results.push({ type, ...(body as object) });
-  }
-}
-
-function stat(reader: WireReader): Value {
-  return {
-    czxid: Number(reader.long()),
-    mzxid: Number(reader.long()),
-    ctime: Number(reader.long()),
-    mtime: Number(reader.long()),
-    version: reader.int(),
-    cversion: reader.int(),
-    aversion: reader.int(),
-    ephemeralOwner: reader.long(),
-    dataLength: reader.int(),
-    numChildren: reader.int(),
-    pzxid: Number(reader.long()),
-  };
-}
-
-function strings(reader: WireReader): Value[] {
-  const values: Value[] = [];
-  for (let count = reader.int(); count > 0; count--) values.push(reader.string());
-  return values;
-}
-
-function acls(reader: WireReader): Value[] {
-  const entries: Value[] = [];
-  for (let count = reader.int(); count > 0; count--) {
-    entries.push({ perms: reader.int(), scheme: reader.string(), id: reader.string() });
-  }
-  return entries;
-}
-
-/** Header and records of all logs. A record is checksum, length, entry and end mark. */
-function txnLogs(dataDir: string): Value {
-  const folder = join(dataDir, 'version-2');
-  const records: Value[] = [];
-  let header = '';
-  for (const name of readdirSync(folder)
-    .filter((one) => one.startsWith('log.'))
-    .sort()) {
-    const bytes = readFileSync(join(folder, name));
-    header = bytes.toString('hex', 0, 16);
-    for (let at = 16; at + 12 < bytes.length; ) {
-      const length = bytes.readInt32BE(at + 8);
-      if (length <= 0) break;
-      const end = at + 12 + length + 1;
-      const entry = bytes.subarray(at + 12, end - 1);
-      records.push({
-        type: entry.readInt32BE(28),
-        record: bytes.toString('hex', at, end),
-        value: txnValue(entry),
-      });
-      at = end;
-    }
-  }
-  return { header, records };
-}
-
-function txnValue(entry: Buffer): Value {
-  const reader = new WireReader(entry);
-  const header = {
-    clientId: reader.long(),
-    cxid: reader.int(),
-    zxid: Number(reader.long()),
-    time: Number(reader.long()),
-    type: reader.int(),
-  };
-  const body = txnBody(header.type, reader);
-  const digest =
-    reader.remaining >= 12 ? { digest: { version: reader.int(), treeDigest: reader.long() } } : {};
-  return { header, body, ...digest };
-}
-
-function txnBody(type: number, reader: WireReader): Value {
-  switch (type) {
-    case 1:
-    case 15:
-      return {
-        type,
-        path: reader.string(),
-        data: hex(reader.buffer()),
-        acl: acls(reader),
-        ephemeral: reader.byte() !== 0,
-        parentCVersion: reader.int(),
-      };
-    case 19:
-      return {
-        type,
-        path: reader.string(),
-        data: hex(reader.buffer()),
-        acl: acls(reader),
-        parentCVersion: reader.int(),
-      };
-    case 21:
-      return {
-        type,
-        path: reader.string(),
-        data: hex(reader.buffer()),
-        acl: acls(reader),
-        parentCVersion: reader.int(),
-        ttlMs: Number(reader.long()),
-      };
-    case 2:
-    case 20:
-      return { type, path: reader.string() };
-    case 5:
-    case 16:
-      return { type, path: reader.string(), data: hex(reader.buffer()), version: reader.int() };
-    case 7:
-      return { type, path: reader.string(), acl: acls(reader), version: reader.int() };
-    case 13:
-      return { type, path: reader.string(), version: reader.int() };
-    case 14: {
-      const txns: Value[] = [];
-      for (let count = reader.int(); count > 0; count--) {
-        const subtype = reader.int();
-        txns.push(txnBody(subtype, new WireReader(reader.buffer() ?? Buffer.alloc(0))));
-      }
-      return { type, txns };
-    }
-    case -10:
-      return { type, timeoutMs: reader.int() };
-    case -11:
-      return { type, paths: strings(reader) };
-    default:
-      return { type, error: reader.int() };
-  }
-}
-
-/** The newest snapshot, whole. */
-function snapshot(dataDir: string): Value {
-  const folder = join(dataDir, 'version-2');
-  const names = readdirSync(folder).filter((name) => name.startsWith('snapshot.'));
-  const name =
-    names
-      .sort((a, b) => Number.parseInt(a.slice(9), 16) - Number.parseInt(b.slice(9), 16))
-      .at(-1) ?? '';
-  return { name, file: readFileSync(join(folder, name)).toString('hex') };
-}
-
-/** What Apache's own jute classes make of bytes, and of UTF-16. */
-function javaUtf8(folder: string): Value {
-  const source = join(folder, 'Utf8Vectors.java');
-  writeFileSync(source, JAVA_SOURCE);
-  const jars = apacheClassPath('3.9.5');
-  run('javac', ['-cp', jars, '-d', folder, source]);
-  const lines = run('java', ['-cp', `${folder}:${jars}`, 'Utf8Vectors'])
-    .split('\n')
-    .filter((line) => /^(de|en)code /.test(line));
-  const decode: string[][] = [];
-  const encode: string[][] = [];
-  for (const line of lines) {
-    const [kind, from = '', to = ''] = line.split(' ');
-    (kind === 'decode' ? decode : encode).push([from === '-' ? '' : from, to === '-' ? '' : to]);
-  }
-  return {
-    note: 'decode: bytes to UTF-16 units by BinaryInputArchive.readString; encode: UTF-16 units to bytes by BinaryOutputArchive.writeString',
-    decode,
-    encode,
-  };
-}
-
-function run(command: string, args: string[]): string {
-  return execFileSync(command, args, { encoding: 'utf8' });
-}
-
-const JAVA_SOURCE = `
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.util.Arrays;
-import java.util.Random;
-import org.apache.jute.BinaryInputArchive;
-import org.apache.jute.BinaryOutputArchive;
-
-public class Utf8Vectors {
-  // Bytes at the edges of every class of UTF-8.
-  static final int[] EDGES = {0x00, 0x2f, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1,
-    0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xf8, 0xfc, 0xff};
-
-  public static void main(String[] args) throws IOException {
-    for (int a : EDGES) {
-      decode(a);
-      for (int b : EDGES) decode(a, b);
-    }
-    Random random = new Random(1);
-    for (int i = 0; i < 1500; i++) {
-      int[] bytes = new int[3 + random.nextInt(6)];
-      for (int j = 0; j < bytes.length; j++) bytes[j] = EDGES[random.nextInt(EDGES.length)];
-      decode(bytes);
-    }
-    // Well-formed four-byte sequences, whole, cut and followed by others.
-    decode(0xf0, 0x9f, 0x98, 0x80);
-    decode(0xf0, 0x9f, 0x98);
-    decode(0xf0, 0x9f, 0x98, 0x41);
-    decode(0xf4, 0x8f, 0xbf, 0xbf, 0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80);
-    int[] units = {0, 0x41, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xd800, 0xdbff, 0xdc00, 0xdfff, 0xe000, 0xfffd, 0xffff};
-    for (int i = 0; i < 200; i++) {
-      char[] chars = new char[random.nextInt(6)];
-      for (int j = 0; j < chars.length; j++) chars[j] = (char) units[random.nextInt(units.length)];
-      encode(new String(chars));
-    }
-  }
-
-  static void decode(int... ints) throws IOException {
-    byte[] bytes = new byte[4 + ints.length];
-    bytes[3] = (byte) ints.length;
-    for (int i = 0; i < ints.length; i++) bytes[4 + i] = (byte) ints[i];
-    String s = BinaryInputArchive.getArchive(new ByteArrayInputStream(bytes)).readString("s");
-    System.out.println("decode " + hex(Arrays.copyOfRange(bytes, 4, bytes.length)) + " " + units(s));
-  }
-
-  static void encode(String s) throws IOException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    BinaryOutputArchive.getArchive(out).writeString(s, "s");
-    byte[] bytes = out.toByteArray();
-    System.out.println("encode " + units(s) + " " + hex(Arrays.copyOfRange(bytes, 4, bytes.length)));
-  }
-
-  static String units(String s) {
-    StringBuilder text = new StringBuilder();
-    for (char c : s.toCharArray()) text.append(String.format("%04x", (int) c));
-    return text.length() == 0 ? "-" : text.toString();
-  }
-
-  static String hex(byte[] bytes) {
-    StringBuilder text = new StringBuilder();
-    for (byte b : bytes) text.append(String.format("%02x", b));
-    return text.length() == 0 ? "-" : text.toString();
-  }
-}
-`;
 
 await main();

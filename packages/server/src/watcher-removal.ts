@@ -1,0 +1,55 @@
+// The watches of clients that left, and the slots they had: taken away after the turn, a few at a time.
+// Ten thousand clients may leave at once, with a million watches between them.
+
+import type { WatchTable } from '@zebu/data-tree';
+import type { ConnectionTable } from './connection-table.ts';
+import type { Environment } from './environment.ts';
+import type { Turns } from './turns.ts';
+
+/** It stops for other work after this long. */
+const SLICE_MS = 2;
+/** Watches, and clients, dealt with between two looks at the clock. */
+const WATCHES_AT_ONCE = 1_000;
+const SLOTS_AT_ONCE = 50;
+
+export class WatcherRemoval {
+  private readonly environment: Environment;
+  private readonly turns: Turns;
+  private readonly watches: WatchTable;
+  private readonly connections: ConnectionTable;
+  private readonly slots: number[];
+
+  constructor(
+    environment: Environment,
+    turns: Turns,
+    watches: WatchTable,
+    connections: ConnectionTable,
+  ) {
+    this.environment = environment;
+    this.turns = turns;
+    this.watches = watches;
+    this.connections = connections;
+    this.slots = [];
+  }
+
+  /** Nothing more is said to the connection of this slot. The slot can be used again once its watches are gone. */
+  left(slot: number): void {
+    if (this.slots.push(slot) === 1) this.environment.scheduler.afterTurn(this.remove);
+  }
+
+  private readonly remove = (): void => {
+    const { slots } = this;
+    this.turns.look();
+    const untilMs = this.turns.share(SLICE_MS);
+    for (let steps = 1; slots.length > 0; steps++) {
+      const slot = slots[slots.length - 1] as number;
+      if (this.watches.removeWatcher(slot, WATCHES_AT_ONCE)) {
+        slots.pop();
+        this.connections.releaseSlot(slot);
+        if (steps % SLOTS_AT_ONCE !== 0) continue;
+      }
+      if (this.environment.clock.monotonicMs() > untilMs) break;
+    }
+    if (slots.length > 0) this.environment.scheduler.afterTurn(this.remove);
+  };
+}
