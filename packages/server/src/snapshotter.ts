@@ -15,7 +15,7 @@ import type { Environment } from './environment.ts';
 
 /** Bytes walked between two looks at the clock, and how long a turn may take. */
 const SLICE_BYTES = 64 * 1024;
-const SLICE_MS = 1.5;
+const SLICE_MS = 0.5;
 
 export interface SnapshotterOptions {
   readonly environment: Environment;
