@@ -52,6 +52,7 @@ export function standardOutput(onLost: (lines: number) => void): LogOutput {
 }
 
 const NOTHING = new Uint8Array(0);
+const LINE_FEED = 0x0a;
 
 export class LogOutput {
   readonly #options: LogOutputOptions;
@@ -65,6 +66,10 @@ export class LogOutput {
   /** A thread writes `#rest`. */
   #isWriting = false;
   #whenSettled: (() => void)[] = [];
+  /** What was written last ends a line. */
+  #endsLine = true;
+  /** Lines that the file did not take, to be told of once it takes some again. */
+  #notTaken = 0;
 
   constructor(options: LogOutputOptions) {
     this.#options = options;
@@ -126,8 +131,18 @@ export class LogOutput {
       // After a flush nobody waits for it.
       if (this.#rest !== bytes) return;
       this.#isWriting = false;
-      // A file that cannot be written, of a full disk, loses lines; the server stays.
-      this.#rest = error === null ? bytes.subarray(written) : NOTHING;
+      if (error === null) {
+        this.#rest = bytes.subarray(written);
+        this.#endsLine = bytes[written - 1] === LINE_FEED;
+        this.#lost += this.#notTaken;
+        this.#notTaken = 0;
+      } else {
+        // A file that cannot be written, of a full disk, loses lines; the server stays.
+        this.#rest = NOTHING;
+        this.#notTaken += bytes
+          .subarray(1)
+          .reduce((lines, byte) => lines + (byte === LINE_FEED ? 1 : 0), 0);
+      }
       this.#startWriting();
     });
   }
@@ -154,7 +169,9 @@ export class LogOutput {
       this.#lost = 0;
       this.#options.onLost(lost);
     }
-    this.#rest = Buffer.from(this.#lines.join(''));
+    const text = this.#lines.join('');
+    // Behind a line that was cut off, the next one begins a line of its own.
+    this.#rest = Buffer.from(text === '' || this.#endsLine ? text : `\n${text}`);
     this.#lines = [];
     this.#heldBytes = 0;
     return this.#rest.length > 0;

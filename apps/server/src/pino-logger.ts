@@ -65,7 +65,7 @@ function commandLog(log: pino.Logger, output: LogOutput): CommandLog {
 }
 
 function sayLost(log: pino.Logger, lines: number): void {
-  log.warn({ lines }, 'Lines of the log were lost: its reader stood still');
+  log.warn({ lines }, 'Lines of the log were lost: its reader stood still, or its disk was full');
 }
 
 const OWN_FIELDS = ['level', 'time', 'pid', 'hostname'];

@@ -202,14 +202,26 @@ test('a flush gives the thread its time, then writes what is behind, nothing twi
   expect(file.isAsked).toBe(false);
 });
 
-test('lines that a full disk does not take are lost, and those behind them are not', () => {
+test('lines that a full disk does not take are lost and told of later; the next one is whole', () => {
   const file = new SlowFile();
-  file.failure = new Error('ENOSPC');
-  file.output.write('a\n');
+  file.atOnce = 3;
+  file.output.write('first\n');
   vi.runAllTimers();
-  file.output.write('b\n');
   file.go();
+  expect(file.taken).toBe('fir');
+  file.failure = new Error('ENOSPC');
+  file.go();
+  file.output.write('second\n');
+  vi.runAllTimers();
+  file.go();
+  expect([file.taken, file.isAsked]).toEqual(['fir', false]);
   file.failure = null;
-  file.go();
-  expect(file.taken).toBe('b\n');
+  file.atOnce = Number.POSITIVE_INFINITY;
+  file.output.write('third\n');
+  vi.runAllTimers();
+  while (file.isAsked) {
+    file.go();
+    vi.runAllTimers();
+  }
+  expect(file.taken).toBe('fir\nthird\nlost 2\n');
 });

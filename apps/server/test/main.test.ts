@@ -13,7 +13,9 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readSync,
+  renameSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -411,3 +413,39 @@ test('a line for readers holds its fields behind the message', () => {
   expect(prettyLine(line, 'msg')).toBe('Serving port=2181 dataDir="/a b" zxid=0x0 nothing=""');
   expect(prettyLine({ msg: 'Stopping' }, 'msg')).toBe('Stopping');
 });
+
+test.runIf(process.platform === 'linux')(
+  'a data directory that is moved away takes all that its server says along, the next one nothing',
+  async () => {
+    // Looks after its directory every half tick: not in this test.
+    const args = ['--tick-time=600000', '--snap-count=20'];
+    const data = join(folder, 'data');
+    const moved = join(folder, 'moved');
+    const first = server(...args, '--data-dir', data);
+    const zk = await connectClient(`127.0.0.1:${await first.port()}`);
+    const created: string[] = [];
+    const create = async (count: number) => {
+      for (let i = 0; i < count; i++)
+        created.push((await zk.create('/n-', '', { sequential: true })).path);
+    };
+    await create(50);
+    renameSync(data, moved);
+    const second = server(...args, '--data-dir', data);
+    const other = await connectClient(`127.0.0.1:${await second.port()}`);
+    await other.create('/other', '');
+    const before = readdirSync(join(data, 'version-2'));
+    await create(200);
+    expect(readdirSync(join(data, 'version-2'))).toEqual(before);
+    await Promise.all([zk.close(), other.close()]);
+    expect(await first.stop('SIGKILL')).toBe(null);
+    expect(await second.stop('SIGTERM')).toBe(0);
+
+    const third = server(...args, '--data-dir', moved);
+    const again = await connectClient(`127.0.0.1:${await third.port()}`);
+    const { names } = await again.children('/');
+    expect(names).toEqual(expect.arrayContaining(created.map((path) => path.slice(1))));
+    expect(names).not.toContain('other');
+    await again.close();
+    expect(await third.stop('SIGTERM')).toBe(0);
+  },
+);

@@ -74,7 +74,8 @@ export class SnapshotSchedule {
     if (rolledAtZxid === undefined || zxid < rolledAtZxid) return;
     if (zxid === rolledAtZxid && zxid < this.appendedZxid) return;
     this.rolledAtZxid = undefined;
-    if (!this.snapshotter.start() && this.snapshotter.isBusy) {
+    const { snapshotter } = this;
+    if (!snapshotter.start() && snapshotter.isBusy && !snapshotter.isStopped) {
       this.environment.logger.warn('Too busy to snapshot: the one before is still being written');
     }
   }

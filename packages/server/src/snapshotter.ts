@@ -44,6 +44,10 @@ export class Snapshotter {
     return this.busy;
   }
 
+  get isStopped(): boolean {
+    return this.stopped;
+  }
+
   /**
    * No further snapshot begins; one under way is given up at its next slice. Resolves when nothing is
    * written any more.

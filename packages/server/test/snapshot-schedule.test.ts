@@ -143,10 +143,10 @@ test('only a snapshot that is still being written is worth a warning', () => {
   const { schedule, snapshotter, warnings, append } = scheduleWith({ snapCount: 20 });
   snapshotter.isStopped = true;
   append(1, 11);
+  snapshotter.isBusy = true;
   schedule.durable(11);
   expect(warnings).toEqual([]);
   snapshotter.isStopped = false;
-  snapshotter.isBusy = true;
   append(12, 22);
   schedule.durable(22);
   expect(warnings).toEqual(['Too busy to snapshot: the one before is still being written']);

@@ -13,23 +13,29 @@ import {
   type ReadableFile,
   type WritableFile,
 } from './disk.ts';
+import { HeldDirectories } from './held-directories.ts';
 
 const { O_CREAT, O_TRUNC, O_WRONLY } = fs.constants;
 /** Absent on Windows: there a durable write is a write and an fdatasync. */
 const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
 
-/** Owns no state but its claims: any number of these may serve the same directory. */
+/**
+ * Owns no state but its claims: any number of these may serve the same directory. What is done in a
+ * claimed directory reaches that one even when it was moved away (held-directories.ts).
+ */
 export class NodeDisk implements Disk {
+  readonly #held = new HeldDirectories();
+
   list(directory: string): string[] {
-    return fs.readdirSync(directory).sort();
+    return this.#held.in(directory, (real) => fs.readdirSync(real).sort());
   }
 
   exists(path: string): boolean {
-    return fs.existsSync(path);
+    return fs.existsSync(this.#held.real(path));
   }
 
   size(path: string): number {
-    return fs.statSync(path).size;
+    return this.#held.in(path, (real) => fs.statSync(real).size);
   }
 
   isWritable(directory: string): boolean {
@@ -52,65 +58,87 @@ export class NodeDisk implements Disk {
   }
 
   claim(directory: string, done: Claimed): void {
-    claimDirectory(directory, done);
+    claimDirectory(directory, (error, claim) => {
+      if (claim === undefined) {
+        done(error);
+        return;
+      }
+      let letGo: () => void;
+      try {
+        letGo = this.#held.hold(directory);
+      } catch (failure) {
+        claim.release(() => done(failure as DiskError));
+        return;
+      }
+      const release = (released?: Done): void => {
+        letGo();
+        claim.release(released);
+      };
+      done(undefined, { release });
+    });
   }
 
   identity(directory: string): string | undefined {
+    // By its name: whether that leads elsewhere now is the question.
     const stats = fs.statSync(directory, { bigint: true, throwIfNoEntry: false });
     return stats && `${stats.dev}-${stats.ino}`;
   }
 
   readFile(path: string): Buffer {
-    return fs.readFileSync(path);
+    return this.#held.in(path, (real) => fs.readFileSync(real));
   }
 
   writeFile(path: string, bytes: Uint8Array): void {
-    fs.writeFileSync(path, bytes, { flush: true });
+    this.#held.in(path, (real) => fs.writeFileSync(real, bytes, { flush: true }));
   }
 
   rename(from: string, to: string): void {
-    fs.renameSync(from, to);
+    this.#held.in(from, (real) => fs.renameSync(real, this.#held.real(to)));
   }
 
   unlink(path: string): void {
-    fs.unlinkSync(path);
+    this.#held.in(path, (real) => fs.unlinkSync(real));
   }
 
   truncate(path: string, size: number): void {
-    const fd = fs.openSync(path, 'r+');
-    try {
+    this.#withOpen(path, 'r+', (fd) => {
       fs.ftruncateSync(fd, size);
       fs.fsyncSync(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
+    });
   }
 
   syncFile(path: string): void {
-    const fd = fs.openSync(path, 'r+');
-    try {
-      fs.fsyncSync(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
+    this.#withOpen(path, 'r+', (fd) => fs.fsyncSync(fd));
   }
 
   syncDirectory(path: string): void {
     if (process.platform === 'win32') return; // A directory cannot be opened there.
-    const fd = fs.openSync(path, 'r');
+    this.#withOpen(path, 'r', (fd) => fs.fsyncSync(fd));
+  }
+
+  #withOpen(path: string, flags: string, use: (fd: number) => void): void {
+    const fd = this.#held.in(path, (real) => fs.openSync(real, flags));
     try {
-      fs.fsyncSync(fd);
+      use(fd);
     } finally {
       fs.closeSync(fd);
     }
   }
 
   renameAsync(from: string, to: string, done: Done): void {
-    fs.rename(from, to, (error) => finish(done, error));
+    const ended = [this.#held.use(from), this.#held.use(to)];
+    fs.rename(this.#held.real(from), this.#held.real(to), (error) => {
+      for (const end of ended) end();
+      finish(done, this.#held.named(error, from));
+    });
   }
 
   unlinkAsync(path: string, done: Done): void {
-    fs.unlink(path, (error) => finish(done, error));
+    const ended = this.#held.use(path);
+    fs.unlink(this.#held.real(path), (error) => {
+      ended();
+      finish(done, this.#held.named(error, path));
+    });
   }
 
   syncDirectoryAsync(path: string, done: Done): void {
@@ -121,7 +149,7 @@ export class NodeDisk implements Disk {
     // Opened at once: that takes microseconds, another trip to the thread pool a turn of a busy loop.
     let fd: number;
     try {
-      fd = fs.openSync(path, 'r');
+      fd = this.#held.in(path, (real) => fs.openSync(real, 'r'));
     } catch (error) {
       setImmediate(done, error as DiskError);
       return;
@@ -134,11 +162,11 @@ export class NodeDisk implements Disk {
   }
 
   openRead(path: string): ReadableFile {
-    return new NodeReadableFile(path);
+    return this.#held.in(path, (real) => new NodeReadableFile(real));
   }
 
   openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
-    return new NodeWritableFile(path, options);
+    return new NodeWritableFile(path, this.#held, options);
   }
 }
 
@@ -195,6 +223,9 @@ interface Operation {
 /** One operation is with the thread pool at a time; the others wait in `#queue`. Allocates per call, not per byte. */
 class NodeWritableFile implements WritableFile {
   readonly path: string;
+  readonly #held: HeldDirectories;
+  readonly #realPath: string;
+  readonly #opened: () => void;
   readonly #flags: number;
   /** True when each write is durable by itself. */
   readonly #writesThrough: boolean;
@@ -205,8 +236,11 @@ class NodeWritableFile implements WritableFile {
   #written = 0;
   #failure: DiskError | undefined;
 
-  constructor(path: string, options: OpenWriteOptions) {
+  constructor(path: string, held: HeldDirectories, options: OpenWriteOptions) {
     this.path = path;
+    this.#held = held;
+    this.#realPath = held.real(path);
+    this.#opened = held.use(path);
     this.#writesThrough = options.writeThrough === true && O_DSYNC !== 0;
     this.#flags =
       O_WRONLY |
@@ -264,7 +298,7 @@ class NodeWritableFile implements WritableFile {
     }
     switch (operation.kind) {
       case OPEN:
-        fs.open(this.path, this.#flags, 0o644, this.#onOpen);
+        fs.open(this.#realPath, this.#flags, 0o644, this.#onOpen);
         break;
       case WRITE:
       case WRITE_DURABLE:
@@ -292,8 +326,9 @@ class NodeWritableFile implements WritableFile {
   }
 
   readonly #onOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
+    this.#opened();
     if (error === null) this.#fd = fd;
-    this.#onEnd(error);
+    this.#onEnd(this.#held.named(error, this.path));
   };
 
   readonly #onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
