@@ -43,9 +43,7 @@ export function standardOutput(onLost: (lines: number) => void): LogOutput {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   return new LogOutput({
     write: (bytes) => writeSync(fd, bytes),
-    ...(fstatSync(fd).isFile()
-      ? { writeLater: (bytes, done) => write(fd, bytes, (error, written) => done(error, written)) }
-      : {}),
+    ...(fstatSync(fd).isFile() ? { writeLater: (bytes, done) => write(fd, bytes, done) } : {}),
     sleep: (ms) => Atomics.wait(sleeper, 0, 0, ms),
     onLost,
   });

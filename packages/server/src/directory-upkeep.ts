@@ -48,8 +48,8 @@ export class DirectoryUpkeep {
 
   private checkIdentity(): void {
     if (this.identity() === this.identityAtFirst) return;
-    // What is written to a file without a name is gone with this process; the next one would go into
-    // another server's directory.
+    // What is written to a directory that was removed is gone with this process. Where one that was moved away
+    // is not held open (the disk's claim), the next file would go into another server's directory.
     const { logDirectory } = this.directory;
     this.onGone(new Error(`Data directory ${logDirectory} was removed or replaced`));
   }

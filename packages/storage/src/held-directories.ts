@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { DiskError } from './disk.ts';
+import { type DiskError, ignore } from './disk.ts';
 
 // Directories that are held open, so that what is done in them does not go astray when one is moved away
 // and another one gets its name: a server that had not noticed yet would put its logs and snapshots, of
@@ -17,24 +17,32 @@ interface Held {
   uses: number;
 }
 
+/** A path for a call that ends later. */
+export interface BorrowedPath {
+  readonly real: string;
+  /** To be called once, when the call has ended. Returns its error, which names the path as it was given. */
+  end<E extends DiskError | null>(error: E): E;
+}
+
 export class HeldDirectories {
   readonly #held = new Map<string, Held>();
 
   /**
-   * Holds an existing directory until the returned function is called, where this system can. Throws EBUSY
+   * Holds an existing directory until the returned function is called, once, where this system can. Throws EBUSY
    * while another one is held that had its name before.
    */
   hold(directory: string): () => void {
-    const held = this.#held.get(directory) ?? open(directory);
+    const before = this.#held.get(directory);
+    if (before !== undefined && !isSame(before.fd, directory)) throw replaced(directory);
+    const held = before ?? open(directory);
     if (held === undefined) return ignore;
-    if (!isSame(held.fd, directory)) throw replaced(directory);
     this.#held.set(directory, held);
     held.holds += 1;
-    return once(() => {
+    return () => {
       held.holds -= 1;
       if (held.holds === 0) this.#held.delete(directory);
       closeIfUnused(held);
-    });
+    };
   }
 
   /** The path that leads to what `path` meant when its directory, or it itself, was held. */
@@ -46,15 +54,18 @@ export class HeldDirectories {
     return held === undefined ? path : `${descriptorPath(held.fd)}/${basename(path)}`;
   }
 
-  /** To be called beside `real` for a call that ends later; the returned function when it has ended. */
-  use(path: string): () => void {
+  borrow(path: string): BorrowedPath {
     const held = this.#held.get(dirname(path));
-    if (held === undefined) return ignore;
+    if (held === undefined) return { real: path, end: (error) => error };
     held.uses += 1;
-    return once(() => {
-      held.uses -= 1;
-      closeIfUnused(held);
-    });
+    return {
+      real: this.real(path),
+      end: (error) => {
+        held.uses -= 1;
+        closeIfUnused(held);
+        return named(error, path);
+      },
+    };
   }
 
   /** Does `work` with the real path; what it throws names `path`. */
@@ -62,23 +73,23 @@ export class HeldDirectories {
     try {
       return work(this.real(path));
     } catch (error) {
-      throw this.named(error as DiskError, path);
+      throw named(error as DiskError, path);
     }
-  }
-
-  /** The error, with `path` where it names a descriptor. */
-  named<E extends DiskError | null>(error: E, path: string): E {
-    if (error?.path?.startsWith(DESCRIPTORS) !== true) return error;
-    error.message = error.message.replaceAll(error.path, path);
-    // The other name of a rename.
-    error.message = error.message.replaceAll(DESCRIPTOR, dirname(path));
-    error.path = path;
-    return error;
   }
 }
 
 const DESCRIPTORS = '/proc/self/fd/';
 const DESCRIPTOR = /\/proc\/self\/fd\/\d+/g;
+
+/** The error, with `path` where it names a descriptor. */
+function named<E extends DiskError | null>(error: E, path: string): E {
+  if (error?.path?.startsWith(DESCRIPTORS) !== true) return error;
+  error.message = error.message.replaceAll(error.path, path);
+  // The other name of a rename.
+  error.message = error.message.replaceAll(DESCRIPTOR, dirname(path));
+  error.path = path;
+  return error;
+}
 
 function descriptorPath(fd: number): string {
   return `${DESCRIPTORS}${fd}`;
@@ -109,14 +120,3 @@ function replaced(directory: string): DiskError {
   );
   return Object.assign(error, { code: 'EBUSY', syscall: 'claim', path: directory });
 }
-
-function once(work: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (isDone) return;
-    isDone = true;
-    work();
-  };
-}
-
-function ignore(): void {}

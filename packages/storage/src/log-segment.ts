@@ -54,8 +54,8 @@ export class LogSegment {
   /** Up to here zeros are wanted. */
   #zerosEnd = 0;
   #isZeroing = false;
-  /** How many of its two halves the first batch still waits for: its write, the sync of the name. 0 for others. */
-  #halvesLeft = 0;
+  /** What the batch still waits for: its write and, if it is the first one, the sync of the name. */
+  #stepsLeft = 0;
   /** The size of the file, with preallocation. */
   #size: number;
   /** Up to here the file was written, with records or with zeros, or is being written. */
@@ -91,10 +91,13 @@ export class LogSegment {
     this.#zeroPiece();
   }
 
+  /** Nobody has begun it: from then on batches take along what zeros they need, and tell what fails. */
+  get #isAhead(): boolean {
+    return this.#finalPath === undefined && !this.#isClosed;
+  }
+
   #zeroPiece(): void {
-    if (!this.#isMade || this.#isZeroing || this.isSpoiled || !this.#fsync) return;
-    // Once it is in use, its batches take along what zeros they need.
-    if (this.#finalPath !== undefined || this.#isClosed) return;
+    if (!this.#isMade || this.#isZeroing || !this.#isAhead || !this.#fsync) return;
     const start = this.#writtenTo;
     const length = Math.min(ZEROS_BYTES, this.#size - start);
     if (length === 0 || start + length > this.#zerosEnd) return;
@@ -120,6 +123,7 @@ export class LogSegment {
     this.#buffer = buffer;
     this.#length = length;
     this.#done = done;
+    this.#stepsLeft = 1;
     this.#writeBatch();
   }
 
@@ -156,8 +160,7 @@ export class LogSegment {
 
   readonly #afterZeros = (error?: DiskError): void => {
     this.#isZeroing = false;
-    // Of a file that is in use already, the batch behind the zeros tells the failure.
-    if (this.#finalPath === undefined && !this.#isClosed) this.#spoilOn(error);
+    if (this.#isAhead) this.#spoilOn(error);
     this.#zeroPiece();
   };
 
@@ -176,19 +179,18 @@ export class LogSegment {
 
   readonly #afterRename = (error?: DiskError): void => {
     if (this.#isClosed) return;
-    if (error !== undefined) this.#done(error, 'name a file of');
-    else {
-      if (this.#fsync) {
-        this.#halvesLeft = 2;
-        this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
-      }
-      this.#writeBatch();
+    if (error !== undefined) {
+      this.#done(error, 'name a file of');
+      return;
     }
+    this.#stepsLeft = this.#fsync ? 2 : 1;
+    if (this.#fsync) this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
+    this.#writeBatch();
   };
 
   readonly #afterDirectory = (error?: DiskError): void => {
     if (error !== undefined) this.#fail(error, 'sync the directory of');
-    else this.#finishBatch();
+    else this.#endStep();
   };
 
   #writeBatch(): void {
@@ -215,19 +217,18 @@ export class LogSegment {
     }
     this.position += this.#length;
     if (this.position > this.#size) this.#size = this.position;
-    this.#finishBatch();
+    this.#endStep();
   };
 
-  #finishBatch(): void {
-    if (this.#halvesLeft > 0) this.#halvesLeft -= 1;
-    if (this.#halvesLeft === 0) this.#done();
+  #endStep(): void {
+    this.#stepsLeft -= 1;
+    if (this.#stepsLeft === 0) this.#done();
   }
 
   #fail(error: DiskError, action: string): void {
     const done = this.#done;
-    // Of a first batch the other half may still be under way.
+    // Of a first batch the other step may still be under way.
     this.#done = ignore;
-    this.#halvesLeft = 0;
     done(error, action);
   }
 

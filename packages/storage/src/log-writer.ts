@@ -16,8 +16,9 @@ import { StorageError } from './storage-error.ts';
 //              (one copy,         (full, or a        (durable write of a whole
 //               framed in place)   roll behind it)    batch, log-segment.ts)
 //
-// One write of it is in flight at a time, and zeros for the next file beside it. What is appended meanwhile gathers in the next batch, which
-// starts the moment the write completes: it never waits for more to come.
+// One write of it is in flight at a time, and zeros for the next file beside it. What is appended
+// meanwhile gathers in the next batch, which starts the moment the write completes: it never waits for
+// more to come.
 //
 // It must never report an entry that is not on stable storage, nor anything at all after a failed
 // write or sync: what the file then holds is unknown, and a sync that is repeated may succeed

@@ -13,7 +13,7 @@ import {
   type ReadableFile,
   type WritableFile,
 } from './disk.ts';
-import { HeldDirectories } from './held-directories.ts';
+import { type BorrowedPath, HeldDirectories } from './held-directories.ts';
 
 const { O_CREAT, O_TRUNC, O_WRONLY } = fs.constants;
 /** Absent on Windows: there a durable write is a write and an fdatasync. */
@@ -126,19 +126,17 @@ export class NodeDisk implements Disk {
   }
 
   renameAsync(from: string, to: string, done: Done): void {
-    const ended = [this.#held.use(from), this.#held.use(to)];
-    fs.rename(this.#held.real(from), this.#held.real(to), (error) => {
-      for (const end of ended) end();
-      finish(done, this.#held.named(error, from));
+    const source = this.#held.borrow(from);
+    const target = this.#held.borrow(to);
+    fs.rename(source.real, target.real, (error) => {
+      target.end(null);
+      finish(done, source.end(error));
     });
   }
 
   unlinkAsync(path: string, done: Done): void {
-    const ended = this.#held.use(path);
-    fs.unlink(this.#held.real(path), (error) => {
-      ended();
-      finish(done, this.#held.named(error, path));
-    });
+    const borrowed = this.#held.borrow(path);
+    fs.unlink(borrowed.real, (error) => finish(done, borrowed.end(error)));
   }
 
   syncDirectoryAsync(path: string, done: Done): void {
@@ -166,7 +164,7 @@ export class NodeDisk implements Disk {
   }
 
   openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
-    return new NodeWritableFile(path, this.#held, options);
+    return new NodeWritableFile(path, this.#held.borrow(path), options);
   }
 }
 
@@ -223,9 +221,8 @@ interface Operation {
 /** One operation is with the thread pool at a time; the others wait in `#queue`. Allocates per call, not per byte. */
 class NodeWritableFile implements WritableFile {
   readonly path: string;
-  readonly #held: HeldDirectories;
-  readonly #realPath: string;
-  readonly #opened: () => void;
+  /** Until it is opened. */
+  readonly #borrowed: BorrowedPath;
   readonly #flags: number;
   /** True when each write is durable by itself. */
   readonly #writesThrough: boolean;
@@ -236,11 +233,9 @@ class NodeWritableFile implements WritableFile {
   #written = 0;
   #failure: DiskError | undefined;
 
-  constructor(path: string, held: HeldDirectories, options: OpenWriteOptions) {
+  constructor(path: string, borrowed: BorrowedPath, options: OpenWriteOptions) {
     this.path = path;
-    this.#held = held;
-    this.#realPath = held.real(path);
-    this.#opened = held.use(path);
+    this.#borrowed = borrowed;
     this.#writesThrough = options.writeThrough === true && O_DSYNC !== 0;
     this.#flags =
       O_WRONLY |
@@ -298,7 +293,7 @@ class NodeWritableFile implements WritableFile {
     }
     switch (operation.kind) {
       case OPEN:
-        fs.open(this.#realPath, this.#flags, 0o644, this.#onOpen);
+        fs.open(this.#borrowed.real, this.#flags, 0o644, this.#onOpen);
         break;
       case WRITE:
       case WRITE_DURABLE:
@@ -326,9 +321,8 @@ class NodeWritableFile implements WritableFile {
   }
 
   readonly #onOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
-    this.#opened();
     if (error === null) this.#fd = fd;
-    this.#onEnd(this.#held.named(error, this.path));
+    this.#onEnd(this.#borrowed.end(error));
   };
 
   readonly #onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {

@@ -52,26 +52,16 @@ function txnBody(type: number, reader: WireReader): Value {
     case 15:
       return {
         type,
-        path: reader.string(),
-        data: hex(reader.buffer()),
-        acl: acls(reader),
+        ...createdZnode(reader),
         ephemeral: reader.byte() !== 0,
         parentCVersion: reader.int(),
       };
     case 19:
-      return {
-        type,
-        path: reader.string(),
-        data: hex(reader.buffer()),
-        acl: acls(reader),
-        parentCVersion: reader.int(),
-      };
+      return { type, ...createdZnode(reader), parentCVersion: reader.int() };
     case 21:
       return {
         type,
-        path: reader.string(),
-        data: hex(reader.buffer()),
-        acl: acls(reader),
+        ...createdZnode(reader),
         parentCVersion: reader.int(),
         ttlMs: Number(reader.long()),
       };
@@ -100,6 +90,11 @@ function txnBody(type: number, reader: WireReader): Value {
     default:
       return { type, error: reader.int() };
   }
+}
+
+/** What the txns of all kinds of create begin with. */
+function createdZnode(reader: WireReader) {
+  return { path: reader.string(), data: hex(reader.buffer()), acl: acls(reader) };
 }
 
 /** The newest snapshot, whole. */

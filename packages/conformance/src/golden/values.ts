@@ -1,6 +1,7 @@
 // The values beside the bytes, read with the codec of the differential test: never with the codec under test.
 
 import { OP, type WireReader } from '../differential/wire.ts';
+import { readStat } from '../probe.ts';
 
 /** In the files a bigint is {"$bigint": "1"} and bytes are {"$hex": "00"}. */
 export type Value = unknown;
@@ -73,18 +74,14 @@ function multiResults(reader: WireReader): Value[] {
 }
 
 function stat(reader: WireReader): Value {
+  const found = readStat(reader);
   return {
-    czxid: Number(reader.long()),
-    mzxid: Number(reader.long()),
-    ctime: Number(reader.long()),
-    mtime: Number(reader.long()),
-    version: reader.int(),
-    cversion: reader.int(),
-    aversion: reader.int(),
-    ephemeralOwner: reader.long(),
-    dataLength: reader.int(),
-    numChildren: reader.int(),
-    pzxid: Number(reader.long()),
+    ...found,
+    czxid: Number(found.czxid),
+    mzxid: Number(found.mzxid),
+    ctime: Number(found.ctime),
+    mtime: Number(found.mtime),
+    pzxid: Number(found.pzxid),
   };
 }
 

@@ -7,15 +7,13 @@ import { nodeHashName } from '../auth/digest-provider.ts';
 import { ConfigError } from './config-error.ts';
 import { nearestName } from './nearest-name.ts';
 import { Problems } from './problems.ts';
-import { defaultServerConfig, type ServerConfig } from './server-config.ts';
+import { defaultServerConfig, SESSION_TIMEOUT_TICKS, type ServerConfig } from './server-config.ts';
 import { allowedValues, SETTINGS, type Setting, type ValueType } from './settings.ts';
 
 /** What startServer() takes beside the fields of a configuration. */
 const OTHER_OPTIONS = ['port', 'logger', 'environment'];
 /** Fields whose value is an object with fields of its own. */
 const GROUPS = ['containers', 'enforceAuth', 'connectionThrottle', 'requestThrottle'] as const;
-/** What these are in ticks where they are not given. */
-const SESSION_TIMEOUT_TICKS = { minSessionTimeoutMs: 2, maxSessionTimeoutMs: 20 } as const;
 const SESSION_TIMEOUTS = ['minSessionTimeoutMs', 'maxSessionTimeoutMs'] as const;
 
 /** Throws ConfigError when fields hold what they must not, and for fields that no server has. */

@@ -15,6 +15,7 @@ import { Problems } from './problems.ts';
 import {
   type AuthProviderName,
   defaultServerConfig,
+  SESSION_TIMEOUT_TICKS,
   type ServerConfig,
   type ServerConfigOverrides,
 } from './server-config.ts';
@@ -297,8 +298,8 @@ function sessionTimeouts(draft: Draft): {
     const value = draft.value(key) as number | undefined;
     return value === undefined || value < 0 ? tickTimeMs * ticks : value;
   };
-  const minSessionTimeoutMs = limit('minSessionTimeout', 2);
-  const maxSessionTimeoutMs = limit('maxSessionTimeout', 20);
+  const minSessionTimeoutMs = limit('minSessionTimeout', SESSION_TIMEOUT_TICKS.minSessionTimeoutMs);
+  const maxSessionTimeoutMs = limit('maxSessionTimeout', SESSION_TIMEOUT_TICKS.maxSessionTimeoutMs);
   if (minSessionTimeoutMs > maxSessionTimeoutMs) {
     const given = draft.given('minSessionTimeout') ?? draft.given('maxSessionTimeout');
     const place = given === undefined ? '' : ` (${describeSource(given.source)})`;

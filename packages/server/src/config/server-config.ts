@@ -195,6 +195,8 @@ export type ServerConfigOverrides = {
 };
 
 const DEFAULT_TICK_TIME_MS = 3000;
+/** What these are in ticks where they are not given. */
+export const SESSION_TIMEOUT_TICKS = { minSessionTimeoutMs: 2, maxSessionTimeoutMs: 20 } as const;
 const DEFAULT_JUTE_MAX_BUFFER_BYTES = 0xfffff;
 
 /**
@@ -221,8 +223,8 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
     fourLetterWhitelist: readOnlyModeEnabled ? ['srvr', 'isro'] : ['srvr'],
 
     tickTimeMs,
-    minSessionTimeoutMs: tickTimeMs * 2,
-    maxSessionTimeoutMs: tickTimeMs * 20,
+    minSessionTimeoutMs: tickTimeMs * SESSION_TIMEOUT_TICKS.minSessionTimeoutMs,
+    maxSessionTimeoutMs: tickTimeMs * SESSION_TIMEOUT_TICKS.maxSessionTimeoutMs,
 
     dataDir: undefined,
     dataLogDir: undefined,
