@@ -1,8 +1,8 @@
 // disk: how long a txn log waits for this disk, whatever server writes it: 6 KB written through (O_DSYNC) into a file that is
 // there already, one after the other, while a second thread writes files of 205 MB, as snapshots are, synced in pieces.
 // Build: cc -O2 -pthread -o disk disk.c
-//   disk DIRECTORY SECONDS PIECE_KB PAUSE_MS
-// PIECE_KB 0: no second thread. PAUSE_MS: its rest after each piece. Leaves its files behind: to delete gigabytes makes the
+//   disk DIRECTORY SECONDS PIECE_KB PAUSE_MS [direct]
+// PIECE_KB 0: no second thread. PAUSE_MS: its rest after each piece. direct: it writes past the page cache, as zebu does. Leaves its files behind: to delete gigabytes makes the
 // next minute slow on a file system that tells the disk what was deleted.
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 enum { LOG_BYTES = 64 << 20, BATCH_BYTES = 6000, SNAPSHOT_BYTES = 205 << 20, MAX_WRITES = 2000000 };
 
 static volatile int is_over;
+static int is_direct;
 static size_t piece;
 static useconds_t pause_us;
 static double waits[MAX_WRITES];
@@ -25,12 +26,12 @@ static void die(const char *what) { perror(what); exit(2); }
 static int longer(const void *a, const void *b) { double x = *(const double *)a, y = *(const double *)b; return (x < y) - (x > y); }
 
 static void *write_snapshots(void *none) {
-  char *bytes = malloc(piece), name[64];
+  char *bytes = aligned_alloc(4096, piece), name[64];
   double began = now(), written = 0;
   memset(bytes, 'x', piece);
   for (int n = 0; !is_over; n++) {
     snprintf(name, sizeof name, "snapshot-%d-%d", getpid(), n);
-    int fd = open(name, O_CREAT | O_WRONLY, 0644);
+    int fd = open(name, O_CREAT | O_WRONLY | (is_direct ? O_DIRECT : 0), 0644);
     if (fd < 0) die(name);
     for (size_t size = 0; size < SNAPSHOT_BYTES && !is_over; size += piece) {
       if (write(fd, bytes, piece) != (ssize_t)piece || fdatasync(fd) != 0) die(name);
@@ -44,7 +45,8 @@ static void *write_snapshots(void *none) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 5 || chdir(arguments[1]) != 0) { fprintf(stderr, "usage: disk DIRECTORY SECONDS PIECE_KB PAUSE_MS\n"); return 2; }
+  if (count < 5 || chdir(arguments[1]) != 0) { fprintf(stderr, "usage: disk DIRECTORY SECONDS PIECE_KB PAUSE_MS [direct]\n"); return 2; }
+  is_direct = count > 5;
   piece = strtoul(arguments[3], NULL, 10) * 1024;
   pause_us = atof(arguments[4]) * 1000;
   char *zeros = calloc(1, LOG_BYTES), name[64];

@@ -1,4 +1,4 @@
-// Takes snapshots while the server serves: a millisecond and a half of the walk at a time, the rest of
+// Takes snapshots while the server serves: half a millisecond of the walk at a time, the rest of
 // the loop in between.
 //
 //   sessions | ACL table, znodes | seal | digest | seal | lastProcessedZxid | seal     (disk.md 5.1)

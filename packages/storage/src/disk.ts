@@ -77,6 +77,11 @@ export interface OpenWriteOptions {
    * is durable by itself (O_DSYNC), which saves a trip to the thread pool.
    */
   writeThrough?: boolean;
+  /**
+   * Nobody is going to read it soon: the disk may take whole pages of a page-aligned buffer (page-memory.ts) without
+   * the system's page cache between (O_DIRECT).
+   */
+  uncached?: boolean;
 }
 
 export interface ReadableFile {

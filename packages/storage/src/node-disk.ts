@@ -14,10 +14,13 @@ import {
   type WritableFile,
 } from './disk.ts';
 import { type BorrowedPath, HeldDirectories } from './held-directories.ts';
+import { PAGE_BYTES } from './page-memory.ts';
 
 const { O_CREAT, O_TRUNC, O_WRONLY } = fs.constants;
 /** Absent on Windows: there a durable write is a write and an fdatasync. */
 const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
+/** Linux alone has it. */
+const O_DIRECT: number = fs.constants.O_DIRECT ?? 0;
 
 /**
  * Owns no state but its claims: any number of these may serve the same directory. What is done in a
@@ -227,16 +230,22 @@ class NodeWritableFile implements WritableFile {
   /** True when each write is durable by itself. */
   readonly #writesThrough: boolean;
   #fd = -1;
+  readonly #isUncached: boolean;
+  /** The way past the page cache, for whole pages; -1 where there is none. */
+  #directFd = -1;
   readonly #queue: Operation[] = [];
   #running: Operation | undefined;
   /** Bytes of the running write that the kernel has taken. */
   #written = 0;
+  /** The running write goes past the page cache. */
+  #isDirect = false;
   #failure: DiskError | undefined;
 
   constructor(path: string, borrowed: BorrowedPath, options: OpenWriteOptions) {
     this.path = path;
     this.#borrowed = borrowed;
     this.#writesThrough = options.writeThrough === true && O_DSYNC !== 0;
+    this.#isUncached = options.uncached === true && O_DIRECT !== 0;
     this.#flags =
       O_WRONLY |
       O_CREAT |
@@ -281,6 +290,7 @@ class NodeWritableFile implements WritableFile {
     this.#running = operation;
     if (operation === undefined) return;
     if (operation.kind === CLOSE) {
+      this.#closeDirect();
       if (this.#fd < 0) process.nextTick(this.#onEnd, null);
       else fs.close(this.#fd, this.#onEnd);
       this.#fd = -1;
@@ -310,23 +320,44 @@ class NodeWritableFile implements WritableFile {
   }
 
   #writeRest(operation: Operation): void {
-    fs.write(
-      this.#fd,
-      operation.buffer as Buffer,
-      this.#written,
-      operation.length - this.#written,
-      operation.position + this.#written,
-      this.#onWritten,
-    );
+    const buffer = operation.buffer as Buffer;
+    const length = operation.length - this.#written;
+    const position = operation.position + this.#written;
+    const isOfPages = ((buffer.byteOffset + this.#written) | length | position) % PAGE_BYTES === 0;
+    this.#isDirect = isOfPages && this.#directFd >= 0;
+    const fd = this.#isDirect ? this.#directFd : this.#fd;
+    fs.write(fd, buffer, this.#written, length, position, this.#onWritten);
+  }
+
+  #closeDirect(): void {
+    if (this.#directFd >= 0) fs.close(this.#directFd, ignore);
+    this.#directFd = -1;
   }
 
   readonly #onOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
     if (error === null) this.#fd = fd;
-    this.#onEnd(this.#borrowed.end(error));
+    if (error === null && this.#isUncached) {
+      const flags = (this.#flags & ~(O_CREAT | O_TRUNC)) | O_DIRECT;
+      fs.open(this.#borrowed.real, flags, this.#onDirectOpen);
+    } else {
+      this.#onEnd(this.#borrowed.end(error));
+    }
+  };
+
+  /** Not every file system has such a way: then all goes through the page cache. */
+  readonly #onDirectOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
+    if (error === null) this.#directFd = fd;
+    this.#onEnd(this.#borrowed.end(null));
   };
 
   readonly #onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
     const operation = this.#running as Operation;
+    if (this.#isDirect && (error?.code === 'EINVAL' || error?.code === 'ENOTSUP')) {
+      // The buffer does not begin at a page, or the file system opens what it cannot write.
+      this.#closeDirect();
+      this.#writeRest(operation);
+      return;
+    }
     if (error !== null) {
       this.#onEnd(error);
       return;

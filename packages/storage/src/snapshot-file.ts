@@ -1,6 +1,7 @@
 import { constants, crc32, deflateRaw } from 'node:zlib';
 import { adler32, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
 import { type Disk, type DiskError, type Done, ignore, type WritableFile } from './disk.ts';
+import { PageMemory } from './page-memory.ts';
 import {
   encodeFileHeader,
   SNAPSHOT_MAGIC,
@@ -38,6 +39,8 @@ const MAX_CHUNKS = 3;
 const SYNC_BYTES = 512 * 1024;
 /** Compresses four times as fast as Java's default level, a few per cent worse. */
 const GZIP_LEVEL = 1;
+/** For the chunks of all snapshots: those under way, and one that is filling. */
+const memory = new PageMemory(CHUNK_BYTES, MAX_CHUNKS + 1);
 
 export interface SnapshotWriterOptions {
   disk: Disk;
@@ -76,7 +79,6 @@ export class SnapshotWriter {
   #summed = 0;
   #sum = 1;
   #crc = 0;
-  readonly #spare: Buffer[] = [];
   /** Full chunks that wait for the compressor, oldest first. */
   readonly #waiting: { chunk: Buffer; length: number; last: boolean }[] = [];
   #compressing = false;
@@ -100,9 +102,12 @@ export class SnapshotWriter {
     this.#directory = options.directory;
     this.#temporaryPath = `${options.directory}/${temporaryName(this.name)}`;
     this.#onReady = options.onReady;
-    this.#file = options.disk.openWrite(this.#temporaryPath, { truncate: true });
+    this.#file = options.disk.openWrite(this.#temporaryPath, {
+      truncate: true,
+      uncached: this.#compression === '',
+    });
     this.#snappy = this.#compression === 'snappy' ? new SnappyCompressor() : undefined;
-    this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.#chunk = memory.take();
     if (this.#compression === 'gz') this.#put(GZIP_HEADER, GZIP_HEADER.length, undefined);
     if (this.#compression === 'snappy') {
       const header = encodeSnappyHeader();
@@ -171,7 +176,7 @@ export class SnapshotWriter {
     this.#sumChunk();
     this.#underWay += 1;
     this.#waiting.push({ chunk: this.#chunk, length: this.#length, last });
-    this.#chunk = last ? this.#chunk : (this.#spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES));
+    this.#chunk = last ? this.#chunk : memory.take();
     this.#length = 0;
     this.#summed = 0;
     this.#compressNext();
@@ -260,7 +265,7 @@ export class SnapshotWriter {
 
   #recycle(chunk: Buffer | undefined): void {
     this.#underWay -= 1;
-    if (chunk !== undefined && this.#spare.length < MAX_CHUNKS) this.#spare.push(chunk);
+    if (chunk !== undefined) memory.give(chunk);
     if (this.#wantsReady && this.ready) {
       this.#wantsReady = false;
       this.#onReady?.();
