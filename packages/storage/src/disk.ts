@@ -64,9 +64,14 @@ export interface Disk {
   syncDirectoryAsync(path: string, done: Done): void;
 
   /** Opens for synchronous reading: recovery, and streaming a log to a learner. Throws ENOENT. */
-  openRead(path: string): ReadableFile;
+  openRead(path: string, options?: OpenReadOptions): ReadableFile;
   /** Returns at once; the file is opened first in its queue, and a failure to open fails that queue. */
   openWrite(path: string, options?: OpenWriteOptions): WritableFile;
+}
+
+export interface OpenReadOptions {
+  /** It is going to be read once, from its first byte to its last: the disk may read ahead, and past the page cache. */
+  sequential?: boolean;
 }
 
 export interface OpenWriteOptions {

@@ -9,14 +9,16 @@ import {
   type DiskError,
   type Done,
   ignore,
+  type OpenReadOptions,
   type OpenWriteOptions,
   type ReadableFile,
   type WritableFile,
 } from './disk.ts';
 import { type BorrowedPath, HeldDirectories } from './held-directories.ts';
 import { PAGE_BYTES } from './page-memory.ts';
+import { ReadAhead } from './read-ahead.ts';
 
-const { O_CREAT, O_TRUNC, O_WRONLY } = fs.constants;
+const { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants;
 /** Absent on Windows: there a durable write is a write and an fdatasync. */
 const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
 /** Linux alone has it. */
@@ -162,8 +164,8 @@ export class NodeDisk implements Disk {
     });
   }
 
-  openRead(path: string): ReadableFile {
-    return this.#held.in(path, (real) => new NodeReadableFile(real));
+  openRead(path: string, options: OpenReadOptions = {}): ReadableFile {
+    return this.#held.in(path, (real) => new NodeReadableFile(real, options));
   }
 
   openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
@@ -175,17 +177,19 @@ class NodeReadableFile implements ReadableFile {
   readonly size: number;
   readonly allocatedBytes: number;
   readonly #fd: number;
+  readonly #ahead: ReadAhead | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, options: OpenReadOptions) {
     this.#fd = fs.openSync(path, 'r');
     const stat = fs.fstatSync(this.#fd);
     this.size = stat.size;
     // Counted in units of 512 bytes wherever the system counts them at all (not on Windows).
     this.allocatedBytes = process.platform === 'win32' ? stat.size : stat.blocks * 512;
+    this.#ahead = options.sequential === true ? readAhead(path, this.size) : undefined;
   }
 
   read(target: Buffer, offset: number, length: number, position: number): number {
-    let filled = 0;
+    let filled = this.#ahead?.take(target, offset, length, position) ?? 0;
     while (filled < length) {
       const got = fs.readSync(
         this.#fd,
@@ -201,8 +205,19 @@ class NodeReadableFile implements ReadableFile {
   }
 
   close(): void {
+    this.#ahead?.close();
     fs.closeSync(this.#fd);
   }
+}
+
+/** Undefined where the file cannot be opened a second time. */
+function readAhead(path: string, size: number): ReadAhead | undefined {
+  for (const flags of [O_RDONLY | O_DIRECT, O_RDONLY]) {
+    try {
+      return new ReadAhead(fs.openSync(path, flags), size);
+    } catch {}
+  }
+  return undefined;
 }
 
 const OPEN = 0;

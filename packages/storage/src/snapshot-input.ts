@@ -61,7 +61,7 @@ export class SnapshotInput {
 
   constructor(disk: Disk, path: string, compression: SnapshotCompression) {
     this.path = path;
-    this.#file = disk.openRead(path);
+    this.#file = disk.openRead(path, { sequential: true });
     this.fileBytes = this.#file.size;
     this.#counter = new FileSource(this.#file);
     this.#source =
