@@ -29,8 +29,9 @@ export class WatchTable {
   /** The last event each watcher was told of, by watcher. */
   private readonly told = new RecordSlab(1);
   private event = 0;
-  /** Reused: the watchers of the event being fired. */
-  private readonly fired: number[] = [];
+  /** Watchers told of it so far. */
+  private toldCount = 0;
+  private isFiring = false;
   private watcherBound = 0;
 
   constructor(paths: PathTable) {
@@ -55,6 +56,7 @@ export class WatchTable {
    * a use of its own. Watchers are integers from 0, as small as can be.
    */
   add(id: PathId, watcher: number, modes: number): void {
+    this.assertNotFiring();
     this.told.ensure(watcher);
     if (watcher >= this.watcherBound) this.watcherBound = watcher + 1;
     const inData =
@@ -77,22 +79,25 @@ export class WatchTable {
 
   /**
    * Fires an event on a znode's path: calls `tell` once for each watcher to be told, in no order, and
-   * uses up one-shot watches. Returns how many were told. `tell` may add and remove watches.
+   * uses up one-shot watches. Returns how many were told. Throws when `tell` changes watches: of thousands the
+   * first are told while the last ones' watches still stand, so that their events are on the way sooner.
    */
   trigger(id: PathId, eventType: number, tell: (watcher: number) => void): number {
     this.event = (this.event + 1) | 0;
-    const { fired } = this;
-    fired.length = 0;
-    if (eventType === EventType.nodeChildrenChanged) {
-      this.fire(this.child, id);
-    } else {
-      this.fire(this.data, id);
-      if (this.data.recursiveCount > 0) this.fireAbove(id);
-      if (eventType === EventType.nodeDeleted) this.fire(this.child, id);
+    this.toldCount = 0;
+    this.isFiring = true;
+    try {
+      if (eventType === EventType.nodeChildrenChanged) {
+        this.fire(this.child, id, tell);
+      } else {
+        this.fire(this.data, id, tell);
+        if (this.data.recursiveCount > 0) this.fireAbove(id, tell);
+        if (eventType === EventType.nodeDeleted) this.fire(this.child, id, tell);
+      }
+    } finally {
+      this.isFiring = false;
     }
-    const count = fired.length;
-    for (let i = 0; i < count; i++) tell(fired[i] as number);
-    return count;
+    return this.toldCount;
   }
 
   /** Whether checkWatches with this WatcherType finds a watch. */
@@ -114,6 +119,7 @@ export class WatchTable {
 
   /** Does what removeWatches with this WatcherType asks for; false if there was no such watch. */
   remove(id: PathId, watcher: number, type: number): boolean {
+    this.assertNotFiring();
     const { data, child } = this;
     switch (type) {
       case WatcherType.children:
@@ -135,6 +141,7 @@ export class WatchTable {
    * be given to another connection.
    */
   removeWatcher(watcher: number, limit: number = Number.MAX_SAFE_INTEGER): boolean {
+    this.assertNotFiring();
     return this.data.removeWatcher(watcher, limit) && this.child.removeWatcher(watcher, limit);
   }
 
@@ -164,29 +171,35 @@ export class WatchTable {
     return this.data.pathsOf(watcher);
   }
 
-  private fire(table: WatchIndex, id: PathId): void {
+  private fire(table: WatchIndex, id: PathId, tell: (watcher: number) => void): void {
     for (let entry = table.firstOfPath(id); entry !== 0; ) {
       const next = table.nextOfPath(entry);
-      this.note(table.watcherOf(entry));
+      const watcher = table.watcherOf(entry);
       table.consume(entry);
+      this.tellOnce(watcher, tell);
       entry = next;
     }
   }
 
   /** At ancestors only recursive watches fire; a path's list has them first. */
-  private fireAbove(id: PathId): void {
+  private fireAbove(id: PathId, tell: (watcher: number) => void): void {
     const { data } = this;
     for (let at = this.paths.parent(id); at !== 0; at = this.paths.parent(at)) {
       let entry = data.firstOfPath(at);
       for (; entry !== 0 && data.isRecursive(entry); entry = data.nextOfPath(entry)) {
-        this.note(data.watcherOf(entry));
+        this.tellOnce(data.watcherOf(entry), tell);
       }
     }
   }
 
-  private note(watcher: number): void {
+  private tellOnce(watcher: number, tell: (watcher: number) => void): void {
     if (this.told.get(watcher, 0) === this.event) return;
     this.told.set(watcher, 0, this.event);
-    this.fired.push(watcher);
+    this.toldCount++;
+    tell(watcher);
+  }
+
+  private assertNotFiring(): void {
+    if (this.isFiring) throw new Error('Watches cannot change while watchers are told of an event');
   }
 }
