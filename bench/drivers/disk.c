@@ -2,8 +2,9 @@
 // there already, one after the other, while a second thread writes files of 205 MB, as snapshots are, synced in pieces.
 // Build: cc -O2 -pthread -o disk disk.c
 //   disk DIRECTORY SECONDS PIECE_KB PAUSE_MS [direct]
-// PIECE_KB 0: no second thread. PAUSE_MS: its rest after each piece. direct: it writes past the page cache, as zebu does. Leaves its files behind: to delete gigabytes makes the
-// next minute slow on a file system that tells the disk what was deleted.
+// PIECE_KB 0: no second thread. PAUSE_MS: its rest after each piece. direct: it writes past the page cache, as zebu does;
+// PIECE_KB is a multiple of 4 then. What it wrote it leaves behind: to delete gigabytes makes the next minute slow on a
+// file system that tells the disk what was deleted.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -45,8 +46,8 @@ static void *write_snapshots(void *none) {
 }
 
 int main(int count, char **arguments) {
-  if (count < 5 || chdir(arguments[1]) != 0) { fprintf(stderr, "usage: disk DIRECTORY SECONDS PIECE_KB PAUSE_MS [direct]\n"); return 2; }
-  is_direct = count > 5;
+  is_direct = count == 6 && strcmp(arguments[5], "direct") == 0;
+  if ((count != 5 && !is_direct) || chdir(arguments[1]) != 0) { fprintf(stderr, "usage: disk DIRECTORY SECONDS PIECE_KB PAUSE_MS [direct]\n"); return 2; }
   piece = strtoul(arguments[3], NULL, 10) * 1024;
   pause_us = atof(arguments[4]) * 1000;
   char *zeros = calloc(1, LOG_BYTES), name[64];

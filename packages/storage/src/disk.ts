@@ -83,8 +83,8 @@ export interface OpenWriteOptions {
    */
   writeThrough?: boolean;
   /**
-   * Nobody is going to read it soon: the disk may take whole pages of a page-aligned buffer (page-memory.ts) without
-   * the system's page cache between (O_DIRECT).
+   * Nobody is going to read it soon: the disk may take whole pages of page-aligned memory (page-memory.ts)
+   * without the system's page cache between (O_DIRECT).
    */
   uncached?: boolean;
 }

@@ -13,6 +13,7 @@ export type {
   Disk,
   DiskError,
   Done,
+  OpenReadOptions,
   OpenWriteOptions,
   ReadableFile,
   WritableFile,

@@ -15,14 +15,16 @@ import {
   type WritableFile,
 } from './disk.ts';
 import { type BorrowedPath, HeldDirectories } from './held-directories.ts';
-import { PAGE_BYTES } from './page-memory.ts';
+import { CHUNK_BYTES, PAGE_BYTES } from './page-memory.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 const { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants;
 /** Absent on Windows: there a durable write is a write and an fdatasync. */
 const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
-/** Linux alone has it. */
+/** Absent on macOS and Windows. */
 const O_DIRECT: number = fs.constants.O_DIRECT ?? 0;
+/** An open file, to be opened once more in another way whatever has its name by now. Linux alone has such a path. */
+const pathOfOpen = (fd: number): string => `/proc/self/fd/${fd}`;
 
 /**
  * Owns no state but its claims: any number of these may serve the same directory. What is done in a
@@ -185,7 +187,7 @@ class NodeReadableFile implements ReadableFile {
     this.size = stat.size;
     // Counted in units of 512 bytes wherever the system counts them at all (not on Windows).
     this.allocatedBytes = process.platform === 'win32' ? stat.size : stat.blocks * 512;
-    this.#ahead = options.sequential === true ? readAhead(path, this.size) : undefined;
+    this.#ahead = options.sequential === true ? readAhead(this.#fd, this.size) : undefined;
   }
 
   read(target: Buffer, offset: number, length: number, position: number): number {
@@ -210,14 +212,14 @@ class NodeReadableFile implements ReadableFile {
   }
 }
 
-/** Undefined where the file cannot be opened a second time. */
-function readAhead(path: string, size: number): ReadAhead | undefined {
-  for (const flags of [O_RDONLY | O_DIRECT, O_RDONLY]) {
-    try {
-      return new ReadAhead(fs.openSync(path, flags), size);
-    } catch {}
+/** Undefined where there is no way past the page cache (then the kernel reads ahead), or nothing to read ahead. */
+function readAhead(fd: number, size: number): ReadAhead | undefined {
+  if (O_DIRECT === 0 || size <= CHUNK_BYTES) return undefined;
+  try {
+    return new ReadAhead(fs.openSync(pathOfOpen(fd), O_RDONLY | O_DIRECT), size);
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
 const OPEN = 0;
@@ -305,11 +307,8 @@ class NodeWritableFile implements WritableFile {
     this.#running = operation;
     if (operation === undefined) return;
     if (operation.kind === CLOSE) {
-      this.#closeDirect();
-      if (this.#fd < 0) process.nextTick(this.#onEnd, null);
-      else fs.close(this.#fd, this.#onEnd);
-      this.#fd = -1;
       this.#failure ??= closedError(this.path);
+      this.#closeDirect(this.#closeRest);
       return;
     }
     if (this.#failure !== undefined) {
@@ -344,16 +343,25 @@ class NodeWritableFile implements WritableFile {
     fs.write(fd, buffer, this.#written, length, position, this.#onWritten);
   }
 
-  #closeDirect(): void {
-    if (this.#directFd >= 0) fs.close(this.#directFd, ignore);
+  #closeDirect(next: () => void): void {
+    const fd = this.#directFd;
     this.#directFd = -1;
+    if (fd >= 0) fs.close(fd, next);
+    else next();
   }
+
+  readonly #closeRest = (): void => {
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0) fs.close(fd, this.#onEnd);
+    else process.nextTick(this.#onEnd, null);
+  };
 
   readonly #onOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
     if (error === null) this.#fd = fd;
     if (error === null && this.#isUncached) {
       const flags = (this.#flags & ~(O_CREAT | O_TRUNC)) | O_DIRECT;
-      fs.open(this.#borrowed.real, flags, this.#onDirectOpen);
+      fs.open(pathOfOpen(fd), flags, this.#onDirectOpen);
     } else {
       this.#onEnd(this.#borrowed.end(error));
     }
@@ -369,8 +377,7 @@ class NodeWritableFile implements WritableFile {
     const operation = this.#running as Operation;
     if (this.#isDirect && (error?.code === 'EINVAL' || error?.code === 'ENOTSUP')) {
       // The buffer does not begin at a page, or the file system opens what it cannot write.
-      this.#closeDirect();
-      this.#writeRest(operation);
+      this.#closeDirect(() => this.#writeRest(operation));
       return;
     }
     if (error !== null) {

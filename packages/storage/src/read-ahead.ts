@@ -1,6 +1,6 @@
 // What one reads from a file from its first byte to its last, read on the thread pool before it is asked for.
 //
-//   reader ──► piece n     n + 1     ...     n + 7
+//   reader ──► piece n     n + 1     ...     n + 15
 //              copied      there     ...     being read
 //
 // The reader is synchronous, so pieces only arrive where it lets the loop turn, as a start does every few
@@ -8,10 +8,14 @@
 
 import * as fs from 'node:fs';
 import { copyBytes } from '@zebu/protocol';
-import { PageMemory } from './page-memory.ts';
+import { CHUNK_BYTES, giveChunk, takeChunk } from './page-memory.ts';
 
-const PIECE_BYTES = 512 * 1024;
-const PIECES = 8;
+const PIECES = 16;
+/**
+ * So often in a row the reader may come to a piece that is still being read, as at the beginning. Then it is
+ * the disk that he waits for, and reading everything twice would make that longer.
+ */
+const MAX_MISSES = 32;
 
 interface Piece {
   readonly bytes: Buffer;
@@ -27,15 +31,18 @@ export class ReadAhead {
   readonly #size: number;
   readonly #pieces: Piece[];
   #underWay = 0;
+  /** In a row. */
+  #misses = 0;
+  /** Nothing is asked for any more. */
+  #isOver = false;
   #isClosed = false;
 
   /** Takes the descriptor over: close() is going to close it. */
   constructor(fd: number, size: number) {
     this.#fd = fd;
     this.#size = size;
-    const memory = new PageMemory(PIECE_BYTES, PIECES);
     this.#pieces = Array.from({ length: PIECES }, () => ({
-      bytes: memory.take(),
+      bytes: takeChunk(),
       index: -1,
       length: 0,
       isUnderWay: false,
@@ -46,13 +53,18 @@ export class ReadAhead {
   take(target: Buffer, offset: number, length: number, position: number): number {
     let filled = 0;
     while (filled < length) {
-      const index = Math.floor((position + filled) / PIECE_BYTES);
+      const index = Math.floor((position + filled) / CHUNK_BYTES);
       this.#ask(index);
       const piece = this.#pieces[index % PIECES] as Piece;
       if (piece.index !== index) break;
-      const start = position + filled - index * PIECE_BYTES;
+      const start = position + filled - index * CHUNK_BYTES;
       const end = Math.min(start + length - filled, piece.length);
-      if (end <= start) break;
+      if (end <= start) {
+        this.#misses++;
+        if (this.#misses > MAX_MISSES) this.#isOver = true;
+        break;
+      }
+      this.#misses = 0;
       copyBytes(piece.bytes, start, end, target, offset + filled);
       filled += end - start;
     }
@@ -61,14 +73,15 @@ export class ReadAhead {
 
   close(): void {
     this.#isClosed = true;
+    this.#isOver = true;
     this.#closeIfIdle();
   }
 
   /** For this piece and those behind it. */
   #ask(first: number): void {
-    for (let index = first; index < first + PIECES && index * PIECE_BYTES < this.#size; index++) {
+    for (let index = first; index < first + PIECES && index * CHUNK_BYTES < this.#size; index++) {
       const piece = this.#pieces[index % PIECES] as Piece;
-      if (piece.index < index && !piece.isUnderWay) this.#read(piece, index);
+      if (piece.index < index && !piece.isUnderWay && !this.#isOver) this.#read(piece, index);
     }
   }
 
@@ -77,17 +90,20 @@ export class ReadAhead {
     piece.length = 0;
     piece.isUnderWay = true;
     this.#underWay++;
-    fs.read(this.#fd, piece.bytes, 0, PIECE_BYTES, index * PIECE_BYTES, (error, bytes) => {
-      // Of an error the reader hears when it reads by itself.
-      piece.length = error === null ? bytes : 0;
+    fs.read(this.#fd, piece.bytes, 0, CHUNK_BYTES, index * CHUNK_BYTES, (error, bytes) => {
       piece.isUnderWay = false;
       this.#underWay--;
+      // The reader hears of it when it reads by itself.
+      if (error === null) piece.length = bytes;
+      else this.#isOver = true;
       if (this.#isClosed) this.#closeIfIdle();
     });
   }
 
   /** Not before: the pool would read from what has the descriptor's number then, a socket perhaps. */
   #closeIfIdle(): void {
-    if (this.#underWay === 0) fs.closeSync(this.#fd);
+    if (this.#underWay > 0) return;
+    fs.closeSync(this.#fd);
+    for (const { bytes } of this.#pieces) giveChunk(bytes);
   }
 }

@@ -1,7 +1,7 @@
 import { constants, crc32, deflateRaw } from 'node:zlib';
 import { adler32, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
 import { type Disk, type DiskError, type Done, ignore, type WritableFile } from './disk.ts';
-import { PageMemory } from './page-memory.ts';
+import { CHUNK_BYTES, giveChunk, takeChunk } from './page-memory.ts';
 import {
   encodeFileHeader,
   SNAPSHOT_MAGIC,
@@ -29,7 +29,6 @@ import { StorageError } from './storage-error.ts';
 // all txns applied while it was written are durable in the log (TxnLogWriter.durableZxid): otherwise
 // a power cut could leave a snapshot with effects of txns that never were.
 
-const CHUNK_BYTES = 256 * 1024;
 /** Chunks under way at which `write` asks to wait. */
 const MAX_CHUNKS = 3;
 /**
@@ -39,8 +38,6 @@ const MAX_CHUNKS = 3;
 const SYNC_BYTES = 512 * 1024;
 /** Compresses four times as fast as Java's default level, a few per cent worse. */
 const GZIP_LEVEL = 1;
-/** For the chunks of all snapshots: those under way, and one that is filling. */
-const memory = new PageMemory(CHUNK_BYTES, MAX_CHUNKS + 1);
 
 export interface SnapshotWriterOptions {
   disk: Disk;
@@ -107,7 +104,7 @@ export class SnapshotWriter {
       uncached: this.#compression === '',
     });
     this.#snappy = this.#compression === 'snappy' ? new SnappyCompressor() : undefined;
-    this.#chunk = memory.take();
+    this.#chunk = takeChunk();
     if (this.#compression === 'gz') this.#put(GZIP_HEADER, GZIP_HEADER.length, undefined);
     if (this.#compression === 'snappy') {
       const header = encodeSnappyHeader();
@@ -162,6 +159,7 @@ export class SnapshotWriter {
 
   /** Gives the snapshot up and removes the temporary file. */
   abort(done?: () => void): void {
+    if (!this.#ended) giveChunk(this.#chunk);
     this.#ended = true;
     this.failure ??= new StorageError('DISK_FAILED', 'Snapshot was aborted', { file: this.path });
     this.#remove(() => done?.());
@@ -176,7 +174,7 @@ export class SnapshotWriter {
     this.#sumChunk();
     this.#underWay += 1;
     this.#waiting.push({ chunk: this.#chunk, length: this.#length, last });
-    this.#chunk = last ? this.#chunk : memory.take();
+    this.#chunk = last ? this.#chunk : takeChunk();
     this.#length = 0;
     this.#summed = 0;
     this.#compressNext();
@@ -189,6 +187,7 @@ export class SnapshotWriter {
     const { chunk, length, last } = next;
     if (this.failure !== undefined) {
       this.#recycle(chunk);
+      this.#compressNext();
       return;
     }
     switch (this.#compression) {
@@ -265,7 +264,7 @@ export class SnapshotWriter {
 
   #recycle(chunk: Buffer | undefined): void {
     this.#underWay -= 1;
-    if (chunk !== undefined) memory.give(chunk);
+    if (chunk !== undefined) giveChunk(chunk);
     if (this.#wantsReady && this.ready) {
       this.#wantsReady = false;
       this.#onReady?.();

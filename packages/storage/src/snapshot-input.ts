@@ -61,7 +61,8 @@ export class SnapshotInput {
 
   constructor(disk: Disk, path: string, compression: SnapshotCompression) {
     this.path = path;
-    this.#file = disk.openRead(path, { sequential: true });
+    // Compressed, it is inflated for longer than it is read.
+    this.#file = disk.openRead(path, { sequential: compression === '' });
     this.fileBytes = this.#file.size;
     this.#counter = new FileSource(this.#file);
     this.#source =

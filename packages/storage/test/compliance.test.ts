@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, test } from 'vitest';
 import { type DiskHarness, diskCases } from '../src/compliance.ts';
-import { MemoryDisk, NodeDisk } from '../src/index.ts';
+import {
+  MemoryDisk,
+  NodeDisk,
+  type OpenWriteOptions,
+  type ReadableFile,
+  type WritableFile,
+} from '../src/index.ts';
 
 const made: string[] = [];
 afterEach(() => {
@@ -19,11 +25,26 @@ async function until(condition: () => boolean): Promise<void> {
   throw new Error('The condition does not come to hold');
 }
 
+class UncachedDisk extends NodeDisk {
+  override openRead(path: string): ReadableFile {
+    return super.openRead(path, { sequential: true });
+  }
+
+  override openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
+    return super.openWrite(path, { ...options, uncached: true });
+  }
+}
+
 const harnesses: Record<string, () => DiskHarness> = {
   node: () => {
     const directory = mkdtempSync(join(tmpdir(), 'zebu-disk-'));
     made.push(directory);
     return { disk: new NodeDisk(), directory, until };
+  },
+  'node, past the page cache,': () => {
+    const directory = mkdtempSync(join(tmpdir(), 'zebu-disk-'));
+    made.push(directory);
+    return { disk: new UncachedDisk(), directory, until };
   },
   memory: () => {
     const disk = new MemoryDisk();

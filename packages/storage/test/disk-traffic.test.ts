@@ -3,12 +3,13 @@
 
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   type DataDirectory,
   NodeDisk,
+  type OpenReadOptions,
   type OpenWriteOptions,
   openDataDirectory,
   type ReadableFile,
@@ -23,6 +24,7 @@ class WatchedDisk extends NodeDisk {
   readonly durableWrites: { bytes: number; position: number; path: string }[] = [];
   syncs = 0;
   bytesRead = 0;
+  readonly sequentialReads: string[] = [];
 
   override openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
     const file = super.openWrite(path, options);
@@ -38,8 +40,9 @@ class WatchedDisk extends NodeDisk {
     return file;
   }
 
-  override openRead(path: string): ReadableFile {
-    const file = super.openRead(path);
+  override openRead(path: string, options: OpenReadOptions = {}): ReadableFile {
+    if (options.sequential === true) this.sequentialReads.push(basename(path));
+    const file = super.openRead(path, options);
     const { read } = file;
     file.read = (target, offset, length, position) => {
       this.bytesRead += length;
@@ -233,6 +236,15 @@ describe('a log that was zeroed ahead', () => {
     disk.durableWrites
       .filter(({ path }) => path.endsWith('tmp-log.next-2'))
       .reduce((sum, { bytes }) => sum + bytes, 0);
+});
+
+test.each([
+  ['', ['snapshot.5']],
+  ['gz', []],
+] as const)('whether a snapshot is read ahead: compression "%s"', async (compression, expected) => {
+  await writeSnapshot(disk, directory, { zxid: 5, compression });
+  recoverAll(disk, directory);
+  expect(disk.sequentialReads).toEqual(expected);
 });
 
 test('a snapshot is synced while it grows', async () => {

@@ -6,8 +6,9 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NodeDisk, type ReadableFile } from '../src/index.ts';
+import { CHUNK_BYTES } from '../src/page-memory.ts';
 
 const MB = 1024 * 1024;
 const original = { read: fs.read, readSync: fs.readSync };
@@ -78,14 +79,37 @@ async function untilArrived(): Promise<void> {
   while (underWay.length > 0) await setImmediate();
 }
 
-test.each([0, 1, 512 * 1024, 4 * MB, 11 * MB + 12_345])('of %i bytes', async (size) => {
-  const bytes = randomFillSync(Buffer.alloc(size));
-  open(bytes);
-  expect((await readAll(100_000)).equals(bytes)).toBe(true);
-  expect((await readAll(300_000, untilArrived)).equals(bytes)).toBe(true);
-  expect((await readAll(3_000_000, () => setImmediate())).equals(bytes)).toBe(true);
-  file.close();
+const SIZES = [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 4 * MB, 11 * MB + 12_345];
+
+describe.each(SIZES)('a file of %i bytes', (size) => {
+  test.each([
+    ['nothing arrives in time', async () => {}],
+    ['all has arrived', untilArrived],
+    ['some has arrived', () => setImmediate()],
+    ['some is under way for long', delayed],
+  ])('%s', async (_, pause) => {
+    const bytes = randomFillSync(Buffer.alloc(size));
+    for (const step of [100_000, CHUNK_BYTES, 3_000_000]) {
+      open(bytes);
+      expect((await readAll(step, pause)).equals(bytes)).toBe(true);
+      file.close();
+    }
+  });
 });
+
+/** Every third read comes late, the others come short. */
+async function delayed(): Promise<void> {
+  let n = 0;
+  read = (fd, target, offset, length, position, done) => {
+    const isLate = n++ % 3 === 0;
+    const begin = (): void => {
+      (original.read as Read)(fd, target, offset, isLate ? length : length - 5000, position, done);
+    };
+    if (isLate) setTimeout(begin, 5);
+    else begin();
+  };
+  await setImmediate();
+}
 
 test('what has arrived is not read again', async () => {
   const bytes = randomFillSync(Buffer.alloc(11 * MB));
@@ -93,6 +117,20 @@ test('what has arrived is not read again', async () => {
   expect((await readAll(100_000, untilArrived)).equals(bytes)).toBe(true);
   // The first read asks for all that follows.
   expect(bytesReadAtOnce).toBe(100_000);
+  file.close();
+});
+
+test('a reader who only waits for the disk does so alone', async () => {
+  const late: (() => void)[] = [];
+  read = (...parameters) => late.push(() => (original.read as Read)(...parameters));
+  const bytes = randomFillSync(Buffer.alloc(30 * MB));
+  open(bytes);
+  expect((await readAll(CHUNK_BYTES, () => setImmediate())).equals(bytes)).toBe(true);
+  expect(bytesReadAtOnce).toBe(bytes.length);
+  // No more than was asked for at first.
+  expect(late.length).toBe(16);
+  for (const begin of late) begin();
+  await untilArrived();
   file.close();
 });
 
@@ -117,7 +155,7 @@ test('a descriptor that is being read is closed later', async () => {
   file.read(Buffer.alloc(10), 0, 10, 0);
   const fd = underWay[0] as number;
   file.close();
-  expect(underWay).toEqual(Array.from({ length: 6 }, () => fd));
+  expect(underWay).toEqual(Array.from({ length: 12 }, () => fd));
   expect(() => fs.fstatSync(fd)).not.toThrow();
   for (const begin of begun) begin();
   await untilArrived();

@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -179,34 +180,39 @@ test('nothing is visible before finish, and an aborted snapshot leaves nothing',
   expect(disk.list(directory.snapshotDirectory)).toEqual([]);
 });
 
-test('a failed write is reported by finish, which leaves nothing', async () => {
-  const failing = new MemoryDisk();
-  directory = directoryOn(failing);
-  const broken = new Error('ENOSPC: no space') as NodeJS.ErrnoException;
-  broken.code = 'ENOSPC';
-  const openWrite = failing.openWrite.bind(failing);
-  failing.openWrite = (path, options) => {
-    const file = openWrite(path, options);
-    return {
-      ...file,
-      write: (_buffer, _length, position, done) =>
-        position < 300_000
-          ? file.write(Buffer.alloc(1), 1, position, done)
-          : queueMicrotask(() => done(broken)),
+test.each(METHODS)(
+  'a failed write is reported by finish, which leaves nothing: "%s"',
+  async (compression) => {
+    const failing = new MemoryDisk();
+    directory = directoryOn(failing);
+    const broken = new Error('ENOSPC: no space') as NodeJS.ErrnoException;
+    broken.code = 'ENOSPC';
+    const openWrite = failing.openWrite.bind(failing);
+    failing.openWrite = (path, options) => {
+      const file = openWrite(path, options);
+      return {
+        ...file,
+        write: (_buffer, _length, position, done) =>
+          position < 16
+            ? file.write(Buffer.alloc(1), 1, position, done)
+            : queueMicrotask(() => done(broken)),
+      };
     };
-  };
-  const writer = new SnapshotWriter({
-    disk: failing,
-    directory: directory.snapshotDirectory,
-    zxid: 1,
-  });
-  writer.write(Buffer.alloc(1_000_000), 0, 1_000_000);
-  writer.seal();
-  const error = await new Promise<StorageError | undefined>((resolve) => writer.finish(resolve));
-  expect(error?.code).toBe('DISK_FAILED');
-  expect(error?.message).toContain('ENOSPC');
-  expect(failing.list(directory.snapshotDirectory)).toEqual([]);
-});
+    const writer = new SnapshotWriter({
+      disk: failing,
+      directory: directory.snapshotDirectory,
+      zxid: 1,
+      compression,
+    });
+    // Several chunks that wait for each other.
+    writer.write(randomFillSync(Buffer.alloc(2_000_000)), 0, 2_000_000);
+    writer.seal();
+    const error = await new Promise<StorageError | undefined>((resolve) => writer.finish(resolve));
+    expect(error?.code).toBe('DISK_FAILED');
+    expect(error?.message).toContain('ENOSPC');
+    expect(failing.list(directory.snapshotDirectory)).toEqual([]);
+  },
+);
 
 test('a field larger than the window is reached also by asking for one byte more each time', async () => {
   const names = ['', '/a', 'x'.repeat(3_000_000), '/b'];

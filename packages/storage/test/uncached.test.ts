@@ -4,14 +4,12 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NodeDisk, openDataDirectory, type WritableFile } from '../src/index.ts';
-import { PAGE_BYTES, PageMemory } from '../src/page-memory.ts';
+import { CHUNK_BYTES, giveChunk, PAGE_BYTES, takeChunk } from '../src/page-memory.ts';
 import { writeSnapshot } from './helpers.ts';
 
 const { O_CREAT, O_DIRECT, O_DSYNC, O_WRONLY } = fs.constants;
-const CHUNK_BYTES = 4 * PAGE_BYTES;
 const originalWrite = fs.write;
 
 type Write = (
@@ -28,21 +26,29 @@ let home: string;
 let writes: { isDirect: boolean; isDurable: boolean; bytes: number }[];
 /** What the kernel answers to direct writes, instead of taking them. */
 let refusal: string | undefined;
+/** The most that the kernel takes at once. */
+let most: number;
 
 beforeEach(() => {
   home = fs.mkdtempSync(join(tmpdir(), 'zebu-uncached-'));
   writes = [];
   refusal = undefined;
+  most = Number.MAX_SAFE_INTEGER;
   const watchedWrite: Write = (fd, buffer, offset, length, position, done) => {
     const flags = flagsOf(fd);
     const isDirect = (flags & O_DIRECT) !== 0;
     writes.push({ isDirect, isDurable: (flags & O_DSYNC) !== 0, bytes: length });
-    if (!isDirect || refusal === undefined) {
+    if (isDirect && refusal !== undefined) {
+      const error = Object.assign(new Error(refusal), { code: refusal });
+      process.nextTick(done, error, 0);
+    } else if (length > most) {
+      const other = fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY);
+      const taken = fs.writeSync(other, buffer, offset, most, position);
+      fs.closeSync(other);
+      process.nextTick(done, null, taken);
+    } else {
       (originalWrite as Write)(fd, buffer, offset, length, position, done);
-      return;
     }
-    const error = Object.assign(new Error(refusal), { code: refusal });
-    process.nextTick(done, error, 0);
   };
   fs.write = watchedWrite as typeof fs.write;
   syncBuiltinESMExports();
@@ -62,7 +68,11 @@ function hasDirectWrites(): boolean {
   if (process.platform !== 'linux') return false;
   const directory = fs.mkdtempSync(join(tmpdir(), 'zebu-uncached-'));
   try {
-    fs.closeSync(fs.openSync(join(directory, 'file'), O_WRONLY | O_CREAT | O_DIRECT));
+    const fd = fs.openSync(join(directory, 'file'), O_WRONLY | O_CREAT | O_DIRECT);
+    const chunk = takeChunk();
+    fs.writeSync(fd, chunk, 0, chunk.length, 0);
+    giveChunk(chunk);
+    fs.closeSync(fd);
     return true;
   } catch {
     return false;
@@ -92,7 +102,7 @@ function openDescriptors(path: string): number {
 }
 
 function pages(byte: number): Buffer {
-  return new PageMemory(CHUNK_BYTES, 1).take().fill(byte);
+  return takeChunk().fill(byte);
 }
 
 describe.skipIf(!hasDirectWrites())('where the system has O_DIRECT', () => {
@@ -112,7 +122,7 @@ describe.skipIf(!hasDirectWrites())('where the system has O_DIRECT', () => {
       Buffer.alloc(CHUNK_BYTES, 4),
     ]);
     expect(fs.readFileSync(path).equals(expected)).toBe(true);
-    while (openDescriptors(path) > 0) await setImmediate();
+    expect(openDescriptors(path)).toBe(0);
   });
 
   test.each(['EINVAL', 'ENOTSUP'])(
@@ -127,7 +137,7 @@ describe.skipIf(!hasDirectWrites())('where the system has O_DIRECT', () => {
       await new Promise<void>((resolve) => file.close(() => resolve()));
       const expected = Buffer.concat([Buffer.alloc(CHUNK_BYTES, 1), Buffer.alloc(CHUNK_BYTES, 2)]);
       expect(fs.readFileSync(path).equals(expected)).toBe(true);
-      while (openDescriptors(path) > 0) await setImmediate();
+      expect(openDescriptors(path)).toBe(0);
     },
   );
 
@@ -143,6 +153,25 @@ describe.skipIf(!hasDirectWrites())('where the system has O_DIRECT', () => {
     expect(writes.every(({ isDurable }) => isDurable)).toBe(true);
     await new Promise<void>((resolve) => file.close(() => resolve()));
   });
+
+  test.each([
+    [PAGE_BYTES, true],
+    [100_000, false],
+  ])(
+    'what is left of a write of which the kernel took %i bytes follows',
+    async (taken, isDirect) => {
+      const path = join(home, 'file');
+      const file = new NodeDisk().openWrite(path, { uncached: true });
+      const chunk = takeChunk();
+      for (let at = 0; at < chunk.length; at++) chunk[at] = (at * at) >> 7;
+      most = taken;
+      await write(file, chunk, 0);
+      expect(writes.length).toBe(Math.ceil(CHUNK_BYTES / taken));
+      expect(writes.map((one) => one.isDirect)).toEqual(writes.map((_, i) => i === 0 || isDirect));
+      await new Promise<void>((resolve) => file.close(() => resolve()));
+      expect(fs.readFileSync(path).equals(chunk)).toBe(true);
+    },
+  );
 
   test('another failure of a direct write is one of the file', async () => {
     refusal = 'ENOSPC';
@@ -169,15 +198,14 @@ describe.skipIf(!hasDirectWrites())('where the system has O_DIRECT', () => {
   });
 });
 
-test('chunks are whole pages, and come back to whoever asks next', () => {
-  const memory = new PageMemory(CHUNK_BYTES, 2);
-  const chunks = [memory.take(), memory.take(), memory.take()];
-  expect(new Set(chunks).size).toBe(3);
-  for (const { byteOffset, length } of chunks) {
-    expect(length).toBe(CHUNK_BYTES);
-    expect(byteOffset % PAGE_BYTES).toBe(0);
+test('chunks do not overlap, and come back to whoever asks next', () => {
+  // More than are made at once.
+  const chunks = Array.from({ length: 40 }, () => takeChunk());
+  for (const [i, chunk] of chunks.entries()) chunk.fill(i);
+  for (const [i, chunk] of chunks.entries()) {
+    expect(chunk.length).toBe(CHUNK_BYTES);
+    expect(chunk.every((byte) => byte === i)).toBe(true);
   }
-  const kept = chunks[1] as Buffer;
-  memory.give(kept);
-  expect(memory.take()).toBe(kept);
+  for (const chunk of chunks) giveChunk(chunk);
+  expect(chunks).toContain(takeChunk());
 });
