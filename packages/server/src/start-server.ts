@@ -174,7 +174,8 @@ export class RunningServer implements ZebuServer {
   }
 
   close(reason = 'asked to'): Promise<void> {
-    this.closing ??= this.stop(reason);
+    // Not at once: whoever asks may be a logger that is told of something in the middle of it.
+    this.closing ??= Promise.resolve().then(() => this.stop(reason));
     return this.closing;
   }
 

@@ -21,7 +21,7 @@ import {
   writeRequestHeader,
 } from '@zebu/protocol';
 import { afterEach, describe, expect, test } from 'vitest';
-import { startServer } from '../src/index.ts';
+import { silentLogger, startServer, type ZebuServer } from '../src/index.ts';
 
 const directories: string[] = [];
 
@@ -127,6 +127,20 @@ describe('an embedded server', () => {
     using onOther = await RawClient.connect(other.port);
     await onOne.create(1, '/only-here', 'x');
     expect(await onOther.get(1, '/only-here')).toBe(undefined);
+  });
+
+  test('stops once, also when a logger that hears of it asks again', async () => {
+    const dataDir = temporaryDirectory();
+    const messages: string[] = [];
+    let server: ZebuServer | undefined;
+    const info = (message: string): void => {
+      messages.push(message);
+      if (server !== undefined) void server.close();
+    };
+    server = await startServer({ port: 0, dataDir, logger: { ...silentLogger, info } });
+    await server.close();
+    expect(messages.slice(-2)).toEqual(['Stopping', 'Stopped']);
+    expect(messages.filter((message) => message === 'Stopping')).toEqual(['Stopping']);
   });
 
   test('names the port that is taken', async () => {
