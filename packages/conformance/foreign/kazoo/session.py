@@ -279,7 +279,7 @@ def acls(zk):
     attempt("add_auth of an unknown scheme", wrong.add_auth, "nosuch", "x:y")
     until(lambda: wrong.state == KazooState.LOST)
     say("after a failed auth", wrong.state)
-    say("and then", type(raised(wrong.get, "/a")).__name__ in ("AuthFailedError", "ConnectionClosedError"))
+    # What a request meets then is a race of kazoo's own threads: the closed connection makes it connect again.
     wrong.stop()
     wrong.close()
 
