@@ -77,13 +77,6 @@ def attempt(name, function, *args, **kwargs):
     return result
 
 
-def raised(function, *args):
-    try:
-        return function(*args)
-    except KazooException as error:
-        return error
-
-
 def children(client, path):
     return sorted(client.get_children(path))
 
