@@ -91,7 +91,8 @@ function named<E extends DiskError | null>(error: E, path: string): E {
   return error;
 }
 
-function descriptorPath(fd: number): string {
+/** Leads to an open file or directory, whatever has its name by now. Linux alone has such paths. */
+export function descriptorPath(fd: number): string {
   return `${DESCRIPTORS}${fd}`;
 }
 

@@ -14,7 +14,7 @@ import {
   type ReadableFile,
   type WritableFile,
 } from './disk.ts';
-import { type BorrowedPath, HeldDirectories } from './held-directories.ts';
+import { type BorrowedPath, descriptorPath, HeldDirectories } from './held-directories.ts';
 import { CHUNK_BYTES, PAGE_BYTES } from './page-memory.ts';
 import { ReadAhead } from './read-ahead.ts';
 
@@ -23,8 +23,6 @@ const { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants;
 const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
 /** Absent on macOS and Windows. */
 const O_DIRECT: number = fs.constants.O_DIRECT ?? 0;
-/** An open file, to be opened once more in another way whatever has its name by now. Linux alone has such a path. */
-const pathOfOpen = (fd: number): string => `/proc/self/fd/${fd}`;
 
 /**
  * Owns no state but its claims: any number of these may serve the same directory. What is done in a
@@ -216,7 +214,7 @@ class NodeReadableFile implements ReadableFile {
 function readAhead(fd: number, size: number): ReadAhead | undefined {
   if (O_DIRECT === 0 || size <= CHUNK_BYTES) return undefined;
   try {
-    return new ReadAhead(fs.openSync(pathOfOpen(fd), O_RDONLY | O_DIRECT), size);
+    return new ReadAhead(fs.openSync(descriptorPath(fd), O_RDONLY | O_DIRECT), size);
   } catch {
     return undefined;
   }
@@ -361,7 +359,7 @@ class NodeWritableFile implements WritableFile {
     if (error === null) this.#fd = fd;
     if (error === null && this.#isUncached) {
       const flags = (this.#flags & ~(O_CREAT | O_TRUNC)) | O_DIRECT;
-      fs.open(pathOfOpen(fd), flags, this.#onDirectOpen);
+      fs.open(descriptorPath(fd), flags, this.#onDirectOpen);
     } else {
       this.#onEnd(this.#borrowed.end(error));
     }

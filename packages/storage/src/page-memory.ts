@@ -35,14 +35,16 @@ export function giveChunk(chunk: Buffer): void {
   if (spare.length < KEPT_CHUNKS) spare.push(chunk);
 }
 
-/** At a page; anywhere where there is no WebAssembly (--jitless), or no room for its addresses (ulimit -v). */
+/** At a page; anywhere where there is no WebAssembly (--jitless). */
 function allocatePages(bytes: number): Buffer {
   const { WebAssembly } = globalThis as { WebAssembly?: WebAssemblyApi };
   if (WebAssembly !== undefined) {
     const pages = Math.ceil(bytes / WASM_PAGE_BYTES);
     try {
       return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer);
-    } catch {}
+    } catch {
+      // No room for its addresses (ulimit -v).
+    }
   }
   return Buffer.allocUnsafeSlow(bytes);
 }

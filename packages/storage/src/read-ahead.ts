@@ -12,8 +12,8 @@ import { CHUNK_BYTES, giveChunk, takeChunk } from './page-memory.ts';
 
 const PIECES = 16;
 /**
- * So often in a row the reader may come to a piece that is still being read, as at the beginning. Then it is
- * the disk that he waits for, and reading everything twice would make that longer.
+ * So often in a row the reader may ask for what is not there yet, as at the beginning. Then it is the disk
+ * that he waits for, and reading everything twice would make that longer.
  */
 const MAX_MISSES = 32;
 
@@ -56,9 +56,8 @@ export class ReadAhead {
       const index = Math.floor((position + filled) / CHUNK_BYTES);
       this.#ask(index);
       const piece = this.#pieces[index % PIECES] as Piece;
-      if (piece.index !== index) break;
       const start = position + filled - index * CHUNK_BYTES;
-      const end = Math.min(start + length - filled, piece.length);
+      const end = piece.index === index ? Math.min(start + length - filled, piece.length) : 0;
       if (end <= start) {
         this.#misses++;
         if (this.#misses > MAX_MISSES) this.#isOver = true;
@@ -79,9 +78,10 @@ export class ReadAhead {
 
   /** For this piece and those behind it. */
   #ask(first: number): void {
+    if (this.#isOver) return;
     for (let index = first; index < first + PIECES && index * CHUNK_BYTES < this.#size; index++) {
       const piece = this.#pieces[index % PIECES] as Piece;
-      if (piece.index < index && !piece.isUnderWay && !this.#isOver) this.#read(piece, index);
+      if (piece.index < index && !piece.isUnderWay) this.#read(piece, index);
     }
   }
 

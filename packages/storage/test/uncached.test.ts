@@ -1,25 +1,15 @@
 // Files written past the page cache: which writes go there, and that all others arrive as well.
 
 import fs from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NodeDisk, openDataDirectory, type WritableFile } from '../src/index.ts';
 import { CHUNK_BYTES, giveChunk, PAGE_BYTES, takeChunk } from '../src/page-memory.ts';
 import { writeSnapshot } from './helpers.ts';
+import { endStandIns, realWrite, standIn } from './support/stand-in.ts';
 
 const { O_CREAT, O_DIRECT, O_DSYNC, O_WRONLY } = fs.constants;
-const originalWrite = fs.write;
-
-type Write = (
-  fd: number,
-  buffer: Buffer,
-  offset: number,
-  length: number,
-  position: number,
-  done: (error: NodeJS.ErrnoException | null, bytes: number) => void,
-) => void;
 
 let home: string;
 /** Writes in their order: how their descriptors were opened. */
@@ -34,28 +24,27 @@ beforeEach(() => {
   writes = [];
   refusal = undefined;
   most = Number.MAX_SAFE_INTEGER;
-  const watchedWrite: Write = (fd, buffer, offset, length, position, done) => {
-    const flags = flagsOf(fd);
-    const isDirect = (flags & O_DIRECT) !== 0;
-    writes.push({ isDirect, isDurable: (flags & O_DSYNC) !== 0, bytes: length });
-    if (isDirect && refusal !== undefined) {
-      const error = Object.assign(new Error(refusal), { code: refusal });
-      process.nextTick(done, error, 0);
-    } else if (length > most) {
-      const other = fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY);
-      const taken = fs.writeSync(other, buffer, offset, most, position);
-      fs.closeSync(other);
-      process.nextTick(done, null, taken);
-    } else {
-      (originalWrite as Write)(fd, buffer, offset, length, position, done);
-    }
-  };
-  fs.write = watchedWrite as typeof fs.write;
-  syncBuiltinESMExports();
+  standIn({
+    write: (fd, buffer, offset, length, position, done) => {
+      const flags = flagsOf(fd);
+      const isDirect = (flags & O_DIRECT) !== 0;
+      writes.push({ isDirect, isDurable: (flags & O_DSYNC) !== 0, bytes: length });
+      if (isDirect && refusal !== undefined) {
+        const error = Object.assign(new Error(refusal), { code: refusal });
+        process.nextTick(done, error, 0);
+      } else if (length > most) {
+        const other = fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY);
+        const taken = fs.writeSync(other, buffer, offset, most, position);
+        fs.closeSync(other);
+        process.nextTick(done, null, taken);
+      } else {
+        realWrite(fd, buffer, offset, length, position, done);
+      }
+    },
+  });
 });
 afterEach(() => {
-  fs.write = originalWrite;
-  syncBuiltinESMExports();
+  endStandIns();
   fs.rmSync(home, { recursive: true });
 });
 

@@ -1,5 +1,7 @@
 // What the two threads of a fan-out share (fan-out.ts says how they use it).
 
+import { writeSync } from 'node:fs';
+
 export interface FanOutMemory {
   /** Words numbered by Control. */
   readonly control: Int32Array;
@@ -32,3 +34,12 @@ export const TAKEN = -1;
 export const OURS = -2;
 /** The second thread has written DONE - state bytes there; 0 too when the kernel refused them. */
 export const DONE = -3;
+
+/** How many bytes the kernel took at once; 0 too if the socket is full or broken, which its handle finds out. */
+export function writeToDescriptor(fd: number, bytes: Uint8Array, length: number): number {
+  try {
+    return writeSync(fd, bytes, 0, length);
+  } catch {
+    return 0;
+  }
+}

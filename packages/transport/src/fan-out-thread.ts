@@ -1,8 +1,14 @@
 // The second thread of a fan-out: writes to one place after the other, as long as they are free.
 
-import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import { CLOSED, Control, DONE, type FanOutMemory, TAKEN } from './fan-out-memory.ts';
+import {
+  CLOSED,
+  Control,
+  DONE,
+  type FanOutMemory,
+  TAKEN,
+  writeToDescriptor,
+} from './fan-out-memory.ts';
 
 const { control, slots, bytes, idleMs } = workerData as FanOutMemory;
 
@@ -20,19 +26,10 @@ function writeToPlaces(length: number): void {
     for (const end = places & ~CLOSED; place < end; place++) {
       const fd = Atomics.load(slots, place);
       if (fd < 0 || Atomics.compareExchange(slots, place, fd, TAKEN) !== fd) continue;
-      Atomics.store(slots, place, DONE - written(fd, length));
+      Atomics.store(slots, place, DONE - writeToDescriptor(fd, bytes, length));
       Atomics.notify(slots, place);
     }
     if ((places & CLOSED) !== 0) return;
     Atomics.wait(control, Control.places, places);
-  }
-}
-
-/** 0 too if the socket is full or broken: the first thread tries again, and finds out. */
-function written(fd: number, length: number): number {
-  try {
-    return writeSync(fd, bytes, 0, length);
-  } catch {
-    return 0;
   }
 }
