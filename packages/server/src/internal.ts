@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import type { ServerNode } from './server-node.ts';
 import { RunningServer, type ZebuServer } from './start-server.ts';
 
-export { ServerState } from './recovery-target.ts';
 export type { ServerNode } from './server-node.ts';
+export { ServerState } from './snapshots/server-state.ts';
 
 /** What runs behind the handle that startServer gave. */
 export function nodeOf(server: ZebuServer): ServerNode {

@@ -11,7 +11,6 @@ import {
   TxnLogWriter,
 } from '@zebu/storage';
 import type { Listener, TlsOptions } from '@zebu/transport';
-import { claimDirectories, releaseClaims } from './claim-directories.ts';
 import { checkServerConfig } from './config/check-config.ts';
 import { ConfigError } from './config/config-error.ts';
 import {
@@ -19,12 +18,13 @@ import {
   type ServerConfig,
   type ServerConfigOverrides,
 } from './config/server-config.ts';
+import { claimDirectories, releaseClaims } from './directory/claim-directories.ts';
 import type { Environment } from './environment.ts';
 import type { Logger } from './logger.ts';
 import { nodeEnvironment } from './node-environment.ts';
-import { ServerState } from './recovery-target.ts';
 import { ServerNode } from './server-node.ts';
-import { MemoryTxnLog, type TxnLog } from './txn-log.ts';
+import { ServerState } from './snapshots/server-state.ts';
+import { MemoryTxnLog, type TxnLog } from './txns/txn-log.ts';
 
 /** How often a long recovery says how far it is. */
 const PROGRESS_MS = 1000;

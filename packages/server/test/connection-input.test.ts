@@ -3,9 +3,9 @@
 import type { Connection } from '@zebu/transport';
 import { describe, expect, test } from 'vitest';
 import { defaultServerConfig } from '../src/config/server-config.ts';
-import { ConnectionInput, Stop } from '../src/connection-input.ts';
-import { Throttle } from '../src/throttle.ts';
-import { Turns } from '../src/turns.ts';
+import { ConnectionInput, Stop } from '../src/connection/connection-input.ts';
+import { Throttle } from '../src/turns/throttle.ts';
+import { Turns } from '../src/turns/turns.ts';
 import { ManualTime } from './support/manual-time.ts';
 
 /** An input whose frames are letters; `onFrame` is called with each, while it is being taken. */

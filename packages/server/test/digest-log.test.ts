@@ -1,7 +1,7 @@
 // Which digests are kept for the word `hash`.
 
 import { expect, test } from 'vitest';
-import { DigestLog } from '../src/digest-log.ts';
+import { DigestLog } from '../src/txns/digest-log.ts';
 import { create } from './support/asks.ts';
 import { World } from './support/world.ts';
 

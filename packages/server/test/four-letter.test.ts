@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { defaultServerConfig, type ServerConfigOverrides } from '../src/config/server-config.ts';
+import { ServerMetrics } from '../src/metrics.ts';
+import { FULL_VERSION } from '../src/version.ts';
 import {
   type ConnectionFacts,
   FOUR_LETTER_WORDS,
@@ -12,10 +14,8 @@ import {
   fourLetterWord,
   javaDate,
   needsDirectorySizes,
-} from '../src/four-letter.ts';
-import { ServerMetrics } from '../src/metrics.ts';
-import { processEnvironment } from '../src/process-facts.ts';
-import { FULL_VERSION } from '../src/version.ts';
+} from '../src/words/four-letter.ts';
+import { processEnvironment } from '../src/words/process-facts.ts';
 
 const connection: ConnectionFacts = {
   remoteAddress: '127.0.0.1',

@@ -2,9 +2,9 @@
 
 import type { Network } from '@zebu/transport';
 import { expect, test } from 'vitest';
-import { LateEvents } from '../src/late-events.ts';
-import { Turns } from '../src/turns.ts';
-import { WatchEvent } from '../src/watch-events.ts';
+import { LateEvents } from '../src/connection/late-events.ts';
+import { WatchEvent } from '../src/connection/watch-events.ts';
+import { Turns } from '../src/turns/turns.ts';
 import { ManualTime } from './support/manual-time.ts';
 
 test('a fan-out that never ends does not keep the others waiting', () => {

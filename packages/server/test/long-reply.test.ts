@@ -2,8 +2,8 @@
 
 import { OpCode } from '@zebu/protocol';
 import { expect, test } from 'vitest';
-import type { ClientConnection } from '../src/client-connection.ts';
-import { Stop } from '../src/connection-input.ts';
+import type { ClientConnection } from '../src/connection/client-connection.ts';
+import { Stop } from '../src/connection/connection-input.ts';
 import {
   ask,
   create,

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ProposalWindow } from '../src/proposal-window.ts';
+import { ProposalWindow } from '../src/txns/proposal-window.ts';
 
 const CHUNK_BYTES = 1 << 20;
 

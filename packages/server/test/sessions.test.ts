@@ -3,7 +3,7 @@
 import { sessionPassword } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import { defaultServerConfig } from '../src/config/server-config.ts';
-import { ServerState } from '../src/recovery-target.ts';
+import { ServerState } from '../src/snapshots/server-state.ts';
 import { addWatch, create, exists, getData, ping, setData } from './support/asks.ts';
 import { World } from './support/world.ts';
 

@@ -3,9 +3,9 @@
 import { expect, test } from 'vitest';
 import { defaultServerConfig, type ServerConfigOverrides } from '../src/config/server-config.ts';
 import type { Environment } from '../src/environment.ts';
-import { SnapshotSchedule } from '../src/snapshot-schedule.ts';
-import type { Snapshotter } from '../src/snapshotter.ts';
-import type { TxnLog } from '../src/txn-log.ts';
+import { SnapshotSchedule } from '../src/snapshots/snapshot-schedule.ts';
+import type { Snapshotter } from '../src/snapshots/snapshotter.ts';
+import type { TxnLog } from '../src/txns/txn-log.ts';
 
 const ENTRY_BYTES = 100;
 

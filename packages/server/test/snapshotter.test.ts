@@ -3,7 +3,7 @@
 import { MemoryDisk, openDataDirectory, recover } from '@zebu/storage';
 import { describe, expect, test } from 'vitest';
 import { defaultServerConfig } from '../src/config/server-config.ts';
-import { ServerState } from '../src/recovery-target.ts';
+import { ServerState } from '../src/snapshots/server-state.ts';
 import { create, setData } from './support/asks.ts';
 import type { ManualTime } from './support/manual-time.ts';
 import { World, type WorldOptions } from './support/world.ts';

@@ -3,7 +3,7 @@
 import { OpCode } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import { defaultServerConfig, type ServerConfigOverrides } from '../src/config/server-config.ts';
-import { Throttle } from '../src/throttle.ts';
+import { Throttle } from '../src/turns/throttle.ts';
 
 function make(overrides: ServerConfigOverrides, random = 0.5) {
   const clock = { nowMs: 0, random };

@@ -1,7 +1,7 @@
 // What several kinds of work that was put off may take of one turn of the loop.
 
 import { expect, test } from 'vitest';
-import { Turns } from '../src/turns.ts';
+import { Turns } from '../src/turns/turns.ts';
 import { ManualTime } from './support/manual-time.ts';
 
 /** How long somebody who wants 4 ms now may go on; he takes it. */

@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import { nodeHashName } from '../auth/digest-provider.ts';
-import { FOUR_LETTER_WORDS } from '../four-letter.ts';
+import { FOUR_LETTER_WORDS } from '../words/four-letter.ts';
 import { ConfigError, describeSource } from './config-error.ts';
 import { type ConfigInput, Draft, readText } from './draft.ts';
 import { clientAddressOfMembers, isAnyAddress, withoutBrackets } from './members.ts';

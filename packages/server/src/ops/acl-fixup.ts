@@ -9,7 +9,7 @@ import {
   MarshallingError,
   readAclVector,
 } from '@zebu/protocol';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 
 /** Where in a request its ACL lies: bytes[start, end). */
 export interface AclRange {

@@ -3,7 +3,7 @@
 
 import { WatchMode } from '@zebu/data-tree';
 import { AddWatchMode, type ByteReader, type ByteWriter, MarshallingError } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import { readPathId } from './read-znode.ts';
 
 export function addWatch(

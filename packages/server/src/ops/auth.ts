@@ -4,7 +4,7 @@
 
 import { type ByteReader, ErrorCode, readAuthRequest } from '@zebu/protocol';
 import { addIdentities } from '../auth/identity.ts';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 
 /** Identities of one connection. Each is compared with each entry of an ACL. */
 const MAX_IDENTITIES = 100;

@@ -2,7 +2,7 @@
 // Types: 1 children, 2 data, 3 any, 4 persistent, 5 persistent recursive. Of this connection only.
 
 import { type ByteReader, ErrorCode, MarshallingError, WatcherType } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import { readPathId } from './read-znode.ts';
 
 export function checkWatches(connection: ClientConnection, request: ByteReader): number {

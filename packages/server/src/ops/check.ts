@@ -2,7 +2,7 @@
 // Checks in order: path, znode there, READ on it, version (-1: any).
 
 import { type ByteReader, ErrorCode, isValidPathBytes, Perms } from '@zebu/protocol';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 
 export function prepareCheck(preparation: Preparation, request: ByteReader): number {
   const { bytes } = request;

@@ -2,7 +2,7 @@
 // The txn lists the session's ephemerals, as they will be by then; all go in this one txn.
 
 import type { ByteReader } from '@zebu/protocol';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 
 export function prepareCloseSession(preparation: Preparation, _request: ByteReader): number {
   const { tree, pending, writer, requester, zxid, config } = preparation;

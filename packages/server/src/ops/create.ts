@@ -8,7 +8,7 @@
 
 import { ZnodeKind } from '@zebu/data-tree';
 import { type ByteReader, CreateFlag, ErrorCode, isValidPathBytes, Perms } from '@zebu/protocol';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 import { type AclRange, skipAcl, writeFixedAcl } from './acl-fixup.ts';
 import { overQuota } from './quota-check.ts';
 

@@ -3,8 +3,8 @@
 // version (-1: any), no children.
 
 import { type ByteReader, ErrorCode, Perms } from '@zebu/protocol';
-import type { Prepare } from '../op-table.ts';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
+import type { Prepare } from './op-table.ts';
 
 const SLASH = 0x2f;
 /** What nobody may delete. */

@@ -3,7 +3,7 @@
 
 import { WatchMode } from '@zebu/data-tree';
 import { type ByteReader, type ByteWriter, ErrorCode, MarshallingError } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import { appendStat, checkRead } from './read-znode.ts';
 
 export function exists(

@@ -3,7 +3,7 @@
 
 import { type ByteReader, type ByteWriter, ErrorCode, Perms, writeAclVector } from '@zebu/protocol';
 import { redactAcl } from '../auth/access-control.ts';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import { appendStat, readZnode } from './read-znode.ts';
 
 export function getACL(

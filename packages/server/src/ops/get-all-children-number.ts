@@ -2,7 +2,7 @@
 // READ on the znode itself; those below are counted whatever their ACLs.
 
 import type { ByteReader, ByteWriter } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import { checkRead, readZnode } from './read-znode.ts';
 
 export function getAllChildrenNumber(

@@ -4,7 +4,7 @@
 
 import { type DataTree, type PathId, WatchMode } from '@zebu/data-tree';
 import { type ByteReader, type ByteWriter, putInt32, STAT_BYTES } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import { appendStat, checkRead, readZnode } from './read-znode.ts';
 
 /** Children from which on they are listed over several turns. */

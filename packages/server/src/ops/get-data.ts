@@ -3,7 +3,7 @@
 
 import { type PathId, WatchMode } from '@zebu/data-tree';
 import { type ByteReader, type ByteWriter, STAT_BYTES } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import { checkRead, readZnode } from './read-znode.ts';
 
 export function getData(

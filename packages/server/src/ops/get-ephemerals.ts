@@ -3,7 +3,7 @@
 
 import type { ByteReader, ByteWriter } from '@zebu/protocol';
 import type { Session } from '@zebu/session';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 
 export function getEphemerals(
   connection: ClientConnection,

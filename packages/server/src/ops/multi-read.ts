@@ -10,7 +10,7 @@ import {
   writeMultiEnd,
   writeMultiHeader,
 } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import { readChildren } from './get-children.ts';
 import { readData } from './get-data.ts';
 import { readZnode } from './read-znode.ts';

@@ -7,11 +7,11 @@
 
 import { skipAclVector } from '@zebu/data-tree';
 import { type ByteReader, CreateFlag, ErrorCode, MarshallingError, OpCode } from '@zebu/protocol';
-import type { Prepare } from '../op-table.ts';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 import { prepareCheck } from './check.ts';
 import { prepareCreate, prepareCreateContainer, prepareCreateTTL } from './create.ts';
 import { prepareDelete } from './delete.ts';
+import type { Prepare } from './op-table.ts';
 import { prepareSetData } from './set-data.ts';
 
 export function prepareMulti(preparation: Preparation, request: ByteReader): number {

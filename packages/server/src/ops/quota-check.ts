@@ -1,7 +1,7 @@
 // Hard quotas, when enforceQuota is on (ZooKeeperServer.checkQuota).
 
 import { type PathId, QuotaVerdict } from '@zebu/data-tree';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 
 /**
  * Whether a change at or below `id` of this many bytes and znodes must be refused. What goes over a

@@ -10,7 +10,7 @@ import {
   Perms,
   STAT_BYTES,
 } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 
 /** Reads a path; the znode there, or 0. */
 export function readZnode(tree: DataTree, request: ByteReader): PathId {

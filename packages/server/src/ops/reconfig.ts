@@ -2,7 +2,7 @@
 // RECONFIGDISABLED or, where the feature is on, UNIMPLEMENTED, as Apache's does.
 
 import { type ByteReader, ErrorCode, readReconfigRequest } from '@zebu/protocol';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 
 export function prepareReconfig(preparation: Preparation, request: ByteReader): number {
   readReconfigRequest(request);

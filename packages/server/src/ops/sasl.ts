@@ -3,7 +3,7 @@
 // after which the client goes on unauthenticated.
 
 import { type ByteReader, MarshallingError } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 
 export function sasl(connection: ClientConnection, xid: number, request: ByteReader): void {
   if (request.bufferLength() < 0) throw new MarshallingError('Null SASL token');

@@ -2,7 +2,7 @@
 // Checks in order: path, ACL, znode there, ADMIN on it, aversion (-1: any).
 
 import { type ByteReader, ErrorCode, isValidPathBytes, Perms } from '@zebu/protocol';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 import { type AclRange, skipAcl, writeFixedAcl } from './acl-fixup.ts';
 
 const acl: AclRange = { start: 0, end: 0 };

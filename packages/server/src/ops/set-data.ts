@@ -2,7 +2,7 @@
 // Checks in order: path, znode there, WRITE on it, quota, version (-1: any).
 
 import { type ByteReader, ErrorCode, isValidPathBytes, Perms } from '@zebu/protocol';
-import type { Preparation } from '../preparation.ts';
+import type { Preparation } from '../txns/preparation.ts';
 import { overQuota } from './quota-check.ts';
 
 export function prepareSetData(preparation: Preparation, request: ByteReader): number {

@@ -12,7 +12,7 @@ import {
   MarshallingError,
   readSetWatchesRequest,
 } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 
 export function setWatches(connection: ClientConnection, request: ByteReader): number {
   return setAll(connection, request, false);

@@ -4,7 +4,7 @@
 // ping: nothing -> nothing. It takes its turn like a read: behind the session's own writes.
 
 import type { ByteReader, ByteWriter } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 
 export function sync(_: ClientConnection, request: ByteReader, reply: ByteWriter): number {
   const length = request.bufferLength();

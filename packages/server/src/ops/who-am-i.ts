@@ -1,7 +1,7 @@
 // whoAmI: nothing -> vector<ClientInfo { ustring authScheme, ustring user }>.
 
 import { type ByteReader, type ByteWriter, writeWhoAmIResponse } from '@zebu/protocol';
-import type { ClientConnection } from '../client-connection.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 
 export function whoAmI(
   connection: ClientConnection,

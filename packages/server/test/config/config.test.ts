@@ -4,7 +4,7 @@ import { ConfigError } from '../../src/config/config-error.ts';
 import { helpText, printConfig } from '../../src/config/help.ts';
 import { defaultServerConfig } from '../../src/config/server-config.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
-import { FOUR_LETTER_WORDS } from '../../src/four-letter.ts';
+import { FOUR_LETTER_WORDS } from '../../src/words/four-letter.ts';
 
 interface Situation {
   argv?: readonly string[];

@@ -1,7 +1,7 @@
 // A txn log whose durability the test decides.
 
 import type { Zxid } from '@zebu/protocol';
-import type { TxnLog } from '../../src/txn-log.ts';
+import type { TxnLog } from '../../src/txns/txn-log.ts';
 import type { ManualTime } from './manual-time.ts';
 
 export class HeldLog implements TxnLog {

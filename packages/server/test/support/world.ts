@@ -4,9 +4,9 @@
 import { MemoryDisk, openDataDirectory } from '@zebu/storage';
 import { FanOutAtOnce, memoryNetwork, type Network } from '@zebu/transport';
 import { defaultServerConfig, type ServerConfigOverrides } from '../../src/config/server-config.ts';
-import { ServerState } from '../../src/recovery-target.ts';
 import { ServerNode } from '../../src/server-node.ts';
-import type { TxnLog } from '../../src/txn-log.ts';
+import { ServerState } from '../../src/snapshots/server-state.ts';
+import type { TxnLog } from '../../src/txns/txn-log.ts';
 import { HeldLog } from './held-log.ts';
 import { ManualTime } from './manual-time.ts';
 import { type ConnectOptions, RawClient } from './raw-client.ts';

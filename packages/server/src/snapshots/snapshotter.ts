@@ -10,8 +10,8 @@ import type { DataTree } from '@zebu/data-tree';
 import { ByteWriter, DIGEST_VERSION, formatZxid } from '@zebu/protocol';
 import type { SessionTable } from '@zebu/session';
 import { type DataDirectory, type SnapshotCompression, SnapshotWriter } from '@zebu/storage';
-import type { ServerConfig } from './config/server-config.ts';
-import type { Environment } from './environment.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import type { Environment } from '../environment.ts';
 
 /** Bytes walked between two looks at the clock, and how long a turn may take. */
 const SLICE_BYTES = 64 * 1024;

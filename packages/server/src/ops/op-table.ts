@@ -9,29 +9,29 @@
 // Apache takes without any check (docs/decisions/030-client-operations.md).
 
 import { type ByteReader, type ByteWriter, OpCode } from '@zebu/protocol';
-import type { ClientConnection } from './client-connection.ts';
-import { addWatch } from './ops/add-watch.ts';
-import { auth } from './ops/auth.ts';
-import { checkWatches, removeWatches } from './ops/check-watches.ts';
-import { prepareCloseSession } from './ops/close-session.ts';
-import { prepareCreate, prepareCreateContainer, prepareCreateTTL } from './ops/create.ts';
-import { prepareDelete } from './ops/delete.ts';
-import { exists } from './ops/exists.ts';
-import { getACL } from './ops/get-acl.ts';
-import { getAllChildrenNumber } from './ops/get-all-children-number.ts';
-import { getChildren, getChildren2 } from './ops/get-children.ts';
-import { getData } from './ops/get-data.ts';
-import { getEphemerals } from './ops/get-ephemerals.ts';
-import { prepareMulti } from './ops/multi.ts';
-import { multiRead } from './ops/multi-read.ts';
-import { prepareReconfig } from './ops/reconfig.ts';
-import { sasl } from './ops/sasl.ts';
-import { prepareSetACL } from './ops/set-acl.ts';
-import { prepareSetData } from './ops/set-data.ts';
-import { setWatches, setWatches2 } from './ops/set-watches.ts';
-import { ping, sync } from './ops/sync.ts';
-import { whoAmI } from './ops/who-am-i.ts';
-import type { Preparation } from './preparation.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
+import type { Preparation } from '../txns/preparation.ts';
+import { addWatch } from './add-watch.ts';
+import { auth } from './auth.ts';
+import { checkWatches, removeWatches } from './check-watches.ts';
+import { prepareCloseSession } from './close-session.ts';
+import { prepareCreate, prepareCreateContainer, prepareCreateTTL } from './create.ts';
+import { prepareDelete } from './delete.ts';
+import { exists } from './exists.ts';
+import { getACL } from './get-acl.ts';
+import { getAllChildrenNumber } from './get-all-children-number.ts';
+import { getChildren, getChildren2 } from './get-children.ts';
+import { getData } from './get-data.ts';
+import { getEphemerals } from './get-ephemerals.ts';
+import { prepareMulti } from './multi.ts';
+import { multiRead } from './multi-read.ts';
+import { prepareReconfig } from './reconfig.ts';
+import { sasl } from './sasl.ts';
+import { prepareSetACL } from './set-acl.ts';
+import { prepareSetData } from './set-data.ts';
+import { setWatches, setWatches2 } from './set-watches.ts';
+import { ping, sync } from './sync.ts';
+import { whoAmI } from './who-am-i.ts';
 
 /** Reads the request body, writes the response body, returns an error code (0: fine). */
 export type Read = (connection: ClientConnection, request: ByteReader, reply: ByteWriter) => number;

@@ -5,7 +5,7 @@ import os from 'node:os';
 import { dirname } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { maxFileDescriptors } from '@zebu/transport';
-import { FULL_VERSION } from './version.ts';
+import { FULL_VERSION } from '../version.ts';
 
 const NONE = '<NA>';
 const MEGABYTE = 1024 * 1024;

@@ -2,8 +2,8 @@
 // whether it is still the one that the server began with.
 
 import { type DataDirectory, purge } from '@zebu/storage';
-import { halfTickMs, type ServerConfig } from './config/server-config.ts';
-import type { Environment } from './environment.ts';
+import { halfTickMs, type ServerConfig } from '../config/server-config.ts';
+import type { Environment } from '../environment.ts';
 
 export class DirectoryUpkeep {
   private readonly environment: Environment;

@@ -3,7 +3,7 @@
 import { DataTree, type TreeListener } from '@zebu/data-tree';
 import { ByteReader, DIGEST_VERSION, getInt32, type Zxid } from '@zebu/protocol';
 import type { RecoveryTarget, SnapshotInput, SnapshotTrailer } from '@zebu/storage';
-import type { ServerConfig } from './config/server-config.ts';
+import type { ServerConfig } from '../config/server-config.ts';
 
 const SESSION_BYTES = 12;
 /** Bytes loaded between two turns of the event loop: some milliseconds. */

@@ -6,8 +6,8 @@
 //   no fan-out, TLS, unread output   ──► kept by the connection, one copy for all, until its turn comes
 
 import type { Connection, FanOut, Network } from '@zebu/transport';
-import type { Scheduler } from './environment.ts';
-import type { Talking, Turns } from './turns.ts';
+import type { Scheduler } from '../environment.ts';
+import type { Talking, Turns } from '../turns/turns.ts';
 import type { WatchEvent } from './watch-events.ts';
 
 /** Events are handed over for so long in one turn of the loop. */

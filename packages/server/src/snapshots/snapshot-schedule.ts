@@ -8,10 +8,10 @@
 // behind it.
 
 import type { Zxid } from '@zebu/protocol';
-import type { ServerConfig } from './config/server-config.ts';
-import type { Environment } from './environment.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import type { Environment } from '../environment.ts';
+import type { TxnLog } from '../txns/txn-log.ts';
 import type { Snapshotter } from './snapshotter.ts';
-import type { TxnLog } from './txn-log.ts';
 
 /** The other half of the way is time enough for making a file, and for zeroing it without haste. */
 const PREPARE_SHARE = 0.5;

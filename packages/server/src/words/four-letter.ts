@@ -8,16 +8,16 @@
  * connection is behind; what they walk may change between two pieces.
  */
 
-import { javaSocketAddress } from './auth/ip-address.ts';
-import type { ServerConfig } from './config/server-config.ts';
+import { javaSocketAddress } from '../auth/ip-address.ts';
+import type { ServerConfig } from '../config/server-config.ts';
 import {
   javaDouble,
   monitorValues,
   type QuotaGauges,
   type ServerGauges,
   type ServerMetrics,
-} from './metrics.ts';
-import { FULL_VERSION } from './version.ts';
+} from '../metrics.ts';
+import { FULL_VERSION } from '../version.ts';
 
 /** Every word that is known. */
 export const FOUR_LETTER_WORDS = [

@@ -4,8 +4,8 @@
 // all entries in them are applied. Nothing is allocated per txn in the steady state.
 
 import { ByteWriter, type Zxid } from '@zebu/protocol';
-import type { AuditedRequest } from './audit.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { AuditedRequest } from '../audit.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 
 /** One txn on its way: the bytes that are logged and applied, and who waits for it. */
 export class Proposal {

@@ -18,10 +18,10 @@ import {
   TXN_HEADER_BYTES,
   type Zxid,
 } from '@zebu/protocol';
-import { type AccessControl, isAllowedBy } from './auth/access-control.ts';
-import type { Identity } from './auth/identity.ts';
-import type { ServerConfig } from './config/server-config.ts';
-import type { Prepare } from './op-table.ts';
+import { type AccessControl, isAllowedBy } from '../auth/access-control.ts';
+import type { Identity } from '../auth/identity.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import type { Prepare } from '../ops/op-table.ts';
 import type { Proposal, ProposalWindow } from './proposal-window.ts';
 
 /** Who asks for a txn. Session 0 is the server itself. */

@@ -4,8 +4,10 @@
 // an answer shows each watch that was there all the while, and perhaps those that came or went.
 
 import type { QuotaText } from '@zebu/data-tree';
-import type { ClientConnection } from './client-connection.ts';
-import type { ServerConfig } from './config/server-config.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
+import type { QuotaGauges, ServerGauges, ServerMetrics } from '../metrics.ts';
+import type { ServerNode } from '../server-node.ts';
 import type {
   ConnectionExpiryFacts,
   ConnectionFacts,
@@ -15,9 +17,7 @@ import type {
   SessionPaths,
 } from './four-letter.ts';
 import { DEFAULT_TRACE_MASK } from './four-letter.ts';
-import type { QuotaGauges, ServerGauges, ServerMetrics } from './metrics.ts';
 import { fileDescriptors, processEnvironment } from './process-facts.ts';
-import type { ServerNode } from './server-node.ts';
 
 const READ_BIT = 1;
 const WRITE_BIT = 4;

@@ -23,17 +23,17 @@ import {
 } from '@zebu/protocol';
 import { formatSessionId, type Session } from '@zebu/session';
 import type { Connection, ConnectionHandler } from '@zebu/transport';
-import { isAllowedBy } from './auth/access-control.ts';
-import type { AuthContext } from './auth/auth-provider.ts';
-import type { Identity } from './auth/identity.ts';
+import { isAllowedBy } from '../auth/access-control.ts';
+import type { AuthContext } from '../auth/auth-provider.ts';
+import type { Identity } from '../auth/identity.ts';
+import { labelOf, type Operation, operationOf } from '../ops/op-table.ts';
+import type { ServerNode } from '../server-node.ts';
+import type { Proposal } from '../txns/proposal-window.ts';
+import { answerWord, firstBytes } from '../words/four-letter-door.ts';
 import { ConnectionInput, type FrameTaker, Stop } from './connection-input.ts';
 import { beginReply, ConnectionOutput } from './connection-output.ts';
 import { ConnectionStats } from './connection-stats.ts';
-import { answerWord, firstBytes } from './four-letter-door.ts';
 import { sendConnectResponse, shakeHands } from './handshake.ts';
-import { labelOf, type Operation, operationOf } from './op-table.ts';
-import type { Proposal } from './proposal-window.ts';
-import type { ServerNode } from './server-node.ts';
 import type { WatchEvent } from './watch-events.ts';
 
 const State = { opening: 0, asking: 1, handshaking: 2, established: 3, ending: 4 } as const;

@@ -2,8 +2,8 @@
 // deletion, as an ordinary txn of session 0. Source: ContainerManager (3.9.5).
 
 import type { DataTree, PathId } from '@zebu/data-tree';
-import type { ContainerConfig } from './config/server-config.ts';
-import type { Environment } from './environment.ts';
+import type { ContainerConfig } from '../config/server-config.ts';
+import type { Environment } from '../environment.ts';
 
 /** Znodes looked at in one turn. */
 const LOOKED_AT = 2_000;

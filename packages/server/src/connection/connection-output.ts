@@ -10,11 +10,11 @@
 
 import { type ByteWriter, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
 import type { Connection } from '@zebu/transport';
+import type { ServerNode } from '../server-node.ts';
+import type { Talking } from '../turns/turns.ts';
 import { type ConnectionInput, Stop } from './connection-input.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import { LongReply, type Slices } from './long-reply.ts';
-import type { ServerNode } from './server-node.ts';
-import type { Talking } from './turns.ts';
 import type { WatchEvent } from './watch-events.ts';
 
 /** Reply bytes that may wait for a slow reader before its requests are left alone. */

@@ -4,9 +4,9 @@
 // Must never expire a session whose sign of life lies unread in a socket because this process stood still.
 
 import type { Session, SessionTable } from '@zebu/session';
-import { halfTickMs, type ServerConfig } from './config/server-config.ts';
-import type { Scheduler } from './environment.ts';
-import type { Turns } from './turns.ts';
+import { halfTickMs, type ServerConfig } from '../config/server-config.ts';
+import type { Scheduler } from '../environment.ts';
+import type { Turns } from '../turns/turns.ts';
 
 /** Sessions expired in one turn: ten thousand may be due at once. */
 const EXPIRIES_PER_TURN = 200;

@@ -2,9 +2,9 @@
 // Ten thousand clients may leave at once, with a million watches between them.
 
 import type { WatchTable } from '@zebu/data-tree';
+import type { Environment } from '../environment.ts';
+import type { Turns } from '../turns/turns.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import type { Environment } from './environment.ts';
-import type { Turns } from './turns.ts';
 
 /** It stops for other work after this long. */
 const SLICE_MS = 2;

@@ -1,8 +1,8 @@
 // When the txn log is flushed: at the end of the turn, with all that arrived in it; sooner at
 // maxBatchSize txns, later only where flushDelay asks for it.
 
-import type { ServerConfig } from './config/server-config.ts';
-import type { Scheduler } from './environment.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import type { Scheduler } from '../environment.ts';
 import type { TxnLog } from './txn-log.ts';
 
 export class FlushSchedule {

@@ -11,7 +11,7 @@
 // Source: ZooKeeperServer.shouldThrottle, .checkRequestSize, RequestThrottler, BlueThrottle (3.9.5).
 
 import { OpCode } from '@zebu/protocol';
-import type { ServerConfig } from './config/server-config.ts';
+import type { ServerConfig } from '../config/server-config.ts';
 
 /** Who waits until fewer txns are in the works. */
 export interface Waiting {

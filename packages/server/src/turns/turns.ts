@@ -5,7 +5,7 @@
 // thousand clients that come back with a thousand watches each would hold it for more than a second.
 // So all callbacks of one turn share a few milliseconds; who comes later waits, in order, for the next turns.
 
-import type { Clock, Scheduler } from './environment.ts';
+import type { Clock, Scheduler } from '../environment.ts';
 
 /** Requests are served for this long before the loop must turn. */
 const TURN_MS = 4;

@@ -2,8 +2,8 @@
 //
 // An answer that grows with the server is sent a piece a turn, and no faster than it is read.
 
-import type { ClientConnection } from './client-connection.ts';
-import type { ServerConfig } from './config/server-config.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import type { ClientConnection } from '../connection/client-connection.ts';
 import {
   type FourLetterWord,
   fourLetterAnswer,

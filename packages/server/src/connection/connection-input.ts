@@ -12,8 +12,8 @@
 
 import { FrameDecoder } from '@zebu/protocol';
 import type { Connection } from '@zebu/transport';
-import type { Throttle, Waiting as WaitingForThrottle } from './throttle.ts';
-import type { Turns, Waiting as WaitingForTurn } from './turns.ts';
+import type { Throttle, Waiting as WaitingForThrottle } from '../turns/throttle.ts';
+import type { Turns, Waiting as WaitingForTurn } from '../turns/turns.ts';
 
 /** Why no frame is taken: bits of `ConnectionInput.stops`. */
 export const Stop = {
