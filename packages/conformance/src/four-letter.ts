@@ -19,7 +19,7 @@ export function fourLetterWord(
       socket.destroy(new Error(`No answer to ${word} in ${timeoutMs} ms`)),
     );
     socket.on('connect', () => socket.write(word));
-    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     socket.on('error', reject);
     socket.on('close', () => resolve(Buffer.concat(chunks).toString('utf8')));
   });

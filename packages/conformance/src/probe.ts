@@ -76,7 +76,7 @@ export class Probe {
     this.#socket = socket;
     this.session = session;
     this.timeoutMs = timeoutMs;
-    socket.on('data', (chunk) => this.#take(chunk));
+    socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('error', () => this.#lose());
     socket.on('close', () => this.#lose());
     if (rest.length > 0) this.#take(rest);

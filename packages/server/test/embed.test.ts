@@ -162,7 +162,7 @@ class RawClient {
 
   private constructor(socket: net.Socket) {
     this.socket = socket;
-    socket.on('data', (bytes) => {
+    socket.on('data', (bytes: Buffer) => {
       this.received = Buffer.concat([this.received, bytes]);
       this.waiting?.();
     });

@@ -415,8 +415,10 @@ function finish(done: Done, error: NodeJS.ErrnoException | null | undefined): vo
   else done(error);
 }
 
-function shortWrite(path: string, written: number, length: number): DiskError {
-  const error: DiskError = new Error(`EIO: wrote ${written} of ${length} bytes, write '${path}'`);
+function shortWrite(path: string, written: number, length: number): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(
+    `EIO: wrote ${written} of ${length} bytes, write '${path}'`,
+  );
   error.code = 'EIO';
   error.path = path;
   error.syscall = 'write';

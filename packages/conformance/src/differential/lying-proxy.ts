@@ -51,7 +51,7 @@ function pass(
 ): void {
   let tail: Buffer = Buffer.alloc(0);
   let isRaw = change === undefined;
-  from.on('data', (chunk) => {
+  from.on('data', (chunk: Buffer) => {
     if (!isRaw && tail.length === 0 && isUnframed(chunk)) isRaw = true;
     if (isRaw) {
       to.write(chunk);

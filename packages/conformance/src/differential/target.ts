@@ -314,7 +314,7 @@ class Slot {
     this.expected = [];
     this.tail = Buffer.alloc(0);
     this.awaitsConnectReply = true;
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       if (this.socket === socket) this.receive(chunk);
     });
     socket.on('error', () => {});

@@ -54,7 +54,7 @@ export class GoldenClient {
   constructor(port: number) {
     this.socket = connectSocket({ host: '127.0.0.1', port, noDelay: true });
     this.socket.on('error', () => {});
-    this.socket.on('data', (chunk) => {
+    this.socket.on('data', (chunk: Buffer) => {
       this.tail = Buffer.concat([this.tail, chunk]);
       while (this.tail.length >= 4 && this.tail.length >= 4 + this.tail.readInt32BE(0)) {
         const end = 4 + this.tail.readInt32BE(0);
