@@ -7,13 +7,14 @@ import { describe, expect, test } from 'vitest';
 import { importSpecifiers, stripCommentsAndStrings } from '../src/source-text.ts';
 import { ROOT, readWorkspace, type WorkspacePackage } from '../src/workspace.ts';
 
-const BELOW_SERVER = ['data-tree', 'session', 'storage', 'transport', 'protocol'];
+const BELOW_SERVER = ['data-tree', 'session', 'zab', 'storage', 'transport', 'protocol'];
 
 /** Who may depend on whom: docs/ARCHITECTURE.md. */
 const ARROWS: Record<string, string[]> = {
   '@zebu/protocol': [],
   '@zebu/data-tree': ['protocol'],
   '@zebu/session': ['protocol'],
+  '@zebu/zab': ['protocol'],
   '@zebu/storage': ['protocol'],
   '@zebu/transport': ['protocol'],
   '@zebu/server': BELOW_SERVER,
@@ -25,7 +26,7 @@ const ARROWS: Record<string, string[]> = {
 };
 
 /** Packages that take time, randomness and everything else of the outside as arguments. */
-const PURE = ['@zebu/data-tree', '@zebu/session'];
+const PURE = ['@zebu/data-tree', '@zebu/session', '@zebu/zab'];
 
 /** Packages that take nothing from the registry either. */
 const WITHOUT_DEPENDENCIES = ['@zebu/protocol', ...PURE];

@@ -1,0 +1,3 @@
+import { preset } from '@zebu/tsup-config';
+
+export default preset();
