@@ -14,6 +14,7 @@ function expired(buckets: ExpiryBuckets, nowMs: number): bigint[] {
 
 describe('a session', () => {
   test.each([
+    [0, 50, 100],
     [0, 250, 300],
     [0, 300, 400],
     [50, 250, 400],
@@ -36,6 +37,13 @@ describe('a session', () => {
     expect(expired(buckets, 1300)).toEqual([1n]);
   });
 
+  test('expires on a server whose clock did not begin at 0', () => {
+    const buckets = new ExpiryBuckets(TICK_MS, 10_000);
+    buckets.touch(new Session(1n, 250), 10_000);
+    expect(expired(buckets, 10_299)).toEqual([]);
+    expect(expired(buckets, 10_300)).toEqual([1n]);
+  });
+
   test('that was removed does not expire', () => {
     const buckets = new ExpiryBuckets(TICK_MS, 0);
     const session = new Session(1n, 100);
@@ -44,6 +52,35 @@ describe('a session', () => {
     buckets.remove(session);
     expect(expired(buckets, 10_000)).toEqual([]);
   });
+});
+
+test('a session that leaves leaves those that share its tick, and no entry when it was the last', () => {
+  const buckets = new ExpiryBuckets(TICK_MS, 0);
+  const [first, second, third] = [1n, 2n, 3n].map((id) => new Session(id, 100)) as [
+    Session,
+    Session,
+    Session,
+  ];
+  const remaining = () =>
+    [...buckets.entries()].map(({ sessions }) => sessions.map(({ id }) => id));
+  for (const session of [first, second, third]) buckets.touch(session, 0);
+  expect(remaining()).toEqual([[3n, 2n, 1n]]);
+  buckets.remove(second);
+  expect(remaining()).toEqual([[3n, 1n]]);
+  buckets.remove(third);
+  expect(remaining()).toEqual([[1n]]);
+  buckets.remove(first);
+  expect(remaining()).toEqual([]);
+});
+
+test('a touch within the same tick leaves the session where it is', () => {
+  const buckets = new ExpiryBuckets(TICK_MS, 0);
+  const [first, second] = [new Session(1n, 100), new Session(2n, 100)];
+  buckets.touch(first, 0);
+  buckets.touch(second, 0);
+  buckets.touch(first, 99);
+  const [entry] = [...buckets.entries()];
+  expect(entry?.sessions).toEqual([second, first]);
 });
 
 test('entries come soonest first, each with all its sessions', () => {
@@ -69,7 +106,7 @@ test('whatever is touched and removed, those expire whose deadline has passed, a
     passMs: fc.nat(400),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
       const buckets = new ExpiryBuckets(TICK_MS, 0);
       const sessions = Array.from(
         { length: 6 },

@@ -45,3 +45,23 @@ test('an expired session is closing', () => {
   sessions.add(7n, 100, 0);
   expect(sessions.takeExpired(200)?.closing).toBe(true);
 });
+
+test('a session that shows signs of life outlives its first deadline', () => {
+  const sessions = table();
+  const session = sessions.add(7n, 100, 0);
+  expect(session.closing).toBe(false);
+  sessions.touch(session, 150);
+  expect(sessions.takeExpired(200)).toBe(undefined);
+  expect(sessions.takeExpired(300)).toBe(session);
+});
+
+test('the end of a session is taken out of the deadlines when it is decided', () => {
+  const sessions = table();
+  const [closing, other] = [sessions.add(7n, 100, 0), sessions.add(8n, 100, 0)];
+  sessions.markClosing(closing);
+  expect([...sessions.expiries()]).toEqual([{ deadlineMs: 200, sessions: [other] }]);
+  expect([...sessions.values()]).toEqual([closing, other]);
+  sessions.remove(other);
+  expect([...sessions.expiries()]).toEqual([]);
+  expect(sessions.takeExpired(10_000)).toBe(undefined);
+});
