@@ -67,6 +67,15 @@ export class ByteReader {
     return high * TWO_32 + (this.int32() >>> 0);
   }
 
+  /** A long as a number. Throws MarshallingError where a number cannot hold it exactly. */
+  exactInt64(what: string): number {
+    const value = this.int64();
+    if (!Number.isSafeInteger(value)) {
+      throw new MarshallingError(`${what} ${value} is outside -2^53..2^53`);
+    }
+    return value;
+  }
+
   bigint64(): bigint {
     return this.bytes.readBigInt64BE(this.take(8));
   }
