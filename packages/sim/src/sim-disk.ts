@@ -26,6 +26,7 @@ import type {
   Disk,
   DiskError,
   Done,
+  FileKind,
   OpenWriteOptions,
   ReadableFile,
   WritableFile,
@@ -191,6 +192,13 @@ export class SimDisk implements Disk {
     );
   }
 
+  kind(path: string): FileKind | undefined {
+    this.#checkUp();
+    const key = normal(path);
+    if (this.#directories.has(key)) return 'directory';
+    return this.exists(path) ? 'file' : undefined;
+  }
+
   size(path: string): number {
     this.#checkUp();
     return this.#inode(path, 'stat').size;
@@ -231,10 +239,11 @@ export class SimDisk implements Disk {
     if (released !== undefined) this.#options.schedule(0, released);
   }
 
-  identity(directory: string): string | undefined {
+  identity(path: string): string | undefined {
     this.#checkUp();
-    const path = normal(directory);
-    return this.#directories.has(path) ? path : undefined;
+    const key = normal(path);
+    if (this.#directories.has(key)) return key;
+    return this.exists(path) ? `file ${this.#inode(path, 'stat').id}` : undefined;
   }
 
   readFile(path: string): Buffer {
@@ -533,7 +542,7 @@ export class SimDisk implements Disk {
       if (truncate) existing.resize(this.#next(), 0);
       return existing;
     }
-    const inode = new Inode();
+    const inode = new Inode(this.#next());
     change(directory, [[baseOf(key), inode]]);
     return inode;
   }
@@ -643,6 +652,8 @@ interface Sector {
 }
 
 class Inode {
+  /** No two inodes of a disk have the same. */
+  readonly id: number;
   size = 0;
   #durableSize = 0;
   /** Sizes since the last sync, oldest first. */
@@ -650,6 +661,10 @@ class Inode {
   readonly #sectors = new Map<number, Sector>();
   /** Sectors that have versions: a sync need not look at the others. */
   readonly #dirty = new Set<number>();
+
+  constructor(id: number) {
+    this.id = id;
+  }
 
   get usedBytes(): number {
     return this.#sectors.size * SECTOR_BYTES;

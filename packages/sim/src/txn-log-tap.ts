@@ -77,11 +77,12 @@ export function withDisk(disk: Disk, changed: Partial<Disk>): Disk {
   const all: Disk = {
     list: (directory) => disk.list(directory),
     exists: (path) => disk.exists(path),
+    kind: (path) => disk.kind(path),
     size: (path) => disk.size(path),
     isWritable: (directory) => disk.isWritable(directory),
     makeDirectory: (path) => disk.makeDirectory(path),
     claim: (directory, done) => disk.claim(directory, done),
-    identity: (directory) => disk.identity(directory),
+    identity: (path) => disk.identity(path),
     readFile: (path) => disk.readFile(path),
     writeFile: (path, bytes) => disk.writeFile(path, bytes),
     rename: (from, to) => disk.rename(from, to),

@@ -84,11 +84,15 @@ export function readMyId(disk: Disk, dataDir: string): number | undefined {
   return id;
 }
 
+/** True if the `initialize` marker stands in `<dataLogDir>`. */
+export function hasInitializeMarker(disk: Disk, dataLogDir: string): boolean {
+  return disk.exists(`${dataLogDir}/initialize`);
+}
+
 /** True if the `initialize` marker stood in `<dataLogDir>`; it is deleted, durably. Recovery calls it. */
 export function takeInitializeMarker(disk: Disk, dataLogDir: string): boolean {
-  const path = `${dataLogDir}/initialize`;
-  if (!disk.exists(path)) return false;
-  disk.unlink(path);
+  if (!hasInitializeMarker(disk, dataLogDir)) return false;
+  disk.unlink(`${dataLogDir}/initialize`);
   disk.syncDirectory(dataLogDir);
   return true;
 }

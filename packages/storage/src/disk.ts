@@ -18,6 +18,9 @@ export interface DiskError extends Error {
   syscall?: string | undefined;
 }
 
+/** `other`: a socket, a named pipe or a device. Opening a pipe would wait for its writer. */
+export type FileKind = 'file' | 'directory' | 'other';
+
 /** Called once, later than the call. Without an error there is a claim. */
 export type Claimed = (error: DiskError | undefined, claim?: DirectoryClaim) => void;
 
@@ -30,6 +33,8 @@ export interface Disk {
   /** Names in the directory, sorted; no path. Throws ENOENT when there is no such directory. */
   list(directory: string): string[];
   exists(path: string): boolean;
+  /** What has this name, links followed; undefined when nothing has. Only a `file` may be opened. */
+  kind(path: string): FileKind | undefined;
   /** Bytes. Throws ENOENT. */
   size(path: string): number;
   /** True when files can be made in the directory. */
@@ -42,8 +47,8 @@ export interface Disk {
    * far the real one sees, directory-claim.ts says.
    */
   claim(directory: string, done: Claimed): void;
-  /** Tells a directory from another one that has its name now; undefined where there is none. */
-  identity(directory: string): string | undefined;
+  /** Tells a file or directory from another one that has its name now; undefined where there is none. */
+  identity(path: string): string | undefined;
   /** A whole small file. Throws ENOENT. */
   readFile(path: string): Buffer;
   /** Creates or replaces a small file; its bytes are durable on return, its name is not. */

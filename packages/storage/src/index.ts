@@ -13,6 +13,7 @@ export type {
   Disk,
   DiskError,
   Done,
+  FileKind,
   OpenReadOptions,
   OpenWriteOptions,
   ReadableFile,

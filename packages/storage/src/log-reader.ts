@@ -230,7 +230,11 @@ export class SegmentReader {
   #outcome: RecordOutcome = RecordOutcome.RECORD;
 
   /** Throws StorageError when the file has no txn log's header. */
-  constructor(disk: Disk, path: string, maxEntryBytes: number = DEFAULT_MAX_ENTRY_BYTES) {
+  constructor(
+    disk: Pick<Disk, 'openRead'>,
+    path: string,
+    maxEntryBytes: number = DEFAULT_MAX_ENTRY_BYTES,
+  ) {
     this.path = path;
     this.#file = disk.openRead(path);
     this.size = this.#file.size;

@@ -7,6 +7,7 @@ import type {
   Disk,
   DiskError,
   Done,
+  FileKind,
   OpenWriteOptions,
   ReadableFile,
   WritableFile,
@@ -16,6 +17,8 @@ import type {
 type Schedule = (fn: () => void) => void;
 
 interface MemoryFile {
+  /** No two files of a disk have the same. */
+  readonly id: number;
   /** The bytes written; shorter than `size` where only zeros would follow. */
   bytes: Buffer;
   size: number;
@@ -31,6 +34,7 @@ export class MemoryDisk implements Disk {
   readonly #directories = new Set<string>(['/', '.']);
   readonly #claims = new Set<string>();
   readonly #schedule: Schedule;
+  #filesMade = 0;
 
   constructor(options: MemoryDiskOptions = {}) {
     this.#schedule = options.schedule ?? queueMicrotask;
@@ -52,6 +56,12 @@ export class MemoryDisk implements Disk {
 
   exists(path: string): boolean {
     return this.#files.has(normal(path)) || this.#directories.has(normal(path));
+  }
+
+  kind(path: string): FileKind | undefined {
+    const key = normal(path);
+    if (this.#files.has(key)) return 'file';
+    return this.#directories.has(key) ? 'directory' : undefined;
   }
 
   size(path: string): number {
@@ -87,9 +97,11 @@ export class MemoryDisk implements Disk {
     });
   }
 
-  identity(directory: string): string | undefined {
-    const path = normal(directory);
-    return this.#directories.has(path) ? path : undefined;
+  identity(path: string): string | undefined {
+    const key = normal(path);
+    const file = this.#files.get(key);
+    if (file !== undefined) return `file ${file.id}`;
+    return this.#directories.has(key) ? key : undefined;
   }
 
   readFile(path: string): Buffer {
@@ -217,7 +229,8 @@ export class MemoryDisk implements Disk {
       if (truncate) resize(existing, 0);
       return existing;
     }
-    const file = { bytes: Buffer.alloc(0), size: 0 };
+    this.#filesMade += 1;
+    const file = { id: this.#filesMade, bytes: Buffer.alloc(0), size: 0 };
     this.#files.set(key, file);
     return file;
   }

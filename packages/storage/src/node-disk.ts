@@ -8,6 +8,7 @@ import {
   type Disk,
   type DiskError,
   type Done,
+  type FileKind,
   ignore,
   type OpenReadOptions,
   type OpenWriteOptions,
@@ -37,6 +38,12 @@ export class NodeDisk implements Disk {
 
   exists(path: string): boolean {
     return fs.existsSync(this.#held.real(path));
+  }
+
+  kind(path: string): FileKind | undefined {
+    const stats = fs.statSync(this.#held.real(path), { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    return stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other';
   }
 
   size(path: string): number {
@@ -83,9 +90,9 @@ export class NodeDisk implements Disk {
     });
   }
 
-  identity(directory: string): string | undefined {
+  identity(path: string): string | undefined {
     // By its name: whether that leads elsewhere now is the question.
-    const stats = fs.statSync(directory, { bigint: true, throwIfNoEntry: false });
+    const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
     return stats && `${stats.dev}-${stats.ino}`;
   }
 

@@ -1,6 +1,7 @@
 import { formatZxid, type Zxid } from '@zebu/protocol';
-import { type DataDirectory, takeInitializeMarker } from './data-directory.ts';
-import type { Disk } from './disk.ts';
+import { type DataDirectory, hasInitializeMarker, takeInitializeMarker } from './data-directory.ts';
+import type { Disk, FileKind } from './disk.ts';
+import { findLeftOut, type LeftOutFile, leftOutError, leftOutWarnings } from './left-out-files.ts';
 import { TxnLogReader } from './log-reader.ts';
 import {
   isTemporaryName,
@@ -11,7 +12,7 @@ import {
 } from './segment.ts';
 import { setTailAside } from './set-aside.ts';
 import { looksValid, SnapshotInput, type SnapshotTrailer } from './snapshot-input.ts';
-import { StorageError } from './storage-error.ts';
+import { StorageError, type StorageErrorCode } from './storage-error.ts';
 
 // Brings a member's state back from disk (disk.md 7.1 and 7.3): the newest snapshot that verifies, then
 // every txn behind it.
@@ -93,6 +94,29 @@ export interface RecoveryResult<T> {
 export function* recover<T extends RecoveryTarget>(
   options: RecoverOptions<T>,
 ): Generator<RecoveryProgress, RecoveryResult<T>, void> {
+  try {
+    return yield* recoverFrom(options);
+  } catch (error) {
+    if (!(error instanceof StorageError) || !MISSING_DATA.has(error.code)) throw error;
+    // What is missing may lie there under another name.
+    const leftOut = yield* leftOutFiles(options, -1);
+    if (leftOut.length === 0) throw error;
+    const files = leftOut.map(({ description }) => description).join('; ');
+    throw error.withHint(`What is missing may be here: ${files}`);
+  }
+}
+
+/** Errors that a file which was left out may explain. */
+const MISSING_DATA: ReadonlySet<StorageErrorCode> = new Set([
+  'GAP_IN_LOG',
+  'HISTORY_CUT',
+  'NO_SNAPSHOT_FOR_LOGS',
+  'NO_VALID_SNAPSHOT',
+]);
+
+function* recoverFrom<T extends RecoveryTarget>(
+  options: RecoverOptions<T>,
+): Generator<RecoveryProgress, RecoveryResult<T>, void> {
   const { disk, directory } = options;
   const repair = options.repair ?? true;
   const warnings: string[] = [];
@@ -104,7 +128,11 @@ export function* recover<T extends RecoveryTarget>(
   for (const snapshot of snapshots) {
     const path = `${directory.snapshotDirectory}/${snapshot.name}`;
     if (plausible.length === MAX_SNAPSHOTS) break;
-    if (looksValid(disk, path, snapshot.compression)) {
+    const kind = disk.kind(path);
+    if (kind !== 'file') {
+      // It says nothing about txns: no server makes such a thing.
+      warnings.push(`Skipped snapshot ${path}: it is ${describeKind(kind)}`);
+    } else if (looksValid(disk, path, snapshot.compression)) {
       plausible.push(snapshot);
     } else {
       broken.push(snapshot);
@@ -140,15 +168,22 @@ export function* recover<T extends RecoveryTarget>(
     );
   }
 
-  const initialize = repair && takeInitializeMarker(disk, directory.dataLogDir);
+  const logs = logFiles(disk.list(directory.logDirectory));
+  for (const log of logs) checkIsFile(disk, `${directory.logDirectory}/${log.name}`);
+  const initialize = repair && hasInitializeMarker(disk, directory.dataLogDir);
+  const takeMarker = (): void => {
+    if (initialize) takeInitializeMarker(disk, directory.dataLogDir);
+  };
   if (loaded === undefined) {
-    const logs = logFiles(disk.list(directory.logDirectory));
     // A server that died in its very first snapshot leaves a broken snapshot.0 and nothing else.
     if (logs.length === 0 && broken.every((snapshot) => snapshot.zxid === 0)) {
       const empty = initialize || (options.autocreateDatabase ?? true);
+      const zxid = empty ? 0 : -1;
+      warnings.push(...(yield* checkLeftOut(options, zxid)));
+      takeMarker();
       return {
         target: options.createTarget(),
-        zxid: empty ? 0 : -1,
+        zxid,
         snapshotFile: undefined,
         snapshotZxid: undefined,
         entries: 0,
@@ -183,6 +218,9 @@ export function* recover<T extends RecoveryTarget>(
     reader.close();
   }
   checkNotCut(reader.maxZxid, broken, directory);
+  // Before anything is cut, deleted or taken: a start that ends here has changed nothing.
+  warnings.push(...(yield* checkLeftOut(options, reader.maxZxid)));
+  takeMarker();
 
   const { tornTail } = reader;
   if (tornTail !== undefined) {
@@ -298,6 +336,43 @@ function checkNotCut(zxid: Zxid, broken: readonly SnapshotName[], directory: Dat
   }
 }
 
+/** Returns warnings. Throws `FILE_LEFT_OUT` when a file that is not read reaches beyond `zxid`. */
+function* checkLeftOut<T extends RecoveryTarget>(
+  options: RecoverOptions<T>,
+  zxid: Zxid,
+): Generator<RecoveryProgress, string[], void> {
+  const files = yield* leftOutFiles(options, zxid);
+  const error = leftOutError(files, zxid);
+  if (error !== undefined) throw error;
+  return leftOutWarnings(files, zxid);
+}
+
+function* leftOutFiles<T extends RecoveryTarget>(
+  { disk, directory }: RecoverOptions<T>,
+  zxid: Zxid,
+): Generator<RecoveryProgress, LeftOutFile[], void> {
+  const search = findLeftOut({ disk, directory, zxid });
+  for (;;) {
+    const step = search.next();
+    if (step.done === true) return step.value;
+    yield { stage: 'log', file: step.value, bytesRead: 0, totalBytes: 0, entries: 0 };
+  }
+}
+
+function checkIsFile(disk: Disk, path: string): void {
+  const kind = disk.kind(path);
+  if (kind === 'file') return;
+  throw new StorageError('NOT_A_FILE', `A txn log must be a file, this is ${describeKind(kind)}`, {
+    file: path,
+    remedy: 'Move it out of the data directory',
+  });
+}
+
+function describeKind(kind: FileKind | undefined): string {
+  if (kind === 'directory') return 'a directory';
+  return kind === undefined ? 'a link to nothing' : 'neither file nor directory';
+}
+
 /** Cuts off what a crash left behind the last record, and deletes an empty newest log, as 3.9.5 does. */
 function repairLogs(disk: Disk, directory: DataDirectory, reader: TxnLogReader): void {
   if (reader.tornTail !== undefined) disk.truncate(reader.tornTail.file, reader.tornTail.offset);
@@ -310,7 +385,8 @@ function repairLogs(disk: Disk, directory: DataDirectory, reader: TxnLogReader):
 function removeTemporaries(disk: Disk, directory: DataDirectory): void {
   for (const path of new Set([directory.snapshotDirectory, directory.logDirectory])) {
     for (const name of disk.list(path)) {
-      if (isTemporaryName(name)) disk.unlink(`${path}/${name}`);
+      const isFile = isTemporaryName(name) && disk.kind(`${path}/${name}`) === 'file';
+      if (isFile) disk.unlink(`${path}/${name}`);
     }
   }
 }

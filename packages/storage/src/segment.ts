@@ -54,6 +54,10 @@ export function cutName(log: string, offset: number, n: number): string {
   return `cut-${log}-${offset}${n === 1 ? '' : `-${n}`}`;
 }
 
+export function isCutName(name: string): boolean {
+  return name.startsWith('cut-log.');
+}
+
 export function isLogName(name: string): boolean {
   return name.startsWith('log.');
 }

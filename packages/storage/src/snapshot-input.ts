@@ -226,6 +226,7 @@ const TRAILER_MAX_BYTES = DIGEST_BYTES + SEAL_BYTES + LAST_ZXID_BYTES + SEAL_BYT
 
 /** The quick test of Java's SnapStream.isValidSnapshot: true means "probably whole". */
 export function looksValid(disk: Disk, path: string, compression: SnapshotCompression): boolean {
+  if (disk.kind(path) !== 'file') return false;
   const file = disk.openRead(path);
   try {
     if (file.size < 10) return false;

@@ -19,9 +19,11 @@ import type { Zxid } from '@zebu/protocol';
  * | `BAD_SNAPSHOT` | the snapshot is cut short or malformed |
  * | `NO_VALID_SNAPSHOT` | every snapshot is damaged |
  * | `HISTORY_CUT` | the logs end before a damaged snapshot's zxid: acknowledged txns are missing |
+ * | `FILE_LEFT_OUT` | a log or snapshot that is not read, for its name or its place, reaches beyond what is |
  * | `NO_SNAPSHOT_FOR_LOGS` | there are logs but no snapshot under them |
  * | `BAD_EPOCH_FILE` | an epoch file cannot be read or contradicts the data |
  * | `BAD_DATA_DIRECTORY` | the directory is missing, not writable, or holds the other kind of file |
+ * | `NOT_A_FILE` | a directory, or what else is no file, has the name of a log |
  * | `BAD_FILE_NAME` | a log or snapshot is named for a zxid that cannot be |
  * | `DIRECTORY_IN_USE` | another server of this machine has the directory |
  * | `BAD_MYID` | the myid file is missing or not a number |
@@ -42,9 +44,11 @@ export type StorageErrorCode =
   | 'BAD_SNAPSHOT'
   | 'NO_VALID_SNAPSHOT'
   | 'HISTORY_CUT'
+  | 'FILE_LEFT_OUT'
   | 'NO_SNAPSHOT_FOR_LOGS'
   | 'BAD_EPOCH_FILE'
   | 'BAD_DATA_DIRECTORY'
+  | 'NOT_A_FILE'
   | 'BAD_FILE_NAME'
   | 'DIRECTORY_IN_USE'
   | 'BAD_MYID'
@@ -69,6 +73,7 @@ export class StorageError extends Error {
   readonly offset: number | undefined;
   readonly remedy: string | undefined;
   readonly zxid: Zxid | undefined;
+  readonly #what: string;
 
   constructor(code: StorageErrorCode, what: string, details: StorageErrorDetails = {}) {
     const where =
@@ -79,10 +84,23 @@ export class StorageError extends Error {
           : ` (${details.file}, offset ${details.offset})`;
     const remedy = details.remedy === undefined ? '' : `. ${details.remedy}`;
     super(`${what}${where}${remedy}`, { cause: details.cause });
+    this.#what = what;
     this.code = code;
     this.file = details.file;
     this.offset = details.offset;
     this.remedy = details.remedy;
     this.zxid = details.zxid;
+  }
+
+  /** The same error with another sentence in its remedy. */
+  withHint(hint: string): StorageError {
+    const { file, offset, zxid, cause } = this;
+    return new StorageError(this.code, this.#what, {
+      ...(file === undefined ? {} : { file }),
+      ...(offset === undefined ? {} : { offset }),
+      ...(zxid === undefined ? {} : { zxid }),
+      ...(cause === undefined ? {} : { cause }),
+      remedy: this.remedy === undefined ? hint : `${this.remedy}. ${hint}`,
+    });
   }
 }
