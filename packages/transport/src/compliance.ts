@@ -209,6 +209,94 @@ export const networkCases: readonly NetworkCase[] = [
       }),
   },
   {
+    name: 'pause within data is obeyed, also when the read filled the buffer',
+    run: (harness) =>
+      withPair(harness, async ({ dialled, accepted }) => {
+        for (const [from, to] of [
+          [dialled, accepted],
+          [accepted, dialled],
+        ] as const) {
+          let calls = 0;
+          to.onData = () => {
+            calls++;
+            to.connection.pause();
+          };
+          const size = 1024 * 1024;
+          from.connection.write(Buffer.alloc(size, 3), 0, size);
+          for (let expected = 1; to.received < size; expected++) {
+            await harness.until(() => calls >= expected);
+            await harness.settle();
+            assert.equal(calls, expected, 'data() came while the connection was paused');
+            to.connection.resume();
+          }
+        }
+      }),
+  },
+  {
+    name: 'drained comes once for all that was queued, with nothing queued, to either end',
+    run: (harness) =>
+      withPair(harness, async ({ dialled, accepted }) => {
+        for (const [from, to] of [
+          [dialled, accepted],
+          [accepted, dialled],
+        ] as const) {
+          to.connection.pause();
+          const size = 262_144;
+          let written = 0;
+          // Until several writes wait after the one that met the full window.
+          for (; from.connection.queuedBytes <= 3 * size && written < 512; written++) {
+            from.connection.write(Buffer.alloc(size), 0, size);
+            await harness.settle();
+          }
+          assert.ok(from.connection.queuedBytes > 3 * size, 'the writer never met a full window');
+          const { drains } = from;
+          to.connection.resume();
+          await harness.until(() => to.received === written * size);
+          await harness.until(() => from.drains > drains);
+          await harness.settle();
+          assert.equal(from.drains, drains + 1);
+        }
+        assert.deepEqual(
+          new Set([...dialled.queuedAtDrains, ...accepted.queuedAtDrains]),
+          new Set([0]),
+        );
+      }),
+  },
+  {
+    name: 'drained waits for what was written while earlier writes were leaving',
+    run: (harness) =>
+      withPair(harness, async ({ dialled, accepted }) => {
+        for (const [from, to] of [
+          [dialled, accepted],
+          [accepted, dialled],
+        ] as const) {
+          to.connection.pause();
+          const size = 262_144;
+          let written = 0;
+          const write = () => {
+            from.connection.write(Buffer.alloc(size), 0, size);
+            written++;
+          };
+          while (from.connection.queuedBytes === 0 && written < 512) {
+            write();
+            await harness.settle();
+          }
+          // Each read makes room, and one more write follows those that are leaving.
+          let more = 100;
+          to.onData = () => {
+            if (more-- > 0) write();
+          };
+          to.connection.resume();
+          await harness.until(() => to.received === written * size && more <= 0);
+          await harness.until(() => from.connection.queuedBytes === 0);
+          await harness.settle();
+          to.onData = undefined;
+          assert.ok(from.drains > 0);
+          assert.deepEqual(new Set(from.queuedAtDrains), new Set([0]));
+        }
+      }),
+  },
+  {
     name: 'a handler can be replaced',
     run: (harness) =>
       withPair(harness, async ({ dialled, accepted }) => {
@@ -332,6 +420,7 @@ class Recorder implements DialHandler {
   connects: number;
   received: number;
   drains: number;
+  readonly queuedAtDrains: number[];
   closes: number;
   reason: Error | undefined;
   private readonly chunks: Buffer[];
@@ -342,6 +431,7 @@ class Recorder implements DialHandler {
     this.connects = 0;
     this.received = 0;
     this.drains = 0;
+    this.queuedAtDrains = [];
     this.closes = 0;
     this.reason = undefined;
     this.chunks = [];
@@ -372,6 +462,7 @@ class Recorder implements DialHandler {
 
   drained(): void {
     this.drains++;
+    this.queuedAtDrains.push(this.connection.queuedBytes);
   }
 
   closed(reason?: Error): void {

@@ -125,9 +125,9 @@ export interface Network {
   dial(options: DialOptions, handler: DialHandler): Connection;
   /**
    * The beginning of one message to very many connections. The bytes must not change any more.
-   * Missing where it would be no better than write().
+   * Missing where it would be no better than write(), and before the first listener.
    */
-  fanOut?(bytes: Buffer): FanOut;
+  readonly fanOut?: ((bytes: Buffer) => FanOut) | undefined;
 }
 
 /** One message on its way to very many connections. */

@@ -4,7 +4,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Connection, DialHandler, DialOptions } from './connection.ts';
 import type { Lingering } from './lingering.ts';
-import { onRead, SocketConnection } from './socket-connection.ts';
+import { SocketConnection } from './socket-connection.ts';
 import { dialerTls } from './tls.ts';
 
 export function dial(
@@ -19,11 +19,14 @@ export function dial(
     keepAlive: options.keepAlive ?? false,
   };
   const secure = options.tls !== undefined;
+  // A closure, and not `this`: which object the callback is called on is documented nowhere.
+  const onRead = (length: number, bytes: Uint8Array): boolean =>
+    connection.receivedInto(bytes as Buffer, length);
   const socket: Socket =
     options.tls === undefined
       ? connectTcp({ ...target, onread: { buffer: shared.readBuffer, callback: onRead } })
       : connectTls({ ...target, ...dialerTls(options.tls, options.host) });
-  return new SocketConnection(socket, {
+  const connection = new SocketConnection(socket, {
     handler,
     lingering: shared.lingering,
     secure,
@@ -34,4 +37,5 @@ export function dial(
       connectTimeoutMs: options.connectTimeoutMs ?? 0,
     },
   });
+  return connection;
 }

@@ -1,11 +1,12 @@
 // A Connection straight on libuv's stream handle, for accepted TCP sockets.
 //
-// This is the one file that uses what Node does not document: the accept callback of a server's
-// handle, the handle's own methods and process.binding('stream_wrap'). It is here because it pays
-// (packages/transport/bench/accepted.ts, Node 24.21, medians of 5): 7.4 us of CPU per request and 0.5 KB per idle
-// connection, where net.Socket takes 10.1 us and 1.5 KB with 'data' events, 8.7 us and 2.4 KB with
-// `onread`. Where a Node lacks any of it `streamInternals()` says so, and listener.ts takes
-// SocketConnection instead; both pass the same compliance suite.
+// Together with stream-internals.ts this is the one file that uses what Node does not document: the accept
+// callback of a server's handle, the handle's own methods and process.binding('stream_wrap'). It is here
+// because it pays (packages/transport/bench/accepted.ts, Node 24.21, medians of 5): 7.4 us of CPU per
+// request and 0.5 KB per idle connection, where net.Socket takes 10.1 us and 1.5 KB with 'data' events,
+// 8.7 us and 2.4 KB with `onread`. Where a runtime's handles behave otherwise (stream-internals.ts tries
+// them), or the operator says so, listener.ts takes SocketConnection instead; both pass the same
+// compliance suite.
 //
 // Reads go into one buffer shared by all connections. That is safe because libuv allocates, reads
 // and calls back in one go, and JavaScript never runs the loop from within a callback: no other
@@ -20,6 +21,15 @@ import type { Recipient, SharedFanOut } from './fan-out.ts';
 import { writeToDescriptor } from './fan-out-memory.ts';
 import type { Leaving } from './leaving.ts';
 import type { Lingering } from './lingering.ts';
+import {
+  acceptingHandle,
+  EOF,
+  type ShutdownRequest,
+  type SocketName,
+  type StreamInternals,
+  type TcpHandle,
+  type WriteRequest,
+} from './stream-internals.ts';
 
 /** What accepted connections of one network share. */
 export interface SharedStreams {
@@ -29,67 +39,23 @@ export interface SharedStreams {
   readonly leaving: Leaving;
 }
 
-/** Node's TCP handle, as lib/net.js sees it. */
-interface TcpHandle {
-  /** The file descriptor; -1 on Windows, and once closed. */
-  readonly fd: number;
-  onread: ((this: OwnedHandle) => void) | null;
-  useUserBuffer(buffer: Buffer): void;
-  readStart(): number;
-  readStop(): number;
-  writeBuffer(request: WriteRequest, bytes: Buffer): number;
-  shutdown(request: ShutdownRequest): number;
-  close(callback: (this: OwnedHandle) => void): void;
-  getpeername(out: SocketName): number;
-  setNoDelay(on: boolean): number;
-  setKeepAlive(on: boolean, delaySeconds: number): number;
-}
+/** A handle knows its connection, so that the callbacks below are shared by all. */
 interface OwnedHandle extends TcpHandle {
   connection: HandleConnection;
 }
-interface SocketName {
-  address?: string;
-  port?: number;
-}
-interface WriteRequest {
-  oncomplete: ((this: WriteRequest, status: number) => void) | null;
+interface OwnedWrite extends WriteRequest {
   connection: HandleConnection | undefined;
   /** Keeps the bytes alive while libuv points into them. */
   bytes: Buffer | undefined;
 }
-interface ShutdownRequest {
-  oncomplete: ((this: ShutdownRequest) => void) | null;
+interface OwnedShutdown extends ShutdownRequest {
   connection: HandleConnection | undefined;
-}
-export interface StreamInternals {
-  readonly WriteWrap: new () => WriteRequest;
-  readonly ShutdownWrap: new () => ShutdownRequest;
-  /** Out parameters of the last stream call or callback. */
-  readonly streamBaseState: Int32Array;
-  readonly kReadBytesOrError: number;
-  readonly kLastWriteWasAsync: number;
-}
-
-/** Node's stream internals, or undefined where they are not as this file needs them. */
-export function streamInternals(): StreamInternals | undefined {
-  try {
-    const { binding } = process as unknown as { binding(name: string): Partial<StreamInternals> };
-    const found = binding.call(process, 'stream_wrap');
-    return typeof found.WriteWrap === 'function' &&
-      typeof found.ShutdownWrap === 'function' &&
-      found.streamBaseState instanceof Int32Array &&
-      typeof found.kReadBytesOrError === 'number' &&
-      typeof found.kLastWriteWasAsync === 'number'
-      ? (found as StreamInternals)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /**
  * Takes over the accepting of a listening server: `accepted` is called instead of its 'connection'
- * event. False, and nothing changed, where that is not possible.
+ * event. A client whose descriptor the rest of the process needs is sent away (`refused`). False, and nothing
+ * changed, where that is not possible.
  */
 export function acceptHandles(
   server: Server,
@@ -99,48 +65,27 @@ export function acceptHandles(
     keepAlive: boolean;
     localPort: number;
     accepted: (connection: HandleConnection) => ConnectionHandler;
+    refused: () => void;
     closed: (connection: HandleConnection) => void;
   },
 ): boolean {
   const handle = acceptingHandle(server);
   if (handle === undefined) return false;
   const streams = new Streams(options);
-  const { accepted } = options;
+  const { accepted, refused } = options;
+  const firstReserved = firstReservedDescriptor();
   handle.onconnection = (status, client) => {
     // Out of file descriptors, or the peer is gone already: there is nobody to tell.
     if (status !== 0 || client === undefined) return;
-    const connection = streams.open(client, options.localPort);
+    if (client.fd >= firstReserved) {
+      client.close(() => {});
+      refused();
+      return;
+    }
+    const connection = streams.open(client as OwnedHandle, options.localPort);
     if (connection !== undefined) connection.start(accepted(connection));
   };
   return true;
-}
-
-type OnConnection = (this: unknown, status: number, client: OwnedHandle | undefined) => void;
-
-function acceptingHandle(server: Server): { onconnection: OnConnection } | undefined {
-  const handle = (server as unknown as { _handle?: { onconnection?: OnConnection } })._handle;
-  return typeof handle?.onconnection === 'function'
-    ? (handle as { onconnection: OnConnection })
-    : undefined;
-}
-
-/**
- * Sends clients away, of TLS too, whose descriptors the rest of the process needs. `refused` is called for each.
- * Where Node's internals are not as this file needs them, nobody is.
- */
-export function keepDescriptors(server: Server, refused: () => void): void {
-  const handle = acceptingHandle(server);
-  if (handle === undefined) return;
-  const firstReserved = firstReservedDescriptor();
-  const accept = handle.onconnection;
-  handle.onconnection = function (status, client) {
-    if (client !== undefined && client.fd >= firstReserved) {
-      client.close(() => {});
-      refused();
-    } else {
-      accept.call(this, status, client);
-    }
-  };
 }
 
 /** How long a connection is idle before keep-alive probes start. */
@@ -155,7 +100,7 @@ class Streams {
    * The request object of the next write. A write that the kernel takes at once leaves it
    * untouched, so one object serves nearly all writes.
    */
-  private spare: WriteRequest;
+  private spare: OwnedWrite;
 
   constructor(options: {
     internals: StreamInternals;
@@ -198,9 +143,9 @@ class Streams {
     return bytes.length;
   }
 
-  private newRequest(): WriteRequest {
-    const request = new this.internals.WriteWrap();
-    request.oncomplete = onWritten;
+  private newRequest(): OwnedWrite {
+    const request = new this.internals.WriteWrap() as OwnedWrite;
+    request.oncomplete = onWritten as WriteRequest['oncomplete'];
     request.connection = undefined;
     request.bytes = undefined;
     return request;
@@ -242,7 +187,7 @@ export class HandleConnection implements Recipient {
     this.fanOut = undefined;
     this.place = 0;
     handle.connection = this;
-    handle.onread = onRead;
+    handle.onread = onRead as TcpHandle['onread'];
     handle.useUserBuffer(streams.shared.readBuffer);
   }
 
@@ -293,8 +238,8 @@ export class HandleConnection implements Recipient {
     this.finishFanOut();
     if (this.phase !== OPEN) return;
     this.phase = ENDING;
-    const request = new this.streams.internals.ShutdownWrap();
-    request.oncomplete = onShutdown;
+    const request = new this.streams.internals.ShutdownWrap() as OwnedShutdown;
+    request.oncomplete = onShutdown as unknown as ShutdownRequest['oncomplete'];
     request.connection = this;
     // libuv shuts down behind the writes that are queued. Not connected any more: just close.
     if (this.handle.shutdown(request) < 0) {
@@ -314,7 +259,7 @@ export class HandleConnection implements Recipient {
     this.phase = CLOSED;
     this.reason = reason;
     this.queuedBytes = 0;
-    this.handle.close(onClosed);
+    this.handle.close(onClosed as () => void);
   }
 
   joinFanOut(fanOut: SharedFanOut, place: number): boolean {
@@ -424,21 +369,18 @@ const CLOSED = 2;
 
 const NO_HANDLER: ConnectionHandler = { data() {}, drained() {}, closed() {} };
 
-/** libuv's end of file, as this platform numbers it. */
-const EOF = [...getSystemErrorMap()].find(([, [name]]) => name === 'EOF')?.[0] ?? -4095;
-
 function onRead(this: OwnedHandle): void {
   this.connection.received();
 }
 
-function onWritten(this: WriteRequest, status: number): void {
+function onWritten(this: OwnedWrite, status: number): void {
   const { connection, bytes } = this;
   this.connection = undefined;
   this.bytes = undefined;
   if (connection !== undefined && bytes !== undefined) connection.written(bytes.length, status);
 }
 
-function onShutdown(this: ShutdownRequest): void {
+function onShutdown(this: OwnedShutdown): void {
   const { connection } = this;
   this.connection = undefined;
   connection?.wasShutDown();

@@ -16,4 +16,4 @@ export { maxFileDescriptors } from './descriptors.ts';
 export { formatAddress, TransportError, type TransportErrorCode } from './errors.ts';
 export { FanOutAtOnce } from './fan-out.ts';
 export { type MemoryNetworkOptions, memoryNetwork } from './memory.ts';
-export { nodeNetwork } from './node-network.ts';
+export { type NodeNetworkOptions, nodeNetwork } from './node-network.ts';

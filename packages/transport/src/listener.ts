@@ -14,21 +14,22 @@ import type {
   Listener,
   ListenOptions,
 } from './connection.ts';
+import { firstReservedDescriptor, isReserveReached } from './descriptors.ts';
 import { listenError, TransportError } from './errors.ts';
-import {
-  acceptHandles,
-  keepDescriptors,
-  type SharedStreams,
-  type StreamInternals,
-} from './handle-connection.ts';
+import { acceptHandles, type SharedStreams } from './handle-connection.ts';
 import { SocketConnection } from './socket-connection.ts';
+import type { StreamInternals } from './stream-internals.ts';
 import { listenerTls } from './tls.ts';
 
-/** Resolves when the port is bound. Rejects with a TransportError that names address and port. */
+/**
+ * Resolves when the port is bound. Rejects with a TransportError that names address and port.
+ * Without `internals`, and for TLS, connections are accepted through the public API alone.
+ */
 export function listen(
   options: ListenOptions,
   accept: Acceptor,
-  shared: SharedStreams & { internals: StreamInternals | undefined },
+  shared: SharedStreams,
+  internals: StreamInternals | undefined,
 ): Promise<Listener> {
   return new Promise((resolve, reject) => {
     const about = { address: options.host ?? '::', port: options.port };
@@ -51,9 +52,9 @@ export function listen(
         // A failed accept (too many open files) must not stop the process: the peer is not served.
         server.on('error', () => {});
         const { address, port } = server.address() as AddressInfo;
-        if (options.tls === undefined && shared.internals !== undefined) {
+        if (options.tls === undefined && internals !== undefined) {
           acceptHandles(server, {
-            internals: shared.internals,
+            internals,
             shared,
             keepAlive: options.keepAlive ?? false,
             localPort: port,
@@ -61,10 +62,10 @@ export function listen(
               accepting.open.add(connection);
               return accept(connection);
             },
+            refused: () => options.onRefused?.(),
             closed: (connection) => accepting.wasClosed(connection),
           });
         }
-        keepDescriptors(server, () => options.onRefused?.());
         resolve({
           address,
           port,
@@ -141,7 +142,20 @@ const NO_HANDLER: ConnectionHandler = { data() {}, drained() {}, closed() {} };
 
 function createServer(options: ListenOptions, onSocket: (socket: Socket) => void): Server {
   const { keepAlive = false } = options;
-  return options.tls === undefined
-    ? createTcpServer({ noDelay: true, keepAlive }, onSocket)
-    : createTlsServer({ ...listenerTls(options.tls), noDelay: true, keepAlive }, onSocket);
+  const firstReserved = firstReservedDescriptor();
+  let admitted = onSocket;
+  if (options.tls !== undefined) {
+    // Accepts nothing by itself: it is handed the sockets that are let in, before any work for TLS is done.
+    const tls = createTlsServer(listenerTls(options.tls), onSocket);
+    admitted = (socket) => void tls.emit('connection', socket);
+  }
+  return createTcpServer({ noDelay: true, keepAlive }, (socket) => {
+    if (!isReserveReached(firstReserved)) {
+      admitted(socket);
+      return;
+    }
+    socket.on('error', () => {});
+    socket.destroy();
+    options.onRefused?.();
+  });
 }

@@ -40,7 +40,7 @@ export class SocketConnection implements Connection {
       secure: boolean;
       /** Present for a socket that still has to connect. */
       dial?: { address: string; port: number; connectTimeoutMs: number };
-      /** False when the socket was made with `onread`, which calls received() itself. */
+      /** False when the socket was made with `onread`, which calls receivedInto(). */
       readByEvents: boolean;
     },
   ) {
@@ -143,6 +143,13 @@ export class SocketConnection implements Connection {
     return !this.isPaused;
   }
 
+  /** One read into a shared buffer, by net.connect({ onread }). False stops libuv from reading on. */
+  receivedInto(buffer: Buffer, length: number): boolean {
+    const goOn = this.received(buffer, length);
+    if (length === buffer.length) this.yieldReading();
+    return goOn;
+  }
+
   /** Reads no more in this turn of the loop: others get theirs first. */
   yieldReading(): void {
     if (this.isDestroyed || this.isEnding || this.isPaused) return;
@@ -210,14 +217,6 @@ function onData(this: Socket, chunk: Buffer): void {
   const connection = (this as OwnedSocket)[OWNER];
   connection.received(chunk, chunk.length);
   if (chunk.length >= READ_BYTES) connection.yieldReading();
-}
-
-/** The callback for net.connect({ onread }); `this` is the socket. */
-export function onRead(this: unknown, length: number, bytes: Buffer): boolean {
-  const connection = (this as OwnedSocket)[OWNER];
-  const goOn = connection.received(bytes, length);
-  if (length === bytes.length) connection.yieldReading();
-  return goOn;
 }
 
 function onConnected(this: Socket): void {
