@@ -54,7 +54,7 @@ async function main(): Promise<number> {
       argv: process.argv.slice(2),
       env: process.env,
       cwd: process.cwd(),
-      readFile: (path) => readFileSync(path, 'utf8'),
+      readFile: (path) => readFileSync(path),
     });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

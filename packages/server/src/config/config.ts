@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { nodeHashName } from '../auth/digest-provider.ts';
 import { FOUR_LETTER_WORDS } from '../words/four-letter.ts';
 import { ConfigError, describeSource } from './config-error.ts';
-import { type ConfigInput, Draft, readText } from './draft.ts';
+import { type ConfigInput, Draft, readContent } from './draft.ts';
 import { clientAddressOfMembers, isAnyAddress, withoutBrackets } from './members.ts';
 import { Problems } from './problems.ts';
 import {
@@ -66,7 +66,7 @@ export function parseConfig(input: ConfigInput): ParsedConfig {
   const fromFile =
     file === undefined
       ? undefined
-      : problems.attempt(() => readFileSettings(file, readText(input, file)));
+      : problems.attempt(() => readFileSettings(file, readContent(input, file)));
   const fromEnvironment = readEnvironment(input.env);
   const draft = new Draft(
     input,

@@ -5,6 +5,7 @@
 
 import { resolve } from 'node:path';
 import { ConfigError, describeSource, type SettingSource } from './config-error.ts';
+import { decodeStrictly } from './file-text.ts';
 import type { Problems } from './problems.ts';
 import { allowedValues, findByKey, parseValue, type SettingValue } from './settings.ts';
 import { type ConfigNote, entriesOf, type Given } from './sources.ts';
@@ -14,8 +15,8 @@ export interface ConfigInput {
   /** Without the interpreter and the script. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The text of a file; throws as node:fs does. */
-  readonly readFile: (path: string) => string;
+  /** The bytes of a file, or its text where it is known; throws as node:fs does. */
+  readonly readFile: (path: string) => Uint8Array | string;
   /** What relative paths are relative to. */
   readonly cwd: string;
 }
@@ -89,18 +90,20 @@ export class Draft {
     return resolve(this.#input.cwd, path);
   }
 
-  /** The text of a file that must be there. */
+  /** The text of a file that must be there. Throws ConfigError. */
   readFile(path: string): string {
-    return readText(this.#input, path);
+    return decodeStrictly(path, readContent(this.#input, path));
   }
 
-  /** The text of a file, or undefined when there is none. */
+  /** The text of a file, or undefined when there is none. Throws ConfigError. */
   readFileIfAny(path: string): string | undefined {
+    let content: Uint8Array | string;
     try {
-      return this.#input.readFile(path);
+      content = this.#input.readFile(path);
     } catch {
       return undefined;
     }
+    return decodeStrictly(path, content);
   }
 
   /** Adds the server.N lines of dynamicConfigFile (QuorumPeerConfig.parse). Throws ConfigError. */
@@ -117,7 +120,7 @@ export class Draft {
       );
     }
     const path = this.resolvePath(pointer.text);
-    for (const { key, value, line } of entriesOf(path, this.readFile(path))) {
+    for (const { key, value, line } of entriesOf(path, readContent(this.#input, path))) {
       const found = findByKey(key);
       const source = { kind: 'file', path, line } as const;
       if (found !== undefined && DYNAMIC_KEYS.includes(found.setting.key)) {
@@ -171,8 +174,8 @@ function notAllowed({ key, text, source, setting }: Given): ConfigError {
   );
 }
 
-/** The text of a file that must be there. Throws ConfigError. */
-export function readText({ readFile }: ConfigInput, path: string): string {
+/** What stands in a file that must be there. Throws ConfigError. */
+export function readContent({ readFile }: ConfigInput, path: string): Uint8Array | string {
   try {
     return readFile(path);
   } catch (error) {

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, type SettingSource } from './config-error.ts';
+import { decodeMarkingBadBytes } from './file-text.ts';
 import type { Problems } from './problems.ts';
 import {
   environmentName,
@@ -16,7 +17,7 @@ import {
   type Setting,
   similarName,
 } from './settings.ts';
-import { CfgSyntaxError, parseZooCfg } from './zoo-cfg.ts';
+import { type CfgEntry, CfgSyntaxError, parseZooCfg } from './zoo-cfg.ts';
 
 /** One value as written. */
 export interface Given {
@@ -175,7 +176,7 @@ function truthOf({ type }: Setting): string {
 /** What a file sets. Unknown keys become notes: in Apache each is a system property that nobody reads. */
 export function readFileSettings(
   path: string,
-  content: string,
+  content: Uint8Array | string,
 ): { given: Given[]; notes: ConfigNote[] } {
   const given: Given[] = [];
   const notes: ConfigNote[] = [];
@@ -192,6 +193,10 @@ export function readFileSettings(
     const found = findByKey(key);
     if (found !== undefined) {
       given.push({ ...found, text: value, source: { kind: 'file', path, line } });
+      const oddity = found.setting.type.kind === 'path' ? oddityOfPath(value) : undefined;
+      if (oddity !== undefined) {
+        notes.push({ level: 'warn', message: `${path}:${line}: ${key}=${value}: ${oddity}` });
+      }
       continue;
     }
     notes.push({
@@ -202,13 +207,23 @@ export function readFileSettings(
   return { given, notes };
 }
 
+/** Why a path is most likely not what its writer means; in java.util.Properties both are plain text. */
+function oddityOfPath(value: string): string | undefined {
+  if (/\s#/.test(value)) {
+    return 'a comment needs a line of its own: what follows the path is taken for a part of it';
+  }
+  if (/"|^'|'$/.test(value)) return 'the quotes are taken for a part of the path';
+  return undefined;
+}
+
 /** The entries of a file. Throws ConfigError for what is no properties file. */
-export function entriesOf(path: string, content: string) {
+export function entriesOf(path: string, content: Uint8Array | string): CfgEntry[] {
   try {
-    return parseZooCfg(content);
+    return parseZooCfg(decodeMarkingBadBytes(path, content));
   } catch (error) {
     if (!(error instanceof CfgSyntaxError)) throw error;
-    throw new ConfigError(`${path}:${error.line}: ${error.message}`, {
+    const column = error.column === undefined ? '' : `:${error.column}`;
+    throw new ConfigError(`${path}:${error.line}${column}: ${error.message}`, {
       source: { kind: 'file', path, line: error.line },
     });
   }

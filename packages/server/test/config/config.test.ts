@@ -9,7 +9,7 @@ import { FOUR_LETTER_WORDS } from '../../src/words/four-letter.ts';
 interface Situation {
   argv?: readonly string[];
   env?: Record<string, string>;
-  files?: Record<string, string>;
+  files?: Record<string, string | Uint8Array>;
 }
 
 function parse({ argv = [], env = {}, files = {} }: Situation): ParsedConfig {
@@ -572,6 +572,95 @@ describe('zoo.cfg', () => {
       'zoo.cfg:7: commitLogCount: "x" is not allowed: a whole number from 0 up (txns); it has no effect in any case',
     ]);
   });
+});
+
+describe('a file that is not UTF-8', () => {
+  const messageOf = (zoo: Uint8Array) =>
+    errorOf(() => parse({ argv: ['zoo.cfg'], files: { 'zoo.cfg': zoo } })).message;
+  const latin1 = (text: string) => Buffer.from(text, 'latin1');
+
+  test.each<[string, Uint8Array, string]>([
+    [
+      'Latin-1',
+      latin1('clientPort=1\ndataDir=/données/café\n'),
+      'zoo.cfg:2:14: Byte 0xE9 is not UTF-8: save the file as UTF-8, or write \\u00E9 if é (Latin-1) is meant',
+    ],
+    [
+      'a character cut short, counted in characters',
+      Buffer.concat([Buffer.from('dataDir=/€😀/'), Buffer.from([0xe2, 0x82])]),
+      'zoo.cfg:1:13: Byte 0xE2 is not UTF-8: save the file as UTF-8, or write \\u00E2 if â (Latin-1) is meant',
+    ],
+    [
+      'no letter in Latin-1 either',
+      Buffer.from([0x61, 0x3d, 0x80]),
+      'zoo.cfg:1:3: Byte 0x80 is not UTF-8: save the file as UTF-8',
+    ],
+    [
+      'in a continued line, where no comment can be',
+      latin1('dataDir=/d\nclientPort=\\\n  #é\n'),
+      'zoo.cfg:3:4: Byte 0xE9 is not UTF-8: save the file as UTF-8, or write \\u00E9 if é (Latin-1) is meant',
+    ],
+    [
+      'UTF-16 with its mark',
+      Buffer.from('\ufeffdataDir=/d\n', 'utf16le'),
+      'zoo.cfg is UTF-16 text: save it as UTF-8',
+    ],
+    [
+      'UTF-16 without',
+      Buffer.from('dataDir=/d\n', 'utf16le'),
+      'zoo.cfg is UTF-16 text: save it as UTF-8',
+    ],
+    [
+      'UTF-16, high byte first',
+      Buffer.from('dataDir=/d\n', 'utf16le').swap16(),
+      'zoo.cfg is UTF-16 text: save it as UTF-8',
+    ],
+  ])('stops the start: %s', (_, zoo, message) => {
+    expect(messageOf(zoo)).toBe(message);
+  });
+
+  test('may say in comments what it likes', () => {
+    const zoo = latin1('# répertoire\n  ! données\ndataDir=/d\nclientPort=5');
+    const { config, notes } = parse({ argv: ['z'], files: { z: zoo } });
+    expect(config).toMatchObject({ dataDir: '/d', clientPort: 5 });
+    expect(notes).toEqual([]);
+  });
+
+  test('UTF-8 with letters, surrogate pairs and a mark is read as it is', () => {
+    const zoo = Buffer.from('\ufeffdataDir=/café/\u{1F480}\nclientPort=5');
+    expect(parse({ argv: ['z'], files: { z: zoo } }).config.dataDir).toBe('/café/\u{1F480}');
+  });
+
+  test('holds for dynamic files, passwords and myid too', () => {
+    const e = latin1('é');
+    const lines =
+      'dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=/k.pem\nssl.clientAuth=none\n';
+    const at = (zoo: string, files: Record<string, Uint8Array>) =>
+      errorOf(() => parse({ argv: ['z'], files: { z: `clientPort=1\n${lines}${zoo}`, ...files } }))
+        .message;
+    expect(at('dynamicConfigFile=/dyn', { '/dyn': e })).toContain('/dyn:1:1: Byte 0xE9');
+    expect(at('ssl.keyStore.passwordPath=/pw', { '/pw': e })).toContain('/pw:1:1: Byte 0xE9');
+    expect(at('', { '/d/myid': Buffer.from('1', 'utf16le'), '/pw': e })).toContain('/d/myid');
+  });
+});
+
+test.each<[string, string]>([
+  [
+    '/x # where',
+    'a comment needs a line of its own: what follows the path is taken for a part of it',
+  ],
+  ['"/x"', 'the quotes are taken for a part of the path'],
+  ["'/x'", 'the quotes are taken for a part of the path'],
+])('a path like %s is taken as it is written, with a warning', (path, oddity) => {
+  const parsed = parse({ argv: ['z'], files: { z: `clientPort=1\ndataDir=${path}` } });
+  expect(parsed.config.dataDir).toContain(path);
+  expect(warnings(parsed)).toEqual([`z:2: dataDir=${path}: ${oddity}`]);
+});
+
+test.each(['/x#y', "/it's"])('a path like %s is nothing to warn of', (path) => {
+  expect(warnings(parse({ argv: ['z'], files: { z: `clientPort=1\ndataDir=${path}` } }))).toEqual(
+    [],
+  );
 });
 
 describe('members', () => {
