@@ -1,4 +1,4 @@
-import { type NetworkHarness, networkCases } from '@zebu/transport/compliance';
+import { type NetworkHarness, networkCases, peerLinkCases } from '@zebu/transport/compliance';
 import { describe, expect, test } from 'vitest';
 import { Prng } from '../src/prng.ts';
 import { SimScheduler } from '../src/scheduler.ts';
@@ -29,6 +29,7 @@ function harness(seed: number): NetworkHarness {
 
 describe('keeps the contract of a network', () => {
   test.each(networkCases)('$name', ({ run }) => run(harness(1)));
+  test.each(peerLinkCases)('links: $name', ({ run }) => run(harness(2)));
 });
 
 describe('faults', () => {

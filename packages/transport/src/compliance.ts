@@ -13,6 +13,8 @@ import type {
 } from './connection.ts';
 import { TransportError } from './errors.ts';
 
+export { peerLinkCases } from './peer-link-compliance.ts';
+
 export interface NetworkHarness {
   readonly network: Network;
   /** Where listeners listen and dialers dial. */

@@ -17,3 +17,14 @@ export { formatAddress, TransportError, type TransportErrorCode } from './errors
 export { FanOutAtOnce } from './fan-out.ts';
 export { type MemoryNetworkOptions, memoryNetwork } from './memory.ts';
 export { type NodeNetworkOptions, nodeNetwork } from './node-network.ts';
+export {
+  acceptPeer,
+  dialPeer,
+  GATHER_BYTES,
+  PeerLink,
+  PeerLinkError,
+  type PeerLinkErrorCode,
+  type PeerLinkHandler,
+  type PeerLinkOptions,
+  type SliceOwner,
+} from './peer-link.ts';

@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import { networkCases } from '../src/compliance.ts';
+import { networkCases, peerLinkCases } from '../src/compliance.ts';
 import { nodeNetwork } from '../src/index.ts';
 import { memoryHarness, socketHarness } from './harness.ts';
 
@@ -14,5 +14,6 @@ const harnesses = {
 for (const [name, make] of Object.entries(harnesses)) {
   describe(name, () => {
     for (const networkCase of networkCases) test(networkCase.name, () => networkCase.run(make()));
+    for (const { name, run } of peerLinkCases) test(`links: ${name}`, () => run(make()));
   });
 }
