@@ -1,13 +1,15 @@
 import { epochOf, MAX_EPOCH, type Zxid } from '@zebu/protocol';
-import type { Disk, DiskError, Done } from './disk.ts';
+import { type Disk, type DiskError, ignore } from './disk.ts';
 import { StorageError } from './storage-error.ts';
 
 // currentEpoch and acceptedEpoch (disk.md 7.4): a decimal number, no newline, in the directory of the
-// snapshots. Replaced by: write `<name>.tmp`, sync, rename, sync the directory.
+// snapshots. Replaced by: write `<name>.new`, sync, rename, sync the directory.
 //
 // `currentEpoch.tmp` has a meaning of its own: if the data is of a higher epoch than currentEpoch says
 // and the .tmp file exists, its value is used (Java's QuorumPeer.loadDataBase). A learner writes it
-// before it takes a snapshot of a new epoch, so that a crash between the two can be survived.
+// before a txn or a snapshot of a new epoch reaches its disk, so that a crash before currentEpoch is
+// raised can be survived. It must be whole at every moment for that, so nothing is ever written in
+// place under its name, as Java's AtomicFileOutputStream does.
 
 export type EpochName = 'currentEpoch' | 'acceptedEpoch';
 
@@ -23,9 +25,7 @@ export function readEpoch(disk: Disk, directory: string, name: EpochName): numbe
 
 /** Durable on return. Synchronous: for start-up. */
 export function writeEpoch(disk: Disk, directory: string, name: EpochName, epoch: number): void {
-  prepareEpoch(disk, directory, name, epoch);
-  disk.rename(temporary(directory, name), `${directory}/${name}`);
-  disk.syncDirectory(directory);
+  replaceFile(disk, directory, name, encode(epoch));
 }
 
 /**
@@ -39,28 +39,12 @@ export function writeEpochAsync(
   epoch: number,
   done: (error?: StorageError) => void,
 ): void {
-  prepareEpochAsync(disk, directory, name, epoch, (prepareError) => {
-    if (prepareError !== undefined) {
-      done(prepareError);
-      return;
-    }
-    const path = `${directory}/${name}`;
-    disk.renameAsync(temporary(directory, name), path, (renameError) => {
-      if (renameError !== undefined) {
-        done(cannotWrite(path, renameError));
-        return;
-      }
-      disk.syncDirectoryAsync(directory, (syncError) => {
-        done(syncError === undefined ? undefined : cannotWrite(path, syncError));
-      });
-    });
-  });
+  replaceFileAsync(disk, directory, name, encode(epoch), done);
 }
 
 /** Writes `<name>.tmp` only, durably: rule 7.4-2 above. */
 export function prepareEpoch(disk: Disk, directory: string, name: EpochName, epoch: number): void {
-  disk.writeFile(temporary(directory, name), encode(epoch));
-  disk.syncDirectory(directory);
+  replaceFile(disk, directory, prepared(name), encode(epoch));
 }
 
 /** As `prepareEpoch`, without blocking. */
@@ -71,22 +55,7 @@ export function prepareEpochAsync(
   epoch: number,
   done: (error?: StorageError) => void,
 ): void {
-  const path = temporary(directory, name);
-  const bytes = encode(epoch);
-  const file = disk.openWrite(path, { truncate: true });
-  const end: Done = (error?: DiskError) => {
-    file.close();
-    if (error !== undefined) {
-      done(cannotWrite(path, error));
-      return;
-    }
-    disk.syncDirectoryAsync(directory, (syncError) => {
-      done(syncError === undefined ? undefined : cannotWrite(path, syncError));
-    });
-  };
-  // A failed write fails the sync behind it.
-  file.write(bytes, bytes.length, 0, () => {});
-  file.sync(end);
+  replaceFileAsync(disk, directory, prepared(name), encode(epoch), done);
 }
 
 /**
@@ -101,8 +70,8 @@ export function loadEpochs(disk: Disk, directory: string, lastZxid: Zxid): Epoch
     writeEpoch(disk, directory, 'currentEpoch', currentEpoch);
   }
   if (dataEpoch > currentEpoch) {
-    const prepared = readNumber(disk, temporary(directory, 'currentEpoch'));
-    if (prepared === undefined) {
+    const ready = readNumber(disk, `${directory}/${prepared('currentEpoch')}`);
+    if (ready === undefined || ready < dataEpoch) {
       throw new StorageError(
         'BAD_EPOCH_FILE',
         `The data is of epoch ${dataEpoch}, but currentEpoch says ${currentEpoch}`,
@@ -114,8 +83,9 @@ export function loadEpochs(disk: Disk, directory: string, lastZxid: Zxid): Epoch
         },
       );
     }
-    currentEpoch = prepared;
-    writeEpoch(disk, directory, 'currentEpoch', currentEpoch);
+    currentEpoch = ready;
+    disk.rename(`${directory}/${prepared('currentEpoch')}`, `${directory}/currentEpoch`);
+    disk.syncDirectory(directory);
   }
   let acceptedEpoch = readEpoch(disk, directory, 'acceptedEpoch');
   if (acceptedEpoch === undefined) {
@@ -135,8 +105,168 @@ export function loadEpochs(disk: Disk, directory: string, lastZxid: Zxid): Epoch
   return { currentEpoch, acceptedEpoch };
 }
 
-function temporary(directory: string, name: EpochName): string {
-  return `${directory}/${name}.tmp`;
+/**
+ * Both epochs of a member, and the order in which they may be raised. What is read here is durable: a
+ * value changes once its file is on the disk, never before (ZOOKEEPER-2307).
+ *
+ *   accept(e)        before LEADERINFO (a leader) or ACKEPOCH (a learner) is sent
+ *   prepare(e)       before the first txn or snapshot of an epoch above currentEpoch reaches the disk
+ *   establish(e)     once all txns of the history are durable, before the ack of NEWLEADER is sent
+ *                    (ZOOKEEPER-4643); a leader: when a quorum has acked the epoch
+ *
+ * Calls are carried out one after another. After a failure all of them fail.
+ */
+export class EpochFiles {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  #acceptedEpoch: number;
+  #currentEpoch: number;
+  /** What `currentEpoch.tmp` is known to hold. */
+  #preparedEpoch = -1;
+  readonly #queue: (() => void)[] = [];
+  #failure: StorageError | undefined;
+
+  /** `epochs` as `loadEpochs` gave them; `directory` is that of the snapshots. */
+  constructor(disk: Disk, directory: string, epochs: Epochs) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#acceptedEpoch = epochs.acceptedEpoch;
+    this.#currentEpoch = epochs.currentEpoch;
+  }
+
+  get acceptedEpoch(): number {
+    return this.#acceptedEpoch;
+  }
+
+  /** Invariant: currentEpoch <= acceptedEpoch. */
+  get currentEpoch(): number {
+    return this.#currentEpoch;
+  }
+
+  /** Raises acceptedEpoch. Throws RangeError when it would fall: that promise was given already. */
+  accept(epoch: number, done: (error?: StorageError) => void): void {
+    if (epoch < this.#acceptedEpoch) {
+      throw new RangeError(`acceptedEpoch cannot fall from ${this.#acceptedEpoch} to ${epoch}`);
+    }
+    this.#add(
+      (end) => writeEpochAsync(this.#disk, this.#directory, 'acceptedEpoch', epoch, end),
+      () => {
+        this.#acceptedEpoch = epoch;
+      },
+      done,
+    );
+  }
+
+  /**
+   * Writes `currentEpoch.tmp`: a start that finds data of this epoch takes it for the current one. Throws
+   * RangeError for an epoch that was not accepted.
+   */
+  prepare(epoch: number, done: (error?: StorageError) => void): void {
+    this.#checkAccepted(epoch);
+    this.#add(
+      (end) => prepareEpochAsync(this.#disk, this.#directory, 'currentEpoch', epoch, end),
+      () => {
+        this.#preparedEpoch = epoch;
+      },
+      done,
+    );
+  }
+
+  /** Raises currentEpoch. Throws RangeError when it would fall, and for an epoch that was not accepted. */
+  establish(epoch: number, done: (error?: StorageError) => void): void {
+    if (epoch < this.#currentEpoch) {
+      throw new RangeError(`currentEpoch cannot fall from ${this.#currentEpoch} to ${epoch}`);
+    }
+    this.#checkAccepted(epoch);
+    this.#add(
+      (end) => this.#writeCurrent(epoch, end),
+      () => {
+        this.#currentEpoch = epoch;
+      },
+      done,
+    );
+  }
+
+  #checkAccepted(epoch: number): void {
+    if (epoch <= this.#acceptedEpoch) return;
+    throw new RangeError(`Epoch ${epoch} is above acceptedEpoch ${this.#acceptedEpoch}`);
+  }
+
+  #writeCurrent(epoch: number, end: (error?: StorageError) => void): void {
+    if (this.#preparedEpoch !== epoch) {
+      writeEpochAsync(this.#disk, this.#directory, 'currentEpoch', epoch, end);
+      return;
+    }
+    this.#preparedEpoch = -1;
+    renameAsync(this.#disk, this.#directory, prepared('currentEpoch'), 'currentEpoch', end);
+  }
+
+  #add(
+    start: (end: (error?: StorageError) => void) => void,
+    apply: () => void,
+    done: (error?: StorageError) => void,
+  ): void {
+    const run = (): void => {
+      const end = (error?: StorageError): void => {
+        this.#failure ??= error;
+        if (this.#failure === undefined) apply();
+        this.#queue.shift();
+        this.#queue[0]?.();
+        done(this.#failure);
+      };
+      if (this.#failure === undefined) start(end);
+      else this.#disk.syncDirectoryAsync(this.#directory, () => end());
+    };
+    this.#queue.push(run);
+    if (this.#queue.length === 1) run();
+  }
+}
+
+function prepared(name: EpochName): string {
+  return `${name}.tmp`;
+}
+
+function replaceFile(disk: Disk, directory: string, name: string, bytes: Buffer): void {
+  disk.writeFile(`${directory}/${name}.new`, bytes);
+  disk.rename(`${directory}/${name}.new`, `${directory}/${name}`);
+  disk.syncDirectory(directory);
+}
+
+function replaceFileAsync(
+  disk: Disk,
+  directory: string,
+  name: string,
+  bytes: Buffer,
+  done: (error?: StorageError) => void,
+): void {
+  const path = `${directory}/${name}.new`;
+  const file = disk.openWrite(path, { truncate: true });
+  // A failed write fails the sync after it.
+  file.write(bytes, bytes.length, 0, ignore);
+  file.sync((error) => {
+    file.close();
+    if (error === undefined) renameAsync(disk, directory, `${name}.new`, name, done);
+    else done(cannotWrite(path, error));
+  });
+}
+
+function renameAsync(
+  disk: Disk,
+  directory: string,
+  from: string,
+  to: string,
+  done: (error?: StorageError) => void,
+): void {
+  const path = `${directory}/${to}`;
+  disk.renameAsync(`${directory}/${from}`, path, (renameError) => {
+    if (renameError !== undefined) {
+      done(cannotWrite(path, renameError));
+      return;
+    }
+    disk.syncDirectoryAsync(directory, (error) =>
+      done(error === undefined ? undefined : cannotWrite(path, error)),
+    );
+  });
 }
 
 function encode(epoch: number): Buffer {

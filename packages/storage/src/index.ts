@@ -20,6 +20,7 @@ export type {
   WritableFile,
 } from './disk.ts';
 export {
+  EpochFiles,
   type EpochName,
   type Epochs,
   loadEpochs,
@@ -29,6 +30,7 @@ export {
   writeEpoch,
   writeEpochAsync,
 } from './epoch-file.ts';
+export { TxnLogLives, type TxnLogLivesOptions } from './log-lives.ts';
 export {
   DEFAULT_MAX_ENTRY_BYTES,
   type TornTail,

@@ -1,4 +1,4 @@
-import { copyBytes, formatZxid, type Zxid } from '@zebu/protocol';
+import { copyBytes, counterOf, formatZxid, type Zxid } from '@zebu/protocol';
 import type { Disk, DiskError } from './disk.ts';
 import {
   frameRecord,
@@ -7,7 +7,7 @@ import {
   RECORD_HEAD_BYTES,
 } from './log-record.ts';
 import { LogSegment, type LogSegmentOptions, type SegmentDone } from './log-segment.ts';
-import { DEFAULT_PREALLOC_BYTES, ZEROS_BYTES } from './segment.ts';
+import { DEFAULT_PREALLOC_BYTES, follows, ZEROS_BYTES } from './segment.ts';
 import { StorageError } from './storage-error.ts';
 
 // The txn log, written with group commit:
@@ -33,8 +33,12 @@ export interface TxnLogWriterOptions {
   disk: Disk;
   /** The `version-2` directory of the logs. It must exist. */
   directory: string;
-  /** The highest zxid that is durable already; -1 for none. Appends must be above it. */
+  /** The highest zxid that is durable already; -1 for none. The first append must follow it (see `append`). */
   lastZxid: Zxid;
+  /** Which life of the log this writer is (log-lives.ts); every completion names it. Default 1. */
+  life?: number;
+  /** Files that earlier lives made: temporary names are not used twice in one process. Default 0. */
+  filesBefore?: number;
   /** `zookeeper.preAllocSize` in bytes; 0 or less switches preallocation off. Default 64 MiB. */
   preAllocBytes?: number;
   /** `zookeeper.txnLogSizeLimitInKb` in bytes: a longer segment is left for a new one. Default 0: no limit. */
@@ -42,9 +46,9 @@ export interface TxnLogWriterOptions {
   /** False is `forceSync=no`: entries are "durable" once the kernel has them. Default true. */
   fsync?: boolean;
   /** Every entry up to `zxid` is on stable storage. Called once per batch. */
-  onDurable: (zxid: Zxid) => void;
+  onDurable: (zxid: Zxid, life: number) => void;
   /** Called once; from then on nothing is written or reported. */
-  onFailure: (error: StorageError) => void;
+  onFailure: (error: StorageError, life: number) => void;
   /** `fsync.warningthresholdms`. Default 1000. */
   slowSyncMs?: number;
   /** A durable write took longer than `slowSyncMs`. */
@@ -65,6 +69,7 @@ interface Batch {
 }
 
 export class TxnLogWriter {
+  readonly life: number;
   /** The last zxid appended. */
   appendedZxid: Zxid;
   /** Invariant: durableZxid <= appendedZxid. */
@@ -84,8 +89,8 @@ export class TxnLogWriter {
 
   readonly #segmentOptions: LogSegmentOptions;
   readonly #segmentLimitBytes: number;
-  readonly #onDurable: (zxid: Zxid) => void;
-  readonly #onFailure: (error: StorageError) => void;
+  readonly #onDurable: TxnLogWriterOptions['onDurable'];
+  readonly #onFailure: TxnLogWriterOptions['onFailure'];
   readonly #slowSyncMs: number;
   readonly #onSlowSync: TxnLogWriterOptions['onSlowSync'];
   readonly #now: () => number;
@@ -102,12 +107,13 @@ export class TxnLogWriter {
   /** The segment's position when `#next` was begun; for each byte from there on so many of it are zeroed. */
   #preparedAt = 0;
   #zerosPerByte = 0;
-  #segmentsMade = 0;
+  #filesMade: number;
   #closing: ((error?: StorageError) => void) | undefined;
   #closed = false;
   #isAbandoned = false;
 
   constructor(options: TxnLogWriterOptions) {
+    this.life = options.life ?? 1;
     this.appendedZxid = options.lastZxid;
     this.durableZxid = options.lastZxid;
     this.txnsSinceRoll = 0;
@@ -130,12 +136,23 @@ export class TxnLogWriter {
     this.#onSlowSync = options.onSlowSync;
     this.#now = options.now ?? (() => performance.now());
     this.#filling = newBatch(BATCH_BYTES);
+    this.#filesMade = options.filesBefore ?? 0;
+  }
+
+  /** Files made by this life and those before it: `filesBefore` of the next. */
+  get filesMade(): number {
+    return this.#filesMade;
   }
 
   /**
    * Adds `entry[start, end)` (a whole log entry, TxnHeader first) to the current batch; the bytes are
-   * copied, `flush` starts the write. Throws StorageError when `zxid` is not above the last one, after
+   * copied, `flush` starts the write. Throws StorageError when `zxid` may not follow the last one, after
    * a failure and after `close`. No allocation, unless a batch fills up.
+   *
+   * (e, c) is followed by (e, c + 1) or by the first txn of a higher epoch, (e', 1): failed requests are
+   * logged too, and every leader counts from 1. Apache allows more: FileTxnLog.append writes any zxid and
+   * warns of one that does not rise; ZKDatabase.addCommittedProposal and Learner.enforceContinuousProposal
+   * refuse a gap within an epoch, but take any counter of a higher one.
    */
   append(zxid: Zxid, entry: Buffer, start: number, end: number): void {
     if (this.failure !== undefined) {
@@ -144,13 +161,7 @@ export class TxnLogWriter {
       });
     }
     if (this.#closed) throw new StorageError('WRITER_CLOSED', 'The txn log is closed');
-    if (zxid <= this.appendedZxid) {
-      throw new StorageError(
-        'ZXID_NOT_INCREASING',
-        `Append of zxid ${formatZxid(zxid)} after ${formatZxid(this.appendedZxid)}`,
-        { file: this.#segmentOptions.directory, zxid },
-      );
-    }
+    if (zxid !== this.appendedZxid + 1 || counterOf(zxid) === 0) this.#checkJump(zxid);
     const length = end - start;
     if (length < MIN_ENTRY_BYTES) throw new RangeError(`Entry of ${length} bytes has no header`);
 
@@ -216,6 +227,17 @@ export class TxnLogWriter {
     this.#next?.close();
   }
 
+  /** The zxid does not simply count on: throws unless it begins a higher epoch. */
+  #checkJump(zxid: Zxid): void {
+    const last = this.appendedZxid;
+    if (counterOf(zxid) !== 0 && follows(zxid, last)) return;
+    throw new StorageError(
+      zxid <= last ? 'ZXID_NOT_INCREASING' : 'ZXID_GAP',
+      `Append of zxid ${formatZxid(zxid)} after ${formatZxid(last)}`,
+      { file: this.#segmentOptions.directory, zxid },
+    );
+  }
+
   #makeRoom(framed: number): Batch {
     if (this.#filling.length > 0) this.#seal();
     if (framed > this.#filling.room) {
@@ -277,8 +299,8 @@ export class TxnLogWriter {
   }
 
   #makeSegment(): LogSegment {
-    this.#segmentsMade += 1;
-    return new LogSegment(this.#segmentOptions, this.#segmentsMade);
+    this.#filesMade += 1;
+    return new LogSegment(this.#segmentOptions, this.#filesMade);
   }
 
   /** As the batches go on, so do the zeros: a disk that is busy with many gets no more of these at once. */
@@ -312,7 +334,7 @@ export class TxnLogWriter {
     if (durationMs > this.#slowSyncMs) {
       this.#onSlowSync?.(durationMs, bytes, path);
     }
-    this.#onDurable(zxid);
+    this.#onDurable(zxid, this.life);
   };
 
   #fail(error: DiskError, action: string, bytes: number): void {
@@ -333,7 +355,7 @@ export class TxnLogWriter {
     this.#inFlight = undefined;
     this.#sealed.length = 0;
     const failure = this.failure;
-    this.#onFailure(failure);
+    this.#onFailure(failure, this.life);
     this.#finishClose();
   }
 
@@ -345,10 +367,12 @@ export class TxnLogWriter {
     const next = this.#next;
     this.#segment = undefined;
     this.#next = undefined;
+    const { disk, directory } = this.#segmentOptions;
     const end = (): void => done(this.failure);
     const isNextThere = next !== undefined && !next.isSpoiled;
     const dropNext = isNextThere ? () => next.discard(end) : end;
-    if (segment === undefined) queueMicrotask(dropNext);
+    // No file to close: syncing the directory is how the disk calls back later, in the simulator too.
+    if (segment === undefined) disk.syncDirectoryAsync(directory, () => dropNext());
     else if (this.failure === undefined) segment.closeLast(dropNext);
     else segment.close(dropNext);
   }

@@ -8,6 +8,7 @@ import type { Zxid } from '@zebu/protocol';
  * | `DISK_FAILED` | a write, sync or other call failed: errno and path are in the message |
  * | `WRITER_CLOSED` | an append after `close` or after a failure |
  * | `ZXID_NOT_INCREASING` | an append whose zxid is not above the last one |
+ * | `ZXID_GAP` | an append that leaves out a zxid of its epoch |
  * | `BAD_MAGIC` | the file does not start as a txn log or snapshot does |
  * | `SHORT_HEADER` | the file ends inside its header |
  * | `BAD_LENGTH` | a record's length is impossible |
@@ -33,6 +34,7 @@ export type StorageErrorCode =
   | 'DISK_FAILED'
   | 'WRITER_CLOSED'
   | 'ZXID_NOT_INCREASING'
+  | 'ZXID_GAP'
   | 'BAD_MAGIC'
   | 'SHORT_HEADER'
   | 'BAD_LENGTH'

@@ -1,9 +1,11 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import {
+  EpochFiles,
   loadEpochs,
   MemoryDisk,
   prepareEpoch,
   readEpoch,
+  type StorageError,
   writeEpoch,
   writeEpochAsync,
 } from '../src/index.ts';
@@ -93,4 +95,68 @@ test('a stale currentEpoch.tmp is left alone', () => {
   writeEpoch(disk, directory, 'acceptedEpoch', 5);
   prepareEpoch(disk, directory, 'currentEpoch', 4);
   expect(loadEpochs(disk, directory, 5 * EPOCH).currentEpoch).toBe(5);
+});
+
+test('a currentEpoch.tmp of an epoch below that of the data explains nothing', () => {
+  writeEpoch(disk, directory, 'currentEpoch', 2);
+  writeEpoch(disk, directory, 'acceptedEpoch', 4);
+  prepareEpoch(disk, directory, 'currentEpoch', 3);
+  expect(() => loadEpochs(disk, directory, 4 * EPOCH + 1)).toThrow(/of epoch 4.*says 2/);
+});
+
+describe('EpochFiles', () => {
+  let files: EpochFiles;
+  beforeEach(() => {
+    files = new EpochFiles(disk, directory, loadEpochs(disk, directory, 2 * EPOCH));
+  });
+  const run = (call: (done: (error?: StorageError) => void) => void) =>
+    new Promise<StorageError | undefined>((resolve) => call(resolve));
+
+  test('a value changes once its file is durable, and not before (ZOOKEEPER-2307)', async () => {
+    const accepted = run((done) => files.accept(5, done));
+    expect(files.acceptedEpoch).toBe(2);
+    expect(await accepted).toBeUndefined();
+    expect(files.acceptedEpoch).toBe(5);
+    expect(readEpoch(disk, directory, 'acceptedEpoch')).toBe(5);
+    await run((done) => files.establish(5, done));
+    expect([files.currentEpoch, readEpoch(disk, directory, 'currentEpoch')]).toEqual([5, 5]);
+  });
+
+  test('no epoch falls, and none is established that was not accepted', async () => {
+    await run((done) => files.accept(5, done));
+    await run((done) => files.establish(4, done));
+    const calls: ((done: () => void) => void)[] = [
+      (done) => files.accept(4, done),
+      (done) => files.establish(3, done),
+      (done) => files.establish(6, done),
+      (done) => files.prepare(6, done),
+    ];
+    for (const call of calls) expect(() => call(() => {})).toThrow(RangeError);
+    expect([files.acceptedEpoch, files.currentEpoch]).toEqual([5, 4]);
+  });
+
+  test('what was prepared becomes current by its renaming', async () => {
+    await run((done) => files.accept(3, done));
+    await run((done) => files.prepare(3, done));
+    expect(loadEpochs(disk, directory, 2 * EPOCH).currentEpoch).toBe(2);
+    await run((done) => files.establish(3, done));
+    expect(disk.list(directory)).toEqual(['acceptedEpoch', 'currentEpoch']);
+    expect(readEpoch(disk, directory, 'currentEpoch')).toBe(3);
+  });
+
+  test('calls wait for each other, and after a failure all of them fail', async () => {
+    await run((done) => files.accept(3, done));
+    const order: string[] = [];
+    const first = run((done) => files.prepare(3, done)).then(() => order.push('prepared'));
+    const second = run((done) => files.establish(3, done)).then(() => order.push('established'));
+    await Promise.all([first, second]);
+    expect(order).toEqual(['prepared', 'established']);
+    disk.renameAsync = (_from, _to, done) =>
+      queueMicrotask(() => done(Object.assign(new Error('EIO'), { code: 'EIO' })));
+    const failed = run((done) => files.accept(4, done));
+    const later = run((done) => files.establish(3, done));
+    expect(await failed).toMatchObject({ code: 'DISK_FAILED' });
+    expect(await later).toMatchObject({ code: 'DISK_FAILED' });
+    expect(files.acceptedEpoch).toBe(3);
+  });
 });
