@@ -20,6 +20,8 @@ export interface Scheduler {
   afterTurn(task: () => void): void;
   /** Runs `task` every `intervalMs`; the returned function stops it. Does not keep a process alive. */
   every(intervalMs: number, task: () => void): () => void;
+  /** Runs `task` once, after `delayMs`; the returned function calls it off. Does not keep a process alive. */
+  after(delayMs: number, task: () => void): () => void;
 }
 
 export interface Environment {

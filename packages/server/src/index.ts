@@ -15,6 +15,7 @@ export {
   type ServerConfigOverrides,
 } from './config/server-config.ts';
 export type { Clock, Environment, Scheduler } from './environment.ts';
+export { type FailureCode, ServerFailure } from './failure.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { nodeEnvironment } from './node-environment.ts';
 export { type StartServerOptions, startServer, type ZebuServer } from './start-server.ts';

@@ -1,14 +1,16 @@
 // What the simulator needs of a server beyond what its users do. No other package may import this.
 
 import assert from 'node:assert/strict';
-import type { ServerNode } from './server-node.ts';
+import type { Member } from './member.ts';
 import { RunningServer, type ZebuServer } from './start-server.ts';
 
-export type { ServerNode } from './server-node.ts';
-export { ServerState } from './snapshots/server-state.ts';
+export { Database } from './database.ts';
+export type { FailureCode, ServerFailure } from './failure.ts';
+export type { Member } from './member.ts';
+export type { Serving } from './serving.ts';
 
 /** What runs behind the handle that startServer gave. */
-export function nodeOf(server: ZebuServer): ServerNode {
+export function memberOf(server: ZebuServer): Member {
   assert(server instanceof RunningServer, 'a handle of another make');
-  return server.node;
+  return server.member;
 }

@@ -19,6 +19,11 @@ export function nodeEnvironment(logger: Logger = silentLogger): Environment {
         timer.unref();
         return () => clearInterval(timer);
       },
+      after: (delayMs, task) => {
+        const timer = setTimeout(task, delayMs);
+        timer.unref();
+        return () => clearTimeout(timer);
+      },
     },
     disk: new NodeDisk(),
     network: nodeNetwork(),

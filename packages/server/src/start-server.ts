@@ -18,12 +18,15 @@ import {
   type ServerConfig,
   type ServerConfigOverrides,
 } from './config/server-config.ts';
+import { Database } from './database.ts';
 import { claimDirectories, releaseClaims } from './directory/claim-directories.ts';
 import type { Environment } from './environment.ts';
+import type { ServerFailure } from './failure.ts';
 import type { Logger } from './logger.ts';
+import { Member } from './member.ts';
 import { nodeEnvironment } from './node-environment.ts';
-import { ServerNode } from './server-node.ts';
-import { ServerState } from './snapshots/server-state.ts';
+import { DecidingRole } from './roles/deciding-role.ts';
+import type { Serving } from './serving.ts';
 import { MemoryTxnLog, type TxnLog } from './txns/txn-log.ts';
 
 /** How often a long recovery says how far it is. */
@@ -53,7 +56,7 @@ export interface ZebuServer {
   /** Znodes, the root counted once. */
   readonly znodeCount: number;
   /** Resolves when the server stopped because of a failure; never if it did not. */
-  readonly failed: Promise<Error>;
+  readonly failed: Promise<ServerFailure>;
   /**
    * Answers what is in the works, makes it durable and stops. The reason goes to the log. A second
    * call waits for the first.
@@ -93,52 +96,53 @@ async function startOn(
 ): Promise<RunningServer> {
   const startedMs = environment.clock.monotonicMs();
   const recovered = await recoverState(directory, environment, config);
-  let reportFailure: (error: Error) => void = () => {};
-  const failed = new Promise<Error>((resolve) => {
+  let reportFailure: (error: ServerFailure) => void = () => {};
+  const failed = new Promise<ServerFailure>((resolve) => {
     reportFailure = resolve;
   });
-  const node = new ServerNode({
+  const member = new Member({
     environment,
     config,
-    state: recovered.state,
     directory,
     openLog: (lastZxid, onDurable, onFailure) =>
       openLog(environment, config, directory, lastZxid, onDurable, onFailure),
     onFatal: (error) => reportFailure(error),
   });
-  if (recovered.snapshot === 'before serving') await takeFirstSnapshot(node);
-  const listeners = await openPorts(node, config);
-  node.start();
-  if (recovered.snapshot === 'while serving') node.snapshotter?.start();
-  const server = new RunningServer(node, listeners, claims, failed);
+  const serving = member.beginServing(recovered.database, new DecidingRole(member));
+  if (recovered.snapshot === 'before serving') await takeFirstSnapshot(serving);
+  const listeners = await openPorts(member, config);
+  member.start();
+  member.startServing();
+  if (recovered.snapshot === 'while serving') serving.snapshotter?.start();
+  const server = new RunningServer(member, listeners, claims, failed);
   environment.logger.info('Serving', {
     port: server.port,
     ...(server.securePort >= 0 ? { securePort: server.securePort } : {}),
     dataDir: config.dataDir ?? '(memory)',
-    zxid: formatZxid(node.tree.lastProcessedZxid),
+    zxid: formatZxid(serving.tree.lastProcessedZxid),
     // As srvr and mntr count: the root twice, like Apache.
-    znodes: node.tree.znodeCount,
-    sessions: node.sessions.size,
+    znodes: serving.tree.znodeCount,
+    sessions: serving.sessions.size,
     ms: Math.round(environment.clock.monotonicMs() - startedMs),
   });
   return server;
 }
 
 export class RunningServer implements ZebuServer {
-  readonly failed: Promise<Error>;
-  readonly node: ServerNode;
+  readonly failed: Promise<ServerFailure>;
+  readonly member: Member;
   private readonly plain: Listener | undefined;
   private readonly secure: Listener | undefined;
   private readonly claims: readonly DirectoryClaim[];
   private closing: Promise<void> | undefined;
 
   constructor(
-    node: ServerNode,
+    member: Member,
     listeners: { plain: Listener | undefined; secure: Listener | undefined },
     claims: readonly DirectoryClaim[],
-    failed: Promise<Error>,
+    failed: Promise<ServerFailure>,
   ) {
-    this.node = node;
+    this.member = member;
     this.plain = listeners.plain;
     this.secure = listeners.secure;
     this.claims = claims;
@@ -166,11 +170,11 @@ export class RunningServer implements ZebuServer {
   }
 
   get lastZxid(): Zxid {
-    return this.node.tree.lastProcessedZxid;
+    return this.member.serving?.tree.lastProcessedZxid ?? 0;
   }
 
   get znodeCount(): number {
-    return this.node.tree.znodeCount - 1;
+    return (this.member.serving?.tree.znodeCount ?? 1) - 1;
   }
 
   close(reason = 'asked to'): Promise<void> {
@@ -184,17 +188,17 @@ export class RunningServer implements ZebuServer {
   }
 
   private async stop(reason: string): Promise<void> {
-    const { environment, tree } = this.node;
+    const { environment } = this.member;
     environment.logger.info('Stopping', { reason });
     // Kept where this rejects: what is in the works may still be written.
-    await this.node.stop();
+    await this.member.stop();
     await releaseClaims(this.claims);
-    environment.logger.info('Stopped', { reason, zxid: formatZxid(tree.lastProcessedZxid) });
+    environment.logger.info('Stopped', { reason, zxid: formatZxid(this.lastZxid) });
   }
 }
 
 interface Recovered {
-  readonly state: ServerState;
+  readonly database: Database;
   readonly snapshot: NeededSnapshot;
 }
 
@@ -216,8 +220,8 @@ async function recoverState(
   config: ServerConfig,
 ): Promise<Recovered> {
   const hashSeed = Math.floor(environment.random() * 0x1_0000_0000) | 0;
-  const createTarget = (): ServerState => new ServerState(config, hashSeed);
-  if (directory === undefined) return { state: createTarget(), snapshot: 'none' };
+  const createTarget = (): Database => new Database(config, hashSeed);
+  if (directory === undefined) return { database: createTarget(), snapshot: 'none' };
   const { disk, logger, clock } = environment;
   const steps = recover({
     disk,
@@ -251,22 +255,22 @@ async function recoverState(
 }
 
 function finishRecovery(
-  result: RecoveryResult<ServerState>,
+  result: RecoveryResult<Database>,
   config: ServerConfig,
   logger: Logger,
 ): Recovered {
   for (const warning of result.warnings) logger.warn(warning);
-  const { target: state } = result;
-  if (result.zxid > state.tree.lastProcessedZxid) state.tree.lastProcessedZxid = result.zxid;
-  if (state.tree.digestMismatches > 0) {
+  const { target: database } = result;
+  if (result.zxid > database.tree.lastProcessedZxid) database.tree.lastProcessedZxid = result.zxid;
+  if (database.tree.digestMismatches > 0) {
     logger.warn('Txns whose digest does not match the tree they led to', {
-      count: state.tree.digestMismatches,
+      count: database.tree.digestMismatches,
     });
   }
   // A long log is not replayed twice, however often the server restarts before its next snapshot.
   const isLong = result.entries > config.snapCount / 2;
   const isFirst = result.needsSnapshot || result.trustedEmptySnapshot;
-  return { state, snapshot: isFirst ? 'before serving' : isLong ? 'while serving' : 'none' };
+  return { database, snapshot: isFirst ? 'before serving' : isLong ? 'while serving' : 'none' };
 }
 
 function openLog(
@@ -303,14 +307,14 @@ function openLog(
  * Before anybody is served: a log without any snapshot stops the next start, so a crash between the
  * first acknowledged txn and the first snapshot would make that txn unreachable.
  */
-function takeFirstSnapshot(node: ServerNode): Promise<void> {
+function takeFirstSnapshot(serving: Serving): Promise<void> {
   return new Promise((resolve, reject) => {
-    node.snapshotter?.start((error) => (error === undefined ? resolve() : reject(error)));
+    serving.snapshotter?.start((error) => (error === undefined ? resolve() : reject(error)));
   });
 }
 
 async function openPorts(
-  node: ServerNode,
+  member: Member,
   config: ServerConfig,
 ): Promise<{ plain: Listener | undefined; secure: Listener | undefined }> {
   const shared = {
@@ -320,7 +324,7 @@ async function openPorts(
   const plain =
     config.clientPort < 0
       ? undefined
-      : await node.listen({
+      : await member.listen({
           port: config.clientPort,
           ...(config.clientPortAddress === undefined ? {} : { host: config.clientPortAddress }),
           ...shared,
@@ -329,13 +333,13 @@ async function openPorts(
     return { plain, secure: undefined };
   }
   try {
-    const secure = await node.listen({
+    const secure = await member.listen({
       port: config.secureClientPort,
       ...(config.secureClientPortAddress === undefined
         ? {}
         : { host: config.secureClientPortAddress }),
       ...shared,
-      tls: readTls(node.environment, config.tls),
+      tls: readTls(member.environment, config.tls),
     });
     return { plain, secure };
   } catch (error) {

@@ -61,9 +61,9 @@ test('a long batch is applied in slices, with the rest of the loop in between', 
   // Every look at the clock takes more than a slice may.
   world.time.lookCostMs = 5;
   world.log.release();
-  const { tree } = world.node;
+  const { tree } = world.serving;
   const before = tree.lastProcessedZxid;
-  expect(world.node.window.size).toBe(1000 - 64);
+  expect(world.serving.sequence.size).toBe(1000 - 64);
   other.send(exists('/n0'), exists('/n999'));
   while (other.frames.length === 0) world.time.turn();
   expect(tree.lastProcessedZxid).toBeLessThan(before + 900);
@@ -79,7 +79,7 @@ describe('a stop', () => {
     world.log.isHeld = true;
     client.send(create('/a'), getData('/a'), setData('/a', 'x'));
     world.run();
-    const stopped = world.node.stop();
+    const stopped = world.member.stop();
     await settle(world, stopped);
     expect(client.lines()).toEqual(['#1 OK', '#2 OK', '#3 OK']);
     expect([client.isClosed, idle.isClosed]).toEqual([true, true]);
@@ -91,19 +91,19 @@ describe('a stop', () => {
     const world = await World.start();
     const client = world.client();
     world.log.isHeld = true;
-    const stopped = world.node.stop();
+    const stopped = world.member.stop();
     client.send(create('/late'));
     const late = world.dial().connect();
     await settle(world, stopped);
     expect(client.lines()).toEqual([]);
     expect(late.session).toBe(undefined);
-    expect(world.node.tree.findString('/late')).toBe(0);
+    expect(world.serving.tree.findString('/late')).toBe(0);
   });
 
   test('may be asked for twice', async () => {
     const world = await World.start();
-    await settle(world, Promise.all([world.node.stop(), world.node.stop()]));
-    expect(world.node.isServing).toBe(false);
+    await settle(world, Promise.all([world.member.stop(), world.member.stop()]));
+    expect(world.member.isServing).toBe(false);
   });
 });
 
@@ -120,7 +120,7 @@ describe('a log that fails', () => {
     expect(client.lines()).toEqual([]);
     expect(other.lines()).toEqual([]);
     expect([client.isClosed, other.isClosed]).toEqual([true, true]);
-    expect(world.fatal.map(({ message }) => message)).toEqual(['disk full']);
+    expect(world.fatal.map(({ message }) => message)).toEqual(['The txn log failed: disk full']);
     expect(world.time.timerCount).toBe(0);
   });
 
@@ -130,7 +130,7 @@ describe('a log that fails', () => {
     world.log.isHeld = true;
     client.send(create('/a'));
     world.run();
-    const { tree } = world.node;
+    const { tree } = world.serving;
     world.log.fail('disk full');
     world.advance(60_000);
     expect(tree.findString('/a')).toBe(0);

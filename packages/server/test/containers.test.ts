@@ -41,16 +41,16 @@ describe('a container', () => {
     const forever = await World.start(config);
     forever.client({ timeoutMs: 40_000 }).must(createContainer('/box'));
     forever.advance(100_000);
-    expect(forever.node.tree.findString('/box')).not.toBe(0);
+    expect(forever.serving.tree.findString('/box')).not.toBe(0);
     const world = await World.start({
       ...config,
       containers: { ...config.containers, maxNeverUsedIntervalMs: 3000 },
     });
     world.client({ timeoutMs: 40_000 }).must(createContainer('/box'));
     world.advance(3000);
-    expect(world.node.tree.findString('/box')).not.toBe(0);
+    expect(world.serving.tree.findString('/box')).not.toBe(0);
     check(world);
-    expect(world.node.tree.findString('/box')).toBe(0);
+    expect(world.serving.tree.findString('/box')).toBe(0);
   });
 
   test('stays when a child of it is in the works', async () => {
@@ -115,14 +115,14 @@ describe('a TTL znode', () => {
     const world = await World.start(config);
     world.client({ timeoutMs: 40_000 }).must(createTTL('/t', 1), create('/t/a'));
     world.advance(5 * CHECK_MS);
-    expect(world.node.tree.findString('/t')).not.toBe(0);
+    expect(world.serving.tree.findString('/t')).not.toBe(0);
   });
 });
 
 test('no more go at a check than maxPerMinute leaves to it, and all of them in the end', async () => {
   const world = await World.start(config);
   const client = world.client({ timeoutMs: 40_000 });
-  const { tree } = world.node;
+  const { tree } = world.serving;
   const before = tree.znodeCount;
   // Those that stay are looked at too, and do not count.
   client.send(...Array.from({ length: 95 }, (_, i) => createTTL(`/t${i}`, i % 2 === 0 ? 1 : 1e9)));
@@ -142,5 +142,5 @@ test('nothing goes while the check is off', async () => {
   const world = await World.start({ ...config, containers: { checkIntervalMs: 0 } });
   world.client({ timeoutMs: 40_000 }).must(createTTL('/t', 1));
   world.advance(1_000_000);
-  expect(world.node.tree.findString('/t')).not.toBe(0);
+  expect(world.serving.tree.findString('/t')).not.toBe(0);
 });

@@ -26,8 +26,8 @@ test('holds the digest as it was just behind its txn', async () => {
   const client = world.client();
   for (let i = 2; i <= 128; i++) client.send(create(`/n${i}`));
   world.run();
-  const { digest } = world.node.tree;
+  const { digest } = world.serving.tree;
   for (let i = 0; i < 50; i++) client.send(create(`/later${i}`));
   world.run();
-  expect([...world.node.digestLog]).toEqual([{ zxid: 128, digest }]);
+  expect([...world.serving.digestLog]).toEqual([{ zxid: 128, digest }]);
 });

@@ -82,12 +82,12 @@ describe.each(['wchp', 'wchc'])('%s', (word) => {
     asking.transport.pause();
     asking.askWord(word);
     world.run();
-    const queued = [...world.node.connections].map(({ transport }) => transport.queuedBytes);
+    const queued = [...world.member.connections].map(({ transport }) => transport.queuedBytes);
     expect(Math.max(...queued)).toBeLessThan(100_000);
     asking.transport.destroy();
     watcher.transport.destroy();
     world.run();
-    expect(world.node.watches.size).toBe(0);
+    expect(world.serving.watches.size).toBe(0);
     expect(world.client().errorOf(setData('/', 'x'))).toBe('OK');
   });
 });

@@ -16,7 +16,7 @@ describe('a new session', () => {
     expect(sessionId >> 56n).toBe(1n);
     expect(Buffer.from(password ?? [])).toEqual(sessionPassword(sessionId));
     expect(sessionBytes).toBe(37);
-    expect(world.node.tree.lastProcessedZxid).toBe(1);
+    expect(world.serving.tree.lastProcessedZxid).toBe(1);
   });
 
   test('is answered without the readOnly byte when the request had none', async () => {
@@ -78,7 +78,7 @@ describe('a session that comes back', () => {
     const world = await World.start();
     const first = world.client();
     world.reattach(first);
-    expect(world.node.tree.lastProcessedZxid).toBe(1);
+    expect(world.serving.tree.lastProcessedZxid).toBe(1);
   });
 
   test('closes the connection that held it', async () => {

@@ -3,7 +3,7 @@
 import type { Network } from '@zebu/transport';
 import { expect, test } from 'vitest';
 import { LateEvents } from '../src/connection/late-events.ts';
-import { WatchEvent } from '../src/connection/watch-events.ts';
+import { WatchEvent } from '../src/connection/watch-event.ts';
 import { Turns } from '../src/turns/turns.ts';
 import { ManualTime } from './support/manual-time.ts';
 

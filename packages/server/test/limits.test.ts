@@ -41,12 +41,12 @@ describe.each([
     const asks = Array.from({ length: 100 }, (_, i) => create(`/n${i}`));
     client.send(...asks);
     world.run();
-    expect(world.node.window.size).toBe(11);
+    expect(world.serving.sequence.size).toBe(11);
     // Reads of others are not stopped.
     expect(other.errorOf(exists('/'))).toBe('OK');
     let rounds = 0;
-    while (world.node.window.size > 0) {
-      expect(world.node.window.size).toBeLessThanOrEqual(11);
+    while (world.serving.sequence.size > 0) {
+      expect(world.serving.sequence.size).toBeLessThanOrEqual(11);
       world.log.release();
       world.run();
       rounds++;
@@ -64,7 +64,7 @@ describe.each([
     world.run();
     two.send(...Array.from({ length: 11 }, (_, i) => create(`/two${i}`)));
     world.run();
-    expect(world.node.window.size).toBe(12);
+    expect(world.serving.sequence.size).toBe(12);
     world.log.isHeld = false;
     world.log.release();
     expect([one.lines().length, two.lines().length]).toEqual([11, 11]);
@@ -116,7 +116,7 @@ describe('a request that waited too long', () => {
     world.log.release();
     expect(client.lines()).toEqual(['#1 OK', '#2 OK']);
     expect(client.isClosed).toBe(true);
-    expect(world.node.metrics.staleRequestsDropped).toBe(1);
+    expect(world.member.metrics.staleRequestsDropped).toBe(1);
   });
 });
 
@@ -136,7 +136,7 @@ describe('large requests', () => {
     world.log.isHeld = false;
     world.log.release();
     expect(client.lines()).toEqual(['#1 OK', '#2 OK']);
-    expect(world.node.metrics.largeRequestsRejected).toBe(1);
+    expect(world.member.metrics.largeRequestsRejected).toBe(1);
   });
 
   test('give their budget back when they are applied, failed or not', async () => {
@@ -156,7 +156,7 @@ test('reads parked behind a write are bounded; the rest is left unread and comes
   world.log.isHeld = true;
   client.send(setData('/a', '1'), ...Array.from({ length: 1000 }, () => getData('/a')));
   world.run();
-  const [connection] = world.node.connections;
+  const [connection] = world.member.connections;
   expect(connection?.outstanding).toBe(33);
   expect(client.transport.queuedBytes).toBeGreaterThan(10_000);
   world.log.release();

@@ -71,7 +71,7 @@ test('is given up where the server ends the connection, but not the replies befo
     (input.stops & Stop.longReply) !== 0;
   let connection: ClientConnection | undefined;
   while (connection === undefined && world.time.turn()) {
-    connection = [...world.node.connections].find(isBeingWritten);
+    connection = [...world.member.connections].find(isBeingWritten);
   }
   connection?.end(new Error('for a reason of its own'));
   world.run();

@@ -64,7 +64,7 @@ describe('a multi', () => {
     const { zxid } = reply;
     expect(results[1]).toMatchObject({ path: '/b/c', stat: { czxid: zxid } });
     expect(results[5]).toMatchObject({ stat: { mzxid: zxid, version: 1, dataLength: 6 } });
-    expect(world.node.tree.lastProcessedZxid).toBe(zxid);
+    expect(world.serving.tree.lastProcessedZxid).toBe(zxid);
   });
 
   test('tells each stat as it was at that step', () => {
@@ -196,7 +196,7 @@ describe('a multi that is no multi', () => {
 
 test('flags say more than types: a create of flag 4 makes a container, a createTTL without a ttl none', () => {
   client.must(multi(part.create('/box', { flags: 4 }), part.createTTL('/plain', -1, 0)));
-  const { tree } = world.node;
+  const { tree } = world.serving;
   expect(tree.kind(tree.findString('/box'))).toBe(2);
   expect(tree.kind(tree.findString('/plain'))).toBe(0);
 });

@@ -114,7 +114,7 @@ describe('a read', () => {
     writer.send(setData('/a', '1'));
     world.run();
     expect(dataOf(reader.call(getData('/a')))).toBe('0');
-    expect(reader.frames[0]?.zxid).toBe(world.node.tree.lastProcessedZxid);
+    expect(reader.frames[0]?.zxid).toBe(world.serving.tree.lastProcessedZxid);
   });
 
   test('between two writes of its own sees nothing of others that comes behind them', async () => {

@@ -3,15 +3,15 @@
 import { sessionPassword } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import { defaultServerConfig } from '../src/config/server-config.ts';
-import { ServerState } from '../src/snapshots/server-state.ts';
+import { Database } from '../src/database.ts';
 import { addWatch, create, exists, getData, ping, setData } from './support/asks.ts';
 import { World } from './support/world.ts';
 
 const TICK_MS = 2000;
 
 /** What a restart finds: sessions 1 to `count`. */
-function stateWith(count: number, timeoutMs: number): ServerState {
-  const state = new ServerState(defaultServerConfig(), 1);
+function stateWith(count: number, timeoutMs: number): Database {
+  const state = new Database(defaultServerConfig(), 1);
   for (let id = 1n; id <= count; id++) state.sessions.set(id, timeoutMs);
   return state;
 }
@@ -20,7 +20,7 @@ describe('a session', () => {
   test('lives its timeout at least, and a tick and a sweep longer at most', async () => {
     const world = await World.start();
     const client = world.client({ timeoutMs: 5000 });
-    const { sessions } = world.node;
+    const { sessions } = world.serving;
     world.advance(5000);
     expect(sessions.size).toBe(1);
     world.advance(TICK_MS + TICK_MS / 2);
@@ -61,7 +61,7 @@ describe('a session', () => {
     client.must(create('/e1', { flags: 1 }), create('/e2', { flags: 1 }), create('/p'));
     watcher.must(addWatch('/', 1));
     watcher.lines();
-    const before = world.node.tree.lastProcessedZxid;
+    const before = world.serving.tree.lastProcessedZxid;
     world.advance(8000);
     expect(watcher.events().sort()).toEqual(['deleted /e1', 'deleted /e2']);
     expect(watcher.frames.slice(-2).map(({ zxid }) => zxid)).toEqual([before + 1, before + 1]);
@@ -103,7 +103,7 @@ describe('after a restart', () => {
     const back = world.client({ sessionId: 1n, password: sessionPassword(1n), timeoutMs: 30_000 });
     expect(back.session).toMatchObject({ sessionId: 1n, timeoutMs: 30_000 });
     world.advance(6000);
-    expect([...world.node.sessions.values()].map(({ id }) => id)).toEqual([1n]);
+    expect([...world.serving.sessions.values()].map(({ id }) => id)).toEqual([1n]);
   });
 
   test('ephemerals of a session that nobody knows are deleted by a txn', async () => {
@@ -111,12 +111,12 @@ describe('after a restart', () => {
     const client = first.client();
     client.must(create('/e', { flags: 1 }), create('/p'));
     const state = stateWith(0, 0);
-    Object.assign(state, { tree: first.node.tree });
+    Object.assign(state, { tree: first.serving.tree });
     const again = await World.start({ state });
     const other = again.client();
     expect(other.errorOf(exists('/e'))).toBe('NONODE');
     expect(other.errorOf(exists('/p'))).toBe('OK');
-    expect(again.node.tree.lastProcessedZxid).toBe(5);
+    expect(again.serving.tree.lastProcessedZxid).toBe(5);
   });
 
   test('ephemerals of a session that is known stay', async () => {
@@ -125,7 +125,7 @@ describe('after a restart', () => {
     client.must(create('/e', { flags: 1 }));
     const state = stateWith(0, 0);
     state.sessions.set(client.session?.sessionId as bigint, 10_000);
-    Object.assign(state, { tree: first.node.tree });
+    Object.assign(state, { tree: first.serving.tree });
     const again = await World.start({ state });
     expect(again.client().errorOf(exists('/e'))).toBe('OK');
   });
@@ -157,5 +157,5 @@ test('10,000 sessions that are due at once are expired over many turns, others b
   log.isHeld = false;
   log.release();
   world.run();
-  expect(world.node.sessions.size).toBe(1);
+  expect(world.serving.sessions.size).toBe(1);
 });

@@ -17,7 +17,7 @@ test('many clients that ask at once are served over several turns, each in its o
   for (const client of clients) {
     expect(client.lines().map((line) => line.split(' ').at(-1))).toEqual(['OK', 'NONODE', 'OK']);
   }
-  expect(world.node.turns.cutShort).toBeGreaterThan(0);
+  expect(world.member.turns.cutShort).toBeGreaterThan(0);
 });
 
 test('a turn stays short however many wait, and have more to ask than fits in it', async () => {
@@ -36,7 +36,7 @@ test('a turn stays short however many wait, and have more to ask than fits in it
     if (world.time.dueTasks === 0) break;
     longestMs = Math.max(longestMs, world.time.nowMs - fromMs);
   }
-  expect(world.node.turns.cutShort).toBeGreaterThan(40);
+  expect(world.member.turns.cutShort).toBeGreaterThan(40);
   expect(longestMs).toBeLessThan(100);
   world.time.lookCostMs = 0;
   for (const client of clients) expect(client.lines()).toHaveLength(320);

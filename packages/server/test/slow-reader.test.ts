@@ -19,7 +19,7 @@ async function slowWorld(): Promise<{ world: World; slow: RawClient; other: RawC
 }
 
 function queuedFor(world: World): number {
-  return Math.max(...[...world.node.connections].map(({ transport }) => transport.queuedBytes));
+  return Math.max(...[...world.member.connections].map(({ transport }) => transport.queuedBytes));
 }
 
 describe('a client that does not read its replies', () => {
@@ -96,11 +96,11 @@ describe('a client that does not read its replies', () => {
     world.log.isHeld = true;
     slow.send(...['/a', '/b', '/c', '/d'].map((path) => create(path)));
     world.run();
-    expect(world.node.window.size).toBe(2);
+    expect(world.serving.sequence.size).toBe(2);
     slow.transport.resume();
     world.run();
     expect(queuedFor(world)).toBe(0);
-    expect(world.node.window.size).toBe(2);
+    expect(world.serving.sequence.size).toBe(2);
     world.log.isHeld = false;
     world.log.release();
     expect(slow.lines()).toEqual(['#2 OK', '#3 OK', '#4 OK', '#5 OK', '#6 OK']);
@@ -111,9 +111,9 @@ describe('a client that does not read its replies', () => {
     slow.send(...Array.from({ length: 200 }, () => getData('/big')));
     world.run();
     world.advance(14_000);
-    expect(world.node.connections.size).toBe(1);
-    expect(world.node.sessions.size).toBe(1);
-    expect(world.node.outstanding).toBe(0);
+    expect(world.member.connections.size).toBe(1);
+    expect(world.serving.sessions.size).toBe(1);
+    expect(world.member.outstanding).toBe(0);
   });
 });
 
@@ -123,7 +123,7 @@ describe('a client that does not read its events', () => {
     slow.transport.resume();
     slow.must(addWatch('/small', 0));
     slow.transport.pause();
-    const connection = [...world.node.connections].find(
+    const connection = [...world.member.connections].find(
       ({ session }) => session?.timeoutMs !== 40_000,
     );
     let writes = 0;
@@ -160,7 +160,7 @@ describe('a client that does not read its events', () => {
     other.must(create(long));
     slow.send(addWatch(long, 0));
     world.run();
-    const size = (): number => world.node.connections.size;
+    const size = (): number => world.member.connections.size;
     const change = setData(long, '');
     let events = 0;
     for (; size() === 2 && events < 1000; events++) other.must(change);

@@ -3,7 +3,7 @@
 import { MemoryDisk, openDataDirectory, recover } from '@zebu/storage';
 import { describe, expect, test } from 'vitest';
 import { defaultServerConfig } from '../src/config/server-config.ts';
-import { ServerState } from '../src/snapshots/server-state.ts';
+import { Database } from '../src/database.ts';
 import { create, setData } from './support/asks.ts';
 import type { ManualTime } from './support/manual-time.ts';
 import { World, type WorldOptions } from './support/world.ts';
@@ -31,7 +31,7 @@ function snapshotsOf(world: World): string[] {
 }
 
 /** What a server would start with on this disk. */
-function recovered(world: World): ServerState {
+function recovered(world: World): Database {
   const config = defaultServerConfig({ extendedTypesEnabled: true });
   const steps = recover({
     disk: world.disk,
@@ -41,7 +41,7 @@ function recovered(world: World): ServerState {
       dataLogDir: undefined,
       autocreate: false,
     }),
-    createTarget: () => new ServerState(config, 1),
+    createTarget: () => new Database(config, 1),
     trustEmptySnapshot: false,
     autocreateDatabase: true,
     maxEntryBytes: 1 << 21,
@@ -57,7 +57,7 @@ async function take(world: World): Promise<Error | undefined> {
   let outcome: Error | undefined;
   let isDone = false;
   expect(
-    world.node.snapshotter?.start((error) => {
+    world.serving.snapshotter?.start((error) => {
       outcome = error;
       isDone = true;
     }),
@@ -79,7 +79,7 @@ describe('a snapshot', () => {
     expect(snapshotsOf(world)).toEqual(['snapshot.4']);
     const { tree, sessions } = recovered(world);
     expect(tree.lastProcessedZxid).toBe(4);
-    expect(tree.digest).toBe(world.node.tree.digest);
+    expect(tree.digest).toBe(world.serving.tree.digest);
     expect([...sessions]).toEqual([[client.session?.sessionId, 9000]]);
     expect(tree.findString('/e')).not.toBe(0);
   });
@@ -91,7 +91,7 @@ describe('a snapshot', () => {
         const world = await startOnDisk({ digestEnabled, serializeLastProcessedZxid });
         expect(await take(world)).toBe(undefined);
         sizes.push(world.disk.size(`${DIRECTORY}/snapshot.0`));
-        expect(recovered(world).tree.znodeCount).toBe(world.node.tree.znodeCount);
+        expect(recovered(world).tree.znodeCount).toBe(world.serving.tree.znodeCount);
       }
     }
     const bare = sizes[3] as number;
@@ -104,7 +104,7 @@ describe('a snapshot', () => {
     world.client().must(create('/a', { data: 'x'.repeat(100_000) }));
     expect(await take(world)).toBe(undefined);
     expect(snapshotsOf(world)).toEqual([`snapshot.2.${compression}`]);
-    expect(recovered(world).tree.digest).toBe(world.node.tree.digest);
+    expect(recovered(world).tree.digest).toBe(world.serving.tree.digest);
   });
 
   test('is taken in slices, with clients served between them, and is whole all the same', async () => {
@@ -115,11 +115,11 @@ describe('a snapshot', () => {
     );
     client.lines();
     let isDone = false;
-    world.node.snapshotter?.start((error) => {
+    world.serving.snapshotter?.start((error) => {
       expect(error).toBe(undefined);
       isDone = true;
     });
-    expect(world.node.snapshotter?.isBusy).toBe(true);
+    expect(world.serving.snapshotter?.isBusy).toBe(true);
     // Every look at the clock takes longer than a slice.
     world.time.lookCostMs = 2;
     let turns = 0;
@@ -135,7 +135,7 @@ describe('a snapshot', () => {
     world.run();
     expect(turns).toBeGreaterThan(30);
     expect(served).toBeGreaterThan(2004);
-    expect(world.node.snapshotter?.isBusy).toBe(false);
+    expect(world.serving.snapshotter?.isBusy).toBe(false);
     // What came while it was walked may be in it or not; the log, replayed from its zxid, settles that.
     const { tree } = recovered(world);
     for (let i = 0; i < 2000; i++) {
@@ -145,10 +145,10 @@ describe('a snapshot', () => {
 
   test('does not begin while one is under way', async () => {
     const world = await startOnDisk();
-    expect(world.node.snapshotter?.start()).toBe(true);
-    expect(world.node.snapshotter?.start()).toBe(false);
+    expect(world.serving.snapshotter?.start()).toBe(true);
+    expect(world.serving.snapshotter?.start()).toBe(false);
     world.run();
-    expect(world.node.snapshotter?.start()).toBe(true);
+    expect(world.serving.snapshotter?.start()).toBe(true);
     world.run();
   });
 
@@ -160,7 +160,7 @@ describe('a snapshot', () => {
     expect(await take(world)).toBeInstanceOf(Error);
     expect(snapshotsOf(world)).toEqual([]);
     expect(world.logged).toContain('error Snapshot failed; the txn log still has everything');
-    expect(world.node.isServing).toBe(true);
+    expect(world.member.isServing).toBe(true);
     disk.isBroken = false;
     expect(await take(world)).toBe(undefined);
     expect(recovered(world).tree.findString('/a')).not.toBe(0);
@@ -172,18 +172,18 @@ describe('a snapshot', () => {
     const client = world.client();
     client.send(...Array.from({ length: 20 }, (_, i) => create(`/n${i}`)));
     expect(client.lines()).toEqual(Array.from({ length: 20 }, (_, i) => `#${i + 1} OK`));
-    expect(world.node.metrics.unrecoverableErrors).toBe(0);
-    expect(world.node.snapshotter?.isBusy).toBe(false);
+    expect(world.member.metrics.unrecoverableErrors).toBe(0);
+    expect(world.serving.snapshotter?.isBusy).toBe(false);
   });
 
   test('under way when the server stops is given up, and leaves nothing under its name', async () => {
     const world = await startOnDisk();
     let outcome: Error | undefined;
-    world.node.snapshotter?.start((error) => {
+    world.serving.snapshotter?.start((error) => {
       outcome = error;
     });
     let isIdle = false;
-    void world.node.snapshotter?.stop().then(() => {
+    void world.serving.snapshotter?.stop().then(() => {
       isIdle = true;
     });
     await Promise.resolve();
@@ -225,7 +225,7 @@ describe('a snapshot comes by itself, with a new log file,', () => {
   test('unless the one before is still being written: then it is left out', async () => {
     const world = await startOnDisk({ snapCount: 10 });
     const client = world.client();
-    world.node.snapshotter?.start();
+    world.serving.snapshotter?.start();
     client.send(...Array.from({ length: 40 }, (_, i) => create(`/n${i}`)));
     world.run();
     expect(client.lines()).toHaveLength(40);

@@ -248,9 +248,9 @@ test.each([2, -1])('addWatch takes no mode %i, and no null path', (mode) => {
 
 describe('setWatches', () => {
   test('tells what changed since, before its reply, and watches the rest again', () => {
-    const seen = world.node.tree.lastProcessedZxid;
+    const seen = world.serving.tree.lastProcessedZxid;
     writer.must(create('/changed'), create('/grown'), create('/same'));
-    const since = world.node.tree.lastProcessedZxid;
+    const since = world.serving.tree.lastProcessedZxid;
     writer.must(setData('/changed', 'x'), create('/grown/new'), create('/came'));
     expect(seen).toBeLessThan(since);
     watcher.sendWithXid(
@@ -291,10 +291,10 @@ describe('setWatches', () => {
 describe('watches of a connection that is gone', () => {
   test('are gone with it, though its session lives on', () => {
     watcher.must(addWatch('/', RECURSIVE), getData('/a', true));
-    expect(world.node.watches.size).toBe(2);
+    expect(world.serving.watches.size).toBe(2);
     watcher.transport.destroy();
     world.run();
-    expect(world.node.watches.size).toBe(0);
+    expect(world.serving.watches.size).toBe(0);
     const again = world.reattach(watcher);
     writer.must(setData('/a', 'x'));
     expect(again.events()).toEqual([]);
@@ -303,13 +303,13 @@ describe('watches of a connection that is gone', () => {
   test('do not become those of the next connection, however many they are', () => {
     const paths = Array.from({ length: 3000 }, (_, i) => `/many${i}`);
     watcher.must(setWatches2({ persistent: paths }));
-    expect(world.node.watches.size).toBe(6000);
+    expect(world.serving.watches.size).toBe(6000);
     watcher.transport.destroy();
     // Every look at the clock takes longer than a slice: one step of the sweep a turn.
     world.time.lookCostMs = 3;
     let slices = 0;
     const next: RawClient[] = [];
-    while (world.node.watches.size > 0 && slices++ < 1000) {
+    while (world.serving.watches.size > 0 && slices++ < 1000) {
       world.time.turn();
       if (slices % 10 === 0) next.push(world.dial().connect());
     }

@@ -97,7 +97,8 @@ describe('create', () => {
 
   test('with flag 4 makes an ordinary znode, createContainer a container of any flags', () => {
     client.must(create('/flag4', { flags: 4 }), createContainer('/container', { flags: 0 }));
-    const kindOf = (path: string): number => world.node.tree.kind(world.node.tree.findString(path));
+    const kindOf = (path: string): number =>
+      world.serving.tree.kind(world.serving.tree.findString(path));
     expect([kindOf('/flag4'), kindOf('/container')]).toEqual([0, 2]);
   });
 

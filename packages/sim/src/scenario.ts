@@ -126,7 +126,7 @@ class Scenario {
   /** The disk is down, or the server gave up. */
   private get isStruck(): boolean {
     const { world } = this;
-    return world.disk.down || world.node?.isServing !== true;
+    return world.disk.down || world.member?.isServing !== true;
   }
 
   private async afterwards(): Promise<void> {
@@ -322,9 +322,9 @@ class Scenario {
     world.runFor(100);
     world.look();
     demand(
-      world.node?.tree.ephemeralsCount === 0,
+      world.serving?.tree.ephemeralsCount === 0,
       'sessions-end',
-      () => `${world.node?.tree.ephemeralsCount} ephemerals outlive their sessions`,
+      () => `${world.serving?.tree.ephemeralsCount} ephemerals outlive their sessions`,
     );
   }
 }

@@ -21,6 +21,7 @@ export function simEnvironment(parts: {
     scheduler: {
       afterTurn: (task) => process.schedule(0, task),
       every: (intervalMs, task) => process.every(intervalMs, task),
+      after: (delayMs, task) => process.after(delayMs, task),
     },
     disk,
     network,

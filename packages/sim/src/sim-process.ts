@@ -34,6 +34,17 @@ export class SimProcess {
     };
   }
 
+  /** Runs `task` once, unless the process dies or the returned function is called before that. */
+  after(delayMs: number, task: () => void): () => void {
+    let isCancelled = false;
+    this.schedule(delayMs, () => {
+      if (!isCancelled) task();
+    });
+    return () => {
+      isCancelled = true;
+    };
+  }
+
   stall(forMs: number): void {
     this.stalledUntilMs = Math.max(this.stalledUntilMs, this.scheduler.nowMs + forMs);
   }

@@ -15,7 +15,7 @@ import {
   startServer,
   type ZebuServer,
 } from '@zebu/server';
-import { nodeOf, type ServerNode } from '@zebu/server/internal';
+import { type Member, memberOf, type Serving } from '@zebu/server/internal';
 import type { Disk } from '@zebu/storage';
 import { ALL_CHECKERS } from './checkers/all.ts';
 import type { Checker, CheckerContext, MakeChecker } from './checkers/checker.ts';
@@ -47,7 +47,7 @@ export interface Plant {
   readonly disk?: (disk: Disk, later: (task: () => void) => void) => Disk;
   /** Between the server and the tap: what the server is told of its disk. */
   readonly log?: (disk: Disk, later: (task: () => void) => void) => Disk;
-  readonly node?: (node: ServerNode) => void;
+  readonly serving?: (serving: Serving, member: Member) => void;
   readonly serverWrites?: (end: SimConnection, bytes: Buffer) => Buffer;
 }
 
@@ -93,8 +93,6 @@ export class Standalone {
   private stalledMs: number;
   private readonly serverPrng: Prng;
   private failedWith: Error | undefined;
-  /** The server has said that it stops because of its disk. */
-  private hasFailed: boolean;
 
   constructor(options: StandaloneOptions) {
     this.options = options;
@@ -130,7 +128,6 @@ export class Standalone {
     this.server = undefined;
     this.refusal = undefined;
     this.failedWith = undefined;
-    this.hasFailed = false;
     this.starts = 0;
     this.violation = undefined;
     this.stalledMs = 0;
@@ -160,8 +157,12 @@ export class Standalone {
     };
   }
 
-  get node(): ServerNode | undefined {
-    return this.server === undefined ? undefined : nodeOf(this.server);
+  get member(): Member | undefined {
+    return this.server === undefined ? undefined : memberOf(this.server);
+  }
+
+  get serving(): Serving | undefined {
+    return this.member?.serving;
   }
 
   /** All requests were made, and answered or given up. */
@@ -184,7 +185,6 @@ export class Standalone {
     this.process = process;
     this.server = undefined;
     this.failedWith = undefined;
-    this.hasFailed = false;
     this.refusal = undefined;
     const later = (task: () => void): void => process.schedule(0, task);
     const below = plant?.disk?.(this.disk, later) ?? this.disk;
@@ -221,20 +221,21 @@ export class Standalone {
     void server.failed.then((error) => {
       if (process === this.process) this.failedWith = error;
     });
-    const node = nodeOf(server);
-    plant?.node?.(node);
+    const member = memberOf(server);
+    const serving = member.serving as Serving;
+    plant?.serving?.(serving, member);
     this.server = server;
     const zxid = server.lastZxid;
     this.transcript.add('server', `recovered ${zxid} of ${this.oracle.lastZxid}`);
     const { dataLogDir } = this.config;
-    const state = { node, disk: this.disk, dataDir: DATA_DIR, dataLogDir, zxid };
+    const state = { serving, disk: this.disk, dataDir: DATA_DIR, dataLogDir, zxid };
     this.tell('recovered', state);
     this.throwViolation();
     this.oracle.recovered(zxid);
     this.tell('serving', state);
     this.throwViolation();
     this.process.every(LOOK_MS, () => {
-      if (node.isServing) this.tell('look', node);
+      if (member.isServing) this.tell('look', serving);
     });
     return 'serving';
   }
@@ -358,8 +359,8 @@ export class Standalone {
 
   /** Everything that the checkers say about the server as it stands. */
   look(): void {
-    const { node } = this;
-    if (node?.isServing) this.tell('look', node);
+    const { member, serving } = this;
+    if (member?.isServing && serving !== undefined) this.tell('look', serving);
     this.throwViolation();
   }
 
@@ -390,7 +391,11 @@ export class Standalone {
 
   private serverWrites(end: SimConnection, bytes: Buffer): Buffer {
     this.guard(() =>
-      demand(!this.hasFailed, 'failed-is-silent', () => 'the server speaks after its log failed'),
+      demand(
+        this.member?.failure === undefined,
+        'failed-is-silent',
+        () => 'the server speaks after it failed',
+      ),
     );
     const said = this.options.plant?.serverWrites?.(end, bytes) ?? bytes;
     if (said.length > 0) this.tell('serverWrites', end, said);
@@ -427,7 +432,6 @@ export class Standalone {
       (level: string) =>
       (message: string, fields?: { session?: string }): void => {
         this.transcript.add('server', `${level} ${message} ${JSON.stringify(fields ?? {})}`);
-        if (message.startsWith('The txn log failed')) this.hasFailed = true;
         if (message === 'Session expired') {
           this.tell('expired', BigInt(fields?.session as string));
         }

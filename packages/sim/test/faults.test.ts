@@ -19,7 +19,7 @@ async function busyServer(options: Partial<StandaloneOptions> = {}): Promise<Sta
 
 /** Runs until the server gives up; sees that it says so, and is silent. The checkers see the rest. */
 async function giveUp(world: Standalone): Promise<Error> {
-  expect(world.runFor(5_000, () => world.node?.isServing === false)).toBe(true);
+  expect(world.runFor(5_000, () => world.member?.isServing === false)).toBe(true);
   await world.settlePromises();
   world.runFor(300);
   expect(world.clients.every((client) => !client.isEstablished)).toBe(true);
@@ -87,7 +87,7 @@ test.each(['open', 'write', 'resize', 'sync'] as const)(
     const path = 'tmp-log.next-2';
     world.disk.injectFault({ operation, path, always: true });
     expect(world.runFor(30_000, () => world.isDone)).toBe(true);
-    expect(world.node?.isServing).toBe(true);
+    expect(world.member?.isServing).toBe(true);
     const names = world.disk.list('/data/version-2');
     expect(names.filter((name) => name.startsWith('log.')).length).toBeGreaterThan(1);
     expect(names).not.toContain('tmp-log.next-2');
@@ -104,7 +104,7 @@ describe('a disk that fails in a snapshot', () => {
       const world = await busyServer({ config: { snapCount: 10 } });
       world.disk.injectFault({ operation, path: 'tmp-snapshot.', always: true });
       expect(world.runFor(30_000, () => world.isDone)).toBe(true);
-      expect(world.node?.isServing).toBe(true);
+      expect(world.member?.isServing).toBe(true);
       world.disk.clearFaults();
       world.powerCut(4);
       await comeBack(world);

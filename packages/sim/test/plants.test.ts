@@ -2,7 +2,7 @@
 // that looks after the promise it breaks must find it within a few seeds, alone.
 
 import { decodeTxn, encodeTxn, OpCode } from '@zebu/protocol';
-import type { ServerNode } from '@zebu/server/internal';
+import type { Serving } from '@zebu/server/internal';
 import type { Disk } from '@zebu/storage';
 import { expect, test } from 'vitest';
 import { acknowledged } from '../src/checkers/acknowledged.ts';
@@ -48,12 +48,12 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [durableReplies],
     found: 'durable-replies',
     plant: () => ({
-      node: (node) => {
-        const { log } = node as Open;
-        (node as Open).log = {
+      serving: (serving) => {
+        const { log } = serving as Open;
+        (serving as Open).log = {
           append: (zxid: number, bytes: Buffer, start: number, end: number) => {
             log.append(zxid, bytes, start, end);
-            node.environment.scheduler.afterTurn(() => (node as Open).durable(zxid));
+            serving.services.environment.scheduler.afterTurn(() => (serving as Open).durable(zxid));
           },
           flush: () => log.flush(),
           roll: () => log.roll(),
@@ -88,13 +88,14 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [acknowledged],
     found: 'acknowledged',
     plant: () => ({
-      node: (node) => {
-        const submit = node.submit.bind(node);
-        node.submit = (operation, connection, xid, request, ...rest) => {
+      serving: (serving) => {
+        const { writes } = serving;
+        const write = writes.write.bind(writes);
+        writes.write = (operation, connection, xid, request, ...rest) => {
           const { bytes, offset, end } = request;
-          submit(operation, connection, xid, request, ...rest);
+          write(operation, connection, xid, request, ...rest);
           if (xid % 7 === 3) {
-            submit(operation, connection, xid, request.reset(bytes, offset, end), ...rest);
+            write(operation, connection, xid, request.reset(bytes, offset, end), ...rest);
           }
         };
       },
@@ -156,10 +157,10 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [sessionOrder],
     found: 'session-order',
     plant: () => ({
-      node: (node) => {
-        const { accept } = node as Open;
-        (node as Open).accept = (transport: unknown) => {
-          const connection = accept.call(node, transport);
+      serving: (_, member) => {
+        const { accept } = member as Open;
+        (member as Open).accept = (transport: unknown) => {
+          const connection = accept.call(member, transport);
           const park = connection.park?.bind(connection);
           connection.park = (...frame: unknown[]): void => {
             park(...frame);
@@ -176,9 +177,9 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [watchEvents],
     found: 'watch-events',
     plant: () => ({
-      node: (node) => {
-        const { send } = (node as Open).events.constructor.prototype;
-        (node.events as Open).send = function sendToAll(this: Open, watcher: number): void {
+      serving: (serving) => {
+        const { send } = (serving as Open).events.constructor.prototype;
+        (serving.events as Open).send = function sendToAll(this: Open, watcher: number): void {
           this.aclId = -1;
           send.call(this, watcher);
         };
@@ -198,32 +199,32 @@ const DEFECTS: readonly PlantedDefect[] = [
     defect: 'only the first part of a multi is applied',
     checkers: [recoveredState],
     found: 'recovered-state',
-    plant: () => ({ node: halveMultis }),
+    plant: () => ({ serving: halveMultis }),
   },
   {
     defect: 'recovery forgets a znode',
     checkers: [recoveredState],
     found: 'recovered-state',
-    plant: () => ({ node: forgetZnode }),
+    plant: () => ({ serving: forgetZnode }),
   },
   {
     defect: 'only the first part of a multi is applied, by the digest',
     checkers: [digests],
     found: 'digests',
-    plant: () => ({ node: halveMultis }),
+    plant: () => ({ serving: halveMultis }),
   },
   {
     defect: 'the digest of the tree drifts',
     checkers: [digests],
     found: 'digests',
-    plant: () => ({ node: (node) => node.tree.digestSum.add(1) }),
+    plant: () => ({ serving: ({ tree }) => tree.digestSum.add(1) }),
   },
   {
     defect: 'a snapshot leaves out what one txn did',
     checkers: [replay],
     found: 'replay',
     plant: () => ({
-      node: ({ tree }) => {
+      serving: ({ tree }) => {
         const startWalk = tree.startWalk.bind(tree);
         tree.startWalk = () => {
           const walk = startWalk() as Open;
@@ -244,7 +245,7 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [replay],
     found: 'replay',
     plant: () => ({
-      node: ({ snapshotter }) => {
+      serving: ({ snapshotter }) => {
         const open = snapshotter as Open;
         const { writeSessions } = open;
         open.writeSessions = (writer: unknown, table: Open) => {
@@ -259,9 +260,9 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [sessions],
     found: 'sessions',
     plant: () => ({
-      node: (node) => {
-        const takeExpired = node.sessions.takeExpired.bind(node.sessions);
-        node.sessions.takeExpired = (nowMs) => takeExpired(nowMs + 450);
+      serving: (serving) => {
+        const takeExpired = serving.sessions.takeExpired.bind(serving.sessions);
+        serving.sessions.takeExpired = (nowMs) => takeExpired(nowMs + 450);
       },
     }),
   },
@@ -270,8 +271,8 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [sessions],
     found: 'sessions',
     plant: () => ({
-      node: (node) => {
-        node.sessions.takeExpired = () => undefined;
+      serving: (serving) => {
+        serving.sessions.takeExpired = () => undefined;
       },
     }),
   },
@@ -280,7 +281,7 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [sessions],
     found: 'sessions',
     plant: () => ({
-      node: ({ sessions: table }) => {
+      serving: ({ sessions: table }) => {
         for (const session of [...table.values()].slice(0, 1)) table.remove(session);
       },
     }),
@@ -290,10 +291,10 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [sessions],
     found: 'sessions',
     plant: () => ({
-      node: (node) => {
-        const get = node.sessions.get.bind(node.sessions);
+      serving: (serving) => {
+        const get = serving.sessions.get.bind(serving.sessions);
         let calls = 0;
-        node.sessions.get = (id) => (++calls % 3 === 0 ? undefined : get(id));
+        serving.sessions.get = (id) => (++calls % 3 === 0 ? undefined : get(id));
       },
     }),
   },
@@ -302,8 +303,8 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [],
     found: 'decided-right',
     plant: () => ({
-      node: (node) => {
-        const { pending, tree } = (node as Open).preparation;
+      serving: (serving) => {
+        const { pending, tree } = (serving.writes as Open).preparation;
         const load = pending.load.bind(pending);
         pending.load = (id: number, view: unknown): boolean => {
           const { paths } = tree;
@@ -321,8 +322,8 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [],
     found: 'issued-in-order',
     plant: () => ({
-      node: (node) => {
-        const { preparation } = node as Open;
+      serving: (serving) => {
+        const { preparation } = serving.writes as Open;
         const prepare = preparation.prepare.bind(preparation);
         preparation.prepare = (...args: unknown[]) => {
           if (preparation.zxid === 20) preparation.zxid++;
@@ -336,8 +337,8 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [],
     found: 'digest',
     plant: () => ({
-      node: (node) => {
-        const { pending } = (node as Open).preparation;
+      serving: (serving) => {
+        const { pending } = (serving.writes as Open).preparation;
         const setData = pending.setData.bind(pending);
         pending.setData = (change: Open) => setData({ ...change, timeMs: change.timeMs + 1 });
       },
@@ -348,8 +349,10 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [],
     found: 'failed-is-silent',
     plant: () => ({
-      node: (node) => {
-        (node as Open).fail = (): void => node.environment.logger.error('The txn log failed');
+      serving: (_, member) => {
+        (member as Open).fail = (): void => {
+          (member as Open).failure = new Error('said, and forgotten');
+        };
       },
     }),
   },
@@ -358,8 +361,8 @@ const DEFECTS: readonly PlantedDefect[] = [
     checkers: [],
     found: 'failed-resolves',
     plant: () => ({
-      node: (node) => {
-        (node as Open).onFatal = () => {};
+      serving: (_, member) => {
+        (member as Open).onFatal = () => {};
       },
     }),
   },
@@ -444,7 +447,7 @@ function lyingDisk(disk: Disk): Disk {
 // ---- defects of state ----
 
 /** Of a multi, applies the first part alone. */
-function halveMultis({ tree }: ServerNode): void {
+function halveMultis({ tree }: Serving): void {
   const apply = tree.apply.bind(tree);
   tree.apply = (entry, start, end, ...rest) => {
     const { header, body } = decodeTxn(entry, start, end);
@@ -463,7 +466,7 @@ function halveMultis({ tree }: ServerNode): void {
 }
 
 /** A start after the first comes up without one znode that it should have. */
-function forgetZnode({ tree }: ServerNode): void {
+function forgetZnode({ tree }: Serving): void {
   for (const path of ['/a', '/b', '/c', '/d']) {
     const id = tree.findString(path);
     if (id === 0 || tree.numChildren(id) > 0) continue;

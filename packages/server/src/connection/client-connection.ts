@@ -10,9 +10,11 @@
 //
 // connection-input.ts says when the next request is taken, connection-output.ts how replies go out.
 
+import type { DataTree, WatchTable } from '@zebu/data-tree';
 import {
   type ByteReader,
   type ByteWriter,
+  type ConnectRequest,
   ErrorCode,
   getInt32,
   MarshallingError,
@@ -23,18 +25,28 @@ import {
 } from '@zebu/protocol';
 import { formatSessionId, type Session } from '@zebu/session';
 import type { Connection, ConnectionHandler } from '@zebu/transport';
-import { isAllowedBy } from '../auth/access-control.ts';
+import { type AccessControl, isAllowedBy } from '../auth/access-control.ts';
 import type { AuthContext } from '../auth/auth-provider.ts';
 import type { Identity } from '../auth/identity.ts';
+import type { Logger } from '../logger.ts';
+import type { ServerMetrics } from '../metrics.ts';
 import { labelOf, type Operation, operationOf } from '../ops/op-table.ts';
-import type { ServerNode } from '../server-node.ts';
-import type { Proposal } from '../txns/proposal-window.ts';
-import { answerWord, firstBytes } from '../words/four-letter-door.ts';
+import type { ReadContext, RunContext } from '../ops/read-context.ts';
+import type { WaitingRequest } from '../txns/waiting-requests.ts';
+import type { Requestor } from '../txns/write-path.ts';
+import { firstBytes } from '../words/four-letter-door.ts';
 import { ConnectionInput, type FrameTaker, Stop } from './connection-input.ts';
 import { beginReply, ConnectionOutput } from './connection-output.ts';
+import type {
+  ConnectionServices,
+  ServedConnection,
+  ServedState,
+  WordAsker,
+} from './connection-services.ts';
 import { ConnectionStats } from './connection-stats.ts';
-import { sendConnectResponse, shakeHands } from './handshake.ts';
-import type { WatchEvent } from './watch-events.ts';
+import { type ConnectingClient, sendConnectResponse, shakeHands } from './handshake.ts';
+import type { WatchEvent } from './watch-event.ts';
+import type { Watcher } from './watch-events.ts';
 
 const State = { opening: 0, asking: 1, handshaking: 2, established: 3, ending: 4 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -55,8 +67,21 @@ interface ParkedRequest {
   readonly receivedMs: number;
 }
 
-export class ClientConnection implements ConnectionHandler, FrameTaker {
-  readonly node: ServerNode;
+export class ClientConnection
+  implements
+    ConnectionHandler,
+    FrameTaker,
+    ReadContext,
+    RunContext,
+    Requestor,
+    Watcher,
+    WordAsker,
+    ConnectingClient,
+    ServedConnection
+{
+  readonly services: ConnectionServices;
+  /** The life of serving in which it got, or asked for, its session; set by its connect request. */
+  serving: ServedState | undefined;
   readonly transport: Connection;
   /** Slot number: what the watch table knows this connection by. */
   readonly slot: number;
@@ -80,17 +105,23 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
   establishedWallMs: number;
 
   constructor(
-    node: ServerNode,
+    services: ConnectionServices,
     transport: Connection,
     slot: number,
     identities: readonly Identity[],
   ) {
-    this.node = node;
+    this.services = services;
+    this.serving = undefined;
     this.transport = transport;
     this.slot = slot;
-    this.input = new ConnectionInput(this, transport, node.turns, node.config.juteMaxBufferBytes);
+    this.input = new ConnectionInput(
+      this,
+      transport,
+      services.turns,
+      services.config.juteMaxBufferBytes,
+    );
     this.stats = new ConnectionStats();
-    this.output = new ConnectionOutput(node, transport, this.input, this.stats);
+    this.output = new ConnectionOutput(services, transport, this.input, this.stats);
     this.session = undefined;
     this.identities = identities;
     this.sendsReadOnly = true;
@@ -99,8 +130,8 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     this.parked = NOTHING_PARKED;
     this.writesSubmitted = 0;
     this.writesApplied = 0;
-    this.acceptedMs = node.turns.nowMs;
-    this.establishedWallMs = node.environment.clock.wallMs();
+    this.acceptedMs = services.turns.nowMs;
+    this.establishedWallMs = services.environment.clock.wallMs();
   }
 
   get isClosed(): boolean {
@@ -117,10 +148,37 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     return this.transport;
   }
 
-  /** Whether the client has one of the permission bits on a znode with this ACL. */
+  get remoteAddress(): string {
+    return this.transport.remoteAddress;
+  }
+
+  get access(): AccessControl {
+    return this.services.access;
+  }
+
+  get metrics(): ServerMetrics {
+    return this.services.metrics;
+  }
+
+  get logger(): Logger {
+    return this.services.environment.logger;
+  }
+
+  /** What is served to it. Only a connection whose connect request was taken up has one. */
+  private get served(): ServedState {
+    return this.serving as ServedState;
+  }
+
+  get tree(): DataTree {
+    return this.served.tree;
+  }
+
+  get watches(): WatchTable {
+    return this.served.watches;
+  }
+
   isAllowed(aclId: number, perms: number): boolean {
-    const { access, tree } = this.node;
-    return isAllowedBy(aclId, tree.acls, access, perms, this.identities);
+    return isAllowedBy(aclId, this.tree.acls, this.access, perms, this.identities);
   }
 
   private get hasWritesInFlight(): boolean {
@@ -132,36 +190,44 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     return this.writesSubmitted - this.writesApplied + this.parked.length;
   }
 
+  replyError(xid: number, zxid: Zxid, error: number): void {
+    this.output.replyError(xid, zxid, error);
+  }
+
+  reply(xid: number, zxid: Zxid, body: Buffer): void {
+    this.output.reply(xid, zxid, body);
+  }
+
   // ---- What the transport brings ------------------------------------------------------------
 
   data(bytes: Buffer, start: number, end: number): void {
     if (this.state === State.ending || this.state === State.asking) return;
-    const { node } = this;
-    node.turns.look();
-    node.metrics.bytesReceived += end - start;
+    const { services } = this;
+    services.turns.look();
+    services.metrics.bytesReceived += end - start;
     this.touchSession();
     if (this.state === State.opening) this.open(bytes, start, end);
     else this.input.take(bytes, start, end);
-    node.turns.flush();
+    services.turns.flush();
   }
 
   drained(): void {
-    this.node.turns.look();
+    this.services.turns.look();
     // A client that reads is alive: its requests may wait unread here only because it had not.
     this.touchSession();
     this.output.drained();
-    this.node.turns.flush();
+    this.services.turns.flush();
   }
 
   private touchSession(): void {
-    if (this.session !== undefined) this.node.sessions.touch(this.session, this.node.turns.nowMs);
+    if (this.session !== undefined) this.served.touch(this.session);
   }
 
   /** The transport is gone, whoever closed it. */
   closed(reason?: Error): void {
-    const { logger } = this.node.environment;
+    const { logger } = this;
     if (this.state !== State.ending) {
-      this.node.turns.look();
+      this.services.turns.look();
       if (reason !== undefined && logger.debugEnabled) {
         logger.debug('A client went away', { reason: reason.message });
       }
@@ -177,7 +243,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
       this.preamble === NO_BYTES
         ? bytes.subarray(start, end)
         : Buffer.concat([this.preamble, bytes.subarray(start, end)]);
-    const first = firstBytes(all, 0, all.length, this.node.config);
+    const first = firstBytes(all, 0, all.length, this.services.config);
     if (first === 'more') {
       this.preamble = Buffer.from(all);
       return;
@@ -196,7 +262,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     // It counts as a connection until it is answered: `stat` shows the one that asks too.
     this.state = State.asking;
     try {
-      answerWord(this, first, all);
+      this.services.answerWord(this, first, all);
     } catch (error) {
       this.failed(error as Error);
     }
@@ -204,20 +270,20 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
 
   private countReceived(): void {
     this.stats.received++;
-    this.node.metrics.packetsReceived++;
+    this.metrics.packetsReceived++;
   }
 
   // ---- Requests -----------------------------------------------------------------------------
 
   frame(bytes: Buffer, start: number, end: number): void {
-    const { node, input } = this;
-    if (!node.isServing) {
-      input.stop(Stop.shutdown);
+    const { services, input } = this;
+    if (this.state !== State.established) {
+      this.takeConnectRequest(bytes, start, end);
       return;
     }
-    if (this.state !== State.established) {
-      this.countReceived();
-      shakeHands(this, bytes, start, end);
+    const { served } = this;
+    if (!served.isOpen) {
+      input.stop(Stop.shutdown);
       return;
     }
     if (end - start < HEADER_BYTES) {
@@ -236,7 +302,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
       operation.run(this, getInt32(bytes, start), this.body(bytes, start, end));
       return;
     }
-    if (!node.access.mayRequest(this.identities)) {
+    if (!services.access.mayRequest(this.identities)) {
       this.output.replyError(getInt32(bytes, start), 0, ErrorCode.SESSIONCLOSEDREQUIRESASLAUTH);
       this.finish();
       return;
@@ -246,8 +312,24 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     if (session.closing) return;
     if (input.waitedMs > 0 && this.waitedTooLong(bytes, start, end, session)) return;
     if (operation.read === undefined) this.submit(operation, bytes, start, end);
-    else if (this.hasWritesInFlight) this.park(bytes, start, end);
-    else this.serveRead(operation, bytes, start, end, node.turns.nowMs);
+    else if (operation.isBarrier && served.writes.sync !== undefined) {
+      this.writesSubmitted++;
+      const xid = getInt32(bytes, start);
+      served.writes.sync(this, xid, this.body(bytes, start, end), services.turns.nowMs);
+    } else if (this.hasWritesInFlight) this.park(bytes, start, end);
+    else this.serveRead(operation, bytes, start, end, services.turns.nowMs);
+  }
+
+  /** The first frame: a connection that comes while nothing is served is closed without an answer. */
+  private takeConnectRequest(bytes: Buffer, start: number, end: number): void {
+    this.countReceived();
+    const { openServing } = this.services;
+    if (openServing === undefined) {
+      this.end();
+      return;
+    }
+    this.serving = openServing;
+    shakeHands(this, bytes, start, end);
   }
 
   failed(error: Error): void {
@@ -255,18 +337,18 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     // is no answer to it, and the stream is of no use any more. Anything else is a defect of ours,
     // which must not stop the others' server.
     if (!(error instanceof ProtocolError || error instanceof MarshallingError)) {
-      this.node.noteDefect(error);
+      this.services.noteDefect(error);
     }
     this.end(error);
   }
 
   private body(bytes: Buffer, start: number, end: number): ByteReader {
-    return this.node.reader.reset(bytes, start + HEADER_BYTES, end);
+    return this.services.reader.reset(bytes, start + HEADER_BYTES, end);
   }
 
   /** Deals with a request that waited for the throttle beyond what the configuration allows. */
   private waitedTooLong(bytes: Buffer, start: number, end: number, session: Session): boolean {
-    const { throttle, metrics, tree } = this.node;
+    const { throttle, metrics } = this.services;
     const { waitedMs } = this.input;
     if (throttle.isStale(waitedMs, session.timeoutMs)) {
       metrics.staleRequestsDropped++;
@@ -278,7 +360,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     // In its place among the answers: a client takes an xid out of order for a broken server.
     const error = ErrorCode.THROTTLEDOP;
     if (this.hasWritesInFlight) this.park(bytes, start, end, error);
-    else this.output.replyError(getInt32(bytes, start), tree.lastProcessedZxid, error);
+    else this.output.replyError(getInt32(bytes, start), this.tree.lastProcessedZxid, error);
     return true;
   }
 
@@ -297,9 +379,9 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     end: number,
     receivedMs: number,
   ): void {
-    const { node, output } = this;
+    const { output } = this;
     const xid = operation.type === OpCode.ping ? Xid.ping : getInt32(bytes, start);
-    const { lastProcessedZxid } = node.tree;
+    const { lastProcessedZxid } = this.tree;
     const writer = output.writer();
     if (operation.sendsEvents) {
       // Its events go before its reply, which has no body.
@@ -310,13 +392,13 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
       const bodyAt = writer.offset;
       const error = this.read(operation, bytes, start, end, writer);
       if (output.slices !== undefined) {
-        output.beginLongReply(mark, xid, operation.label, receivedMs);
+        output.beginLongReply(mark, xid, lastProcessedZxid, operation.label, receivedMs);
         return;
       }
       if (error !== 0) writer.offset = bodyAt;
       output.complete(writer, mark, xid, lastProcessedZxid, error);
     }
-    node.metrics.readLatency.add(output.note(operation.label, xid, receivedMs));
+    this.metrics.readLatency.add(output.note(operation.label, xid, lastProcessedZxid, receivedMs));
     // Long replies take long to hand over: a turn may be used up by a few of them.
     if (output.flushIfMuch()) this.input.lookAtTheClock();
   }
@@ -332,7 +414,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
       return operation.read?.(this, this.body(bytes, start, end), writer) ?? 0;
     } catch (error) {
       // A read changes nothing, so whatever went wrong in it concerns its own reply alone.
-      if (!(error instanceof MarshallingError)) this.node.noteDefect(error as Error);
+      if (!(error instanceof MarshallingError)) this.services.noteDefect(error as Error);
       return ErrorCode.MARSHALLINGERROR;
     }
   }
@@ -345,7 +427,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
       frame,
       error,
       writesBefore: this.writesSubmitted,
-      receivedMs: this.node.turns.nowMs,
+      receivedMs: this.services.turns.nowMs,
     });
     if (this.parked.length >= MAX_PARKED) this.input.stop(Stop.parked);
   }
@@ -362,46 +444,47 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
       done++;
       const operation = operationOf(getInt32(frame, 4));
       if (error !== 0) {
-        this.output.replyError(getInt32(frame, 0), this.node.tree.lastProcessedZxid, error);
+        this.output.replyError(getInt32(frame, 0), this.tree.lastProcessedZxid, error);
       } else if (operation === undefined) this.refuse(frame, 0);
       else this.serveRead(operation, frame, 0, frame.length, receivedMs);
     }
     if (done === 0) return;
     this.parked = done < this.parked.length ? this.parked.slice(done) : NOTHING_PARKED;
     // Frames are taken again when the whole batch is applied: none may come between its txns.
-    if (this.input.lift(Stop.parked)) this.node.resumeAfterBatch(this);
+    if (this.input.lift(Stop.parked)) this.served.resumeAfterBatch(this);
   }
 
   // ---- Writes -------------------------------------------------------------------------------
 
   private submit(operation: Operation, bytes: Buffer, start: number, end: number): void {
-    const { node } = this;
-    const largeBytes = node.throttle.largeSize(end - start);
-    if (!node.throttle.admitLarge(largeBytes)) {
-      node.metrics.largeRequestsRejected++;
+    const { throttle, metrics, config, turns } = this.services;
+    const largeBytes = throttle.largeSize(end - start);
+    if (!throttle.admitLarge(largeBytes)) {
+      metrics.largeRequestsRejected++;
       this.end(
-        new Error(`Large requests would take more than ${node.config.largeRequestMaxBytes} bytes`),
+        new Error(`Large requests would take more than ${config.largeRequestMaxBytes} bytes`),
       );
       return;
     }
     this.writesSubmitted++;
+    const { writes } = this.served;
     const xid = getInt32(bytes, start);
-    node.submit(operation, this, xid, this.body(bytes, start, end), node.turns.nowMs, largeBytes);
-    if (node.throttle.isFull(node.window.size)) this.input.waitForThrottle(node.throttle);
+    writes.write(operation, this, xid, this.body(bytes, start, end), turns.nowMs, largeBytes);
+    if (throttle.isFull(writes.outstanding)) this.input.waitForThrottle(throttle);
   }
 
   /** Answers a write that was applied, `body` being its response; then the reads that waited. */
-  writeApplied(proposal: Proposal, zxid: Zxid, error: number, body: ByteWriter): void {
+  writeApplied(request: WaitingRequest, zxid: Zxid, error: number, body: ByteWriter): void {
     this.writesApplied++;
     if (this.state !== State.established) return;
     const { output } = this;
     const writer = output.writer();
     const mark = beginReply(writer);
     if (error === 0) writer.raw(body.bytes, 0, body.offset);
-    output.complete(writer, mark, proposal.xid, zxid, error);
+    output.complete(writer, mark, request.xid, zxid, error);
     // FinalRequestProcessor throws for an error txn before it knows the operation.
-    const label = error === 0 ? labelOf(proposal.requestType) : 'NA';
-    this.node.metrics.updateLatency.add(output.note(label, proposal.xid, proposal.receivedMs));
+    const label = error === 0 ? labelOf(request.requestType) : 'NA';
+    this.metrics.updateLatency.add(output.note(label, request.xid, zxid, request.receivedMs));
     output.flushIfMuch();
     if (this.parked.length > 0) this.runParkedRequests();
   }
@@ -417,7 +500,26 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
   createSession(timeoutMs: number): void {
     this.input.stop(Stop.session);
     this.writesSubmitted++;
-    this.node.createSession(this, timeoutMs);
+    this.served.writes.createSession(this, timeoutMs);
+  }
+
+  /** For the handshake: the same until it is decided whether the session is the client's. */
+  reattach(request: ConnectRequest, timeoutMs: number): void {
+    this.input.stop(Stop.session);
+    this.served.writes.reattach(this, request, timeoutMs);
+  }
+
+  sessionDecided(session: Session | undefined): void {
+    if (this.isClosed) return;
+    if (session === undefined) {
+      sendConnectResponse(this, 0, 0n);
+      this.finish();
+      return;
+    }
+    this.metrics.connectionRevalidations++;
+    this.establish(session);
+    this.input.lift(Stop.session);
+    this.served.resumeAfterBatch(this);
   }
 
   /** A createSession of this connection was applied. */
@@ -426,18 +528,30 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     if (this.isClosed) return;
     this.establish(session);
     this.input.lift(Stop.session);
-    this.node.resumeAfterBatch(this);
+    this.served.resumeAfterBatch(this);
   }
 
   /** The session is decided: answers the handshake; frames behind it are taken from now on. */
-  establish(session: Session): void {
+  private establish(session: Session): void {
     this.session = session;
     session.owner = this;
     this.state = State.established;
-    this.establishedWallMs = this.node.environment.clock.wallMs();
+    this.establishedWallMs = this.services.environment.clock.wallMs();
     this.stats.lastOp = 'SESS';
     sendConnectResponse(this, session.timeoutMs, session.id);
-    this.node.sessionEstablished(this);
+    this.services.sessionEstablished(this);
+  }
+
+  sessionMoved(): void {
+    this.end();
+  }
+
+  sessionClosed(): void {
+    this.finish();
+  }
+
+  sendMissedEvent(type: number, path: string): void {
+    this.served.events.sendTo(this, type, path);
   }
 
   sendEvent(event: WatchEvent): void {
@@ -458,7 +572,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
   end(reason?: Error): void {
     if (this.state === State.ending) return;
     if (reason !== undefined) {
-      this.node.environment.logger.warn('Closing a connection', {
+      this.logger.warn('Closing a connection', {
         client: `${this.transport.remoteAddress}:${this.transport.remotePort}`,
         session: this.session === undefined ? undefined : formatSessionId(this.session.id),
         reason: reason.message,
@@ -473,7 +587,7 @@ export class ClientConnection implements ConnectionHandler, FrameTaker {
     this.input.close();
     this.parked = NOTHING_PARKED;
     if (this.session !== undefined && this.session.owner === this) this.session.owner = undefined;
-    this.node.connectionEnding(this);
+    this.services.connectionEnding(this);
   }
 }
 

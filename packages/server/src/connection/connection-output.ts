@@ -10,12 +10,12 @@
 
 import { type ByteWriter, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
 import type { Connection } from '@zebu/transport';
-import type { ServerNode } from '../server-node.ts';
 import type { Talking } from '../turns/turns.ts';
 import { type ConnectionInput, Stop } from './connection-input.ts';
+import type { ConnectionServices } from './connection-services.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import { LongReply, type Slices } from './long-reply.ts';
-import type { WatchEvent } from './watch-events.ts';
+import type { WatchEvent } from './watch-event.ts';
 
 /** Reply bytes that may wait for a slow reader before its requests are left alone. */
 const MAX_QUEUED_BYTES = 1 << 20;
@@ -32,7 +32,7 @@ export class ConnectionOutput implements Talking {
   /** Set by a read that wants the rest of its reply written over several turns: see replyInSlices(). */
   slices: Slices | undefined;
   private endOfSlices: Buffer;
-  private readonly node: ServerNode;
+  private readonly services: ConnectionServices;
   private readonly transport: Connection;
   private readonly input: ConnectionInput;
   private readonly stats: ConnectionStats;
@@ -48,14 +48,14 @@ export class ConnectionOutput implements Talking {
   private isFinishing: boolean;
 
   constructor(
-    node: ServerNode,
+    services: ConnectionServices,
     transport: Connection,
     input: ConnectionInput,
     stats: ConnectionStats,
   ) {
     this.slices = undefined;
     this.endOfSlices = NO_BYTES;
-    this.node = node;
+    this.services = services;
     this.transport = transport;
     this.input = input;
     this.stats = stats;
@@ -68,7 +68,7 @@ export class ConnectionOutput implements Talking {
 
   /** Where replies and events of this turn gather, in order. */
   writer(): ByteWriter {
-    if (this.buffer === undefined) this.buffer = this.node.outputs.borrow();
+    if (this.buffer === undefined) this.buffer = this.services.outputs.borrow();
     if (!this.isTouched) this.touch();
     const { keptEvent } = this;
     if (keptEvent !== undefined) {
@@ -80,7 +80,7 @@ export class ConnectionOutput implements Talking {
 
   private touch(): void {
     this.isTouched = true;
-    this.node.turns.touch(this);
+    this.services.turns.touch(this);
   }
 
   /** A reply of a header alone. */
@@ -106,25 +106,25 @@ export class ConnectionOutput implements Talking {
     at = putInt32(bytes, at, zxid);
     putInt32(bytes, at, error);
     this.stats.sent++;
-    const { metrics } = this.node;
+    const { metrics } = this.services;
     metrics.packetsSent++;
     metrics.responded(length);
     metrics.responseBytes += length;
   }
 
   /** Notes that a request was answered; how long it took, in whole milliseconds. */
-  note(label: string, xid: number, receivedMs: number): number {
-    const { metrics, tree, turns } = this.node;
+  note(label: string, xid: number, zxid: Zxid, receivedMs: number): number {
+    const { metrics, turns } = this.services;
     const { nowMs } = turns;
     const latencyMs = Math.trunc(nowMs - receivedMs);
     metrics.answered(latencyMs);
-    this.stats.answered(label, xid, tree.lastProcessedZxid, nowMs, latencyMs);
+    this.stats.answered(label, xid, zxid, nowMs, latencyMs);
     return latencyMs;
   }
 
   /** Sends a watch event. False: the client has left so many unread that it must be cut off. */
   event(event: WatchEvent): boolean {
-    const { lateEvents, turns } = this.node;
+    const { lateEvents, turns } = this.services;
     const { bytes, length } = event;
     const unread = this.transport.queuedBytes + (this.buffer?.offset ?? 0);
     if (unread > MAX_QUEUED_EVENT_BYTES) return false;
@@ -151,7 +151,7 @@ export class ConnectionOutput implements Talking {
   }
 
   private countEvent(length: number): void {
-    const { metrics } = this.node;
+    const { metrics } = this.services;
     this.stats.sent++;
     metrics.packetsSent++;
     metrics.watchBytes += length;
@@ -180,7 +180,7 @@ export class ConnectionOutput implements Talking {
     if (isBehind && this.buffer !== undefined && this.buffer.offset < GATHERED_BYTES) return;
     this.flush();
     if (this.buffer === undefined || this.longReply !== undefined) return;
-    this.node.outputs.giveBack(this.buffer);
+    this.services.outputs.giveBack(this.buffer);
     this.buffer = undefined;
   }
 
@@ -250,12 +250,12 @@ export class ConnectionOutput implements Talking {
   }
 
   /** The reply that begins at `mark` is to be followed by `slices`. No request is taken meanwhile. */
-  beginLongReply(mark: number, xid: number, label: string, receivedMs: number): void {
+  beginLongReply(mark: number, xid: number, zxid: Zxid, label: string, receivedMs: number): void {
     const long = new LongReply({
       writer: this.buffer as ByteWriter,
       mark,
       xid,
-      zxid: this.node.tree.lastProcessedZxid,
+      zxid,
       label,
       receivedMs,
       slices: this.slices as Slices,
@@ -270,7 +270,7 @@ export class ConnectionOutput implements Talking {
   }
 
   private continueLater(long: LongReply): void {
-    this.node.environment.scheduler.afterTurn(() => {
+    this.services.environment.scheduler.afterTurn(() => {
       if (this.longReply !== long) return;
       if (long.step()) this.completeLongReply(long);
       else this.continueLater(long);
@@ -278,16 +278,16 @@ export class ConnectionOutput implements Talking {
   }
 
   private completeLongReply(long: LongReply): void {
-    const { node } = this;
-    node.turns.look();
+    const { services } = this;
+    services.turns.look();
     this.longReply = undefined;
     this.complete(long.writer, long.mark, long.xid, long.zxid, 0);
-    node.metrics.readLatency.add(this.note(long.label, long.xid, long.receivedMs));
-    if (this.send(long.writer)) node.outputs.giveBack(long.writer);
+    services.metrics.readLatency.add(this.note(long.label, long.xid, long.zxid, long.receivedMs));
+    if (this.send(long.writer)) services.outputs.giveBack(long.writer);
     // Now what waited: in its buffer, and unread.
     if (!this.isTouched) this.touch();
     this.input.goOn(Stop.longReply);
-    node.turns.flush();
+    services.turns.flush();
   }
 
   private dropLongReply(): void {

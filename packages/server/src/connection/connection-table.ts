@@ -3,10 +3,13 @@
 // A slot is given again only after the watches of its last holder are gone, so that no event reaches
 // somebody who never asked for it.
 
-import type { ClientConnection } from './client-connection.ts';
+interface SlotHolder {
+  readonly slot: number;
+  readonly remoteAddress: string;
+}
 
-export class ConnectionTable {
-  private readonly slots: (ClientConnection | undefined)[] = [];
+export class ConnectionTable<C extends SlotHolder> {
+  private readonly slots: (C | undefined)[] = [];
   private readonly free: number[] = [];
   private readonly perAddress = new Map<string, number>();
   private live = 0;
@@ -20,12 +23,12 @@ export class ConnectionTable {
     return this.perAddress.get(address) ?? 0;
   }
 
-  bySlot(slot: number): ClientConnection | undefined {
+  bySlot(slot: number): C | undefined {
     return this.slots[slot];
   }
 
   /** Takes a slot for the connection that `make` builds with it. */
-  add(address: string, make: (slot: number) => ClientConnection): ClientConnection {
+  add(address: string, make: (slot: number) => C): C {
     const slot = this.free.pop() ?? this.slots.length;
     const connection = make(slot);
     this.slots[slot] = connection;
@@ -35,12 +38,12 @@ export class ConnectionTable {
   }
 
   /** The connection is closed; its slot stays taken until releaseSlot(). */
-  remove(connection: ClientConnection): void {
+  remove(connection: C): void {
     const { slot } = connection;
     if (this.slots[slot] !== connection) return;
     this.slots[slot] = undefined;
     this.live--;
-    const address = connection.transport.remoteAddress;
+    const address = connection.remoteAddress;
     const left = this.countOf(address) - 1;
     if (left > 0) this.perAddress.set(address, left);
     else this.perAddress.delete(address);
@@ -50,7 +53,7 @@ export class ConnectionTable {
     this.free.push(slot);
   }
 
-  *[Symbol.iterator](): IterableIterator<ClientConnection> {
+  *[Symbol.iterator](): IterableIterator<C> {
     for (const connection of this.slots) if (connection !== undefined) yield connection;
   }
 }

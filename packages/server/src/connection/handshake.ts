@@ -1,4 +1,4 @@
-// The first frame of a connection: a session is created, or taken up again, or refused.
+// The first frame of a connection: a session is asked for, new or again, or the client is refused.
 
 import {
   ByteReader,
@@ -8,66 +8,70 @@ import {
   sessionPassword,
   writeConnectResponse,
 } from '@zebu/protocol';
-import type { ClientConnection } from './client-connection.ts';
+import type { Connection } from '@zebu/transport';
+import type { ConnectionOutput } from './connection-output.ts';
+import type { ConnectionServices, ServedState } from './connection-services.ts';
+import type { ConnectionStats } from './connection-stats.ts';
 
-const NO_BYTES = Buffer.alloc(0);
+/** A connection that has no session yet. */
+export interface ConnectingClient {
+  readonly services: ConnectionServices;
+  readonly serving: ServedState | undefined;
+  readonly transport: Connection;
+  readonly output: ConnectionOutput;
+  readonly stats: ConnectionStats;
+  /** Whether the client knows of read-only servers: its connect request had that byte, so has the answer. */
+  sendsReadOnly: boolean;
+  createSession(timeoutMs: number): void;
+  reattach(request: ConnectRequest, timeoutMs: number): void;
+  /** Closes; the reason is logged. */
+  end(reason?: Error): void;
+}
 
 /** Takes the connect request in bytes[start, end). Throws MarshallingError. */
 export function shakeHands(
-  connection: ClientConnection,
+  client: ConnectingClient,
   bytes: Buffer,
   start: number,
   end: number,
 ): void {
-  const { node } = connection;
+  const { services } = client;
+  const serving = client.serving as ServedState;
   const request = readConnectRequest(new ByteReader(bytes, start, end));
-  connection.sendsReadOnly = request.readOnly !== undefined;
-  node.metrics.connectionRequests++;
-  if (!node.throttle.admitConnect(request.sessionId)) {
-    node.metrics.connectionsRejected++;
-    connection.end(new Error('Connection requests come faster than the throttle allows'));
+  client.sendsReadOnly = request.readOnly !== undefined;
+  services.metrics.connectionRequests++;
+  if (!services.throttle.admitConnect(request.sessionId)) {
+    services.metrics.connectionsRejected++;
+    client.end(new Error('Connection requests come faster than the throttle allows'));
     return;
   }
-  if (request.lastZxidSeen > BigInt(node.tree.lastProcessedZxid)) {
+  if (!serving.hasSeen(request.lastZxidSeen)) {
     // Refused without an answer: the client must find a server that knows what it has seen.
-    node.environment.logger.info('Refusing a client that is ahead of this server', {
-      client: connection.transport.remoteAddress,
+    services.environment.logger.info('Refusing a client that is ahead of this server', {
+      client: client.transport.remoteAddress,
       lastZxidSeen: `0x${request.lastZxidSeen.toString(16)}`,
-      lastZxid: `0x${node.tree.lastProcessedZxid.toString(16)}`,
+      lastZxid: `0x${serving.tree.lastProcessedZxid.toString(16)}`,
     });
-    connection.end();
+    client.end();
     return;
   }
-  const { minSessionTimeoutMs, maxSessionTimeoutMs } = node.config;
+  const { minSessionTimeoutMs, maxSessionTimeoutMs } = services.config;
   const timeoutMs = Math.min(Math.max(request.timeoutMs, minSessionTimeoutMs), maxSessionTimeoutMs);
-  if (request.sessionId === 0n) connection.createSession(timeoutMs);
-  else reattach(connection, request, timeoutMs);
+  if (request.sessionId === 0n) client.createSession(timeoutMs);
+  else client.reattach(request, timeoutMs);
 }
 
-function reattach(connection: ClientConnection, request: ConnectRequest, timeoutMs: number): void {
-  const { node } = connection;
-  const session = node.sessions.get(request.sessionId);
-  const password = request.password ?? NO_BYTES;
-  if (session === undefined || session.closing || !sessionPassword(session.id).equals(password)) {
-    sendConnectResponse(connection, 0, 0n);
-    connection.finish();
-    return;
-  }
-  // Only who knows the password takes the session from whoever has it now (decision 030).
-  const owner = session.owner as ClientConnection | undefined;
-  if (owner !== undefined && owner !== connection) owner.end();
-  session.timeoutMs = timeoutMs;
-  node.sessions.touch(session, node.turns.nowMs);
-  node.metrics.connectionRevalidations++;
-  connection.establish(session);
+/** Whether the password of a connect request is that of its session. */
+export function hasPassword({ sessionId, password }: ConnectRequest): boolean {
+  return sessionPassword(sessionId).equals(password ?? NO_BYTES);
 }
 
 export function sendConnectResponse(
-  connection: ClientConnection,
+  client: ConnectingClient,
   timeoutMs: number,
   sessionId: bigint,
 ): void {
-  const writer = connection.output.writer();
+  const writer = client.output.writer();
   const mark = writer.offset;
   writer.int32(0);
   writeConnectResponse(writer, {
@@ -75,9 +79,11 @@ export function sendConnectResponse(
     timeoutMs,
     sessionId,
     password: sessionId === 0n ? new Uint8Array(PASSWORD_BYTES) : sessionPassword(sessionId),
-    readOnly: connection.sendsReadOnly ? false : undefined,
+    readOnly: client.sendsReadOnly ? false : undefined,
   });
   writer.patchInt32(mark, writer.offset - mark - 4);
-  connection.stats.sent++;
-  connection.node.metrics.packetsSent++;
+  client.stats.sent++;
+  client.services.metrics.packetsSent++;
 }
+
+const NO_BYTES = Buffer.alloc(0);

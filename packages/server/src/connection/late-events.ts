@@ -8,7 +8,7 @@
 import type { Connection, FanOut, Network } from '@zebu/transport';
 import type { Scheduler } from '../environment.ts';
 import type { Talking, Turns } from '../turns/turns.ts';
-import type { WatchEvent } from './watch-events.ts';
+import type { WatchEvent } from './watch-event.ts';
 
 /** Events are handed over for so long in one turn of the loop. */
 const SHARE_MS = 4;

@@ -5,65 +5,26 @@
 //   deleted      NodeDeleted(path), then NodeChildrenChanged(parent)
 //   dataChanged  NodeDataChanged(path)
 //
-// Notification: ReplyHeader(xid -1, zxid of the txn, err 0), int type, int state 3, ustring path.
 // Who may not read the znode gets nothing, and a one-shot watch is consumed all the same
 // (CVE-2024-23944). What a client missed while it was away it is told without that check, and with
 // zxid -1, as Apache does (sendTo).
 
 import type { DataTree, PathId, TreeListener, WatchTable } from '@zebu/data-tree';
 import { OPEN_ACL_ID } from '@zebu/data-tree';
-import { ByteWriter, EventType, KeeperState, Perms, Xid } from '@zebu/protocol';
-import type { ClientConnection } from './client-connection.ts';
-import type { ConnectionTable } from './connection-table.ts';
+import { EventType, Perms } from '@zebu/protocol';
+import { WatchEvent } from './watch-event.ts';
 
-/** One event, framed once however many watch. */
-export class WatchEvent {
-  private readonly frame: ByteWriter;
-  private kept: Buffer | undefined;
-
-  constructor() {
-    this.frame = new ByteWriter(256);
-    this.kept = undefined;
-  }
-
-  /** Valid until the next event is framed. */
-  get bytes(): Buffer {
-    return this.frame.bytes;
-  }
-
-  get length(): number {
-    return this.frame.offset;
-  }
-
-  /** A copy that stays; the same one for all who ask. */
-  keep(): Buffer {
-    this.kept ??= Buffer.from(this.bytes.subarray(0, this.length));
-    return this.kept;
-  }
-
-  /** Begins the next one: its path is to be written. */
-  begin(type: number, zxid: number): ByteWriter {
-    const { frame } = this;
-    this.kept = undefined;
-    frame.reset();
-    frame.int32(0);
-    frame.int32(Xid.notification);
-    frame.int64(zxid);
-    frame.int32(0);
-    frame.int32(type);
-    frame.int32(KeeperState.syncConnected);
-    return frame;
-  }
-
-  end(): void {
-    this.frame.patchInt32(0, this.length - 4);
-  }
+/** A connection that may watch. */
+export interface Watcher {
+  /** Whether the client has one of the permission bits on a znode with this ACL. */
+  isAllowed(aclId: number, perms: number): boolean;
+  sendEvent(event: WatchEvent): void;
 }
 
 export class WatchEvents implements TreeListener {
   private readonly tree: DataTree;
   private readonly watches: WatchTable;
-  private readonly connections: ConnectionTable;
+  private readonly connections: { bySlot(slot: number): Watcher | undefined };
   private readonly event: WatchEvent;
   private readonly deliver: (watcher: number) => void;
   private isFramed: boolean;
@@ -73,7 +34,11 @@ export class WatchEvents implements TreeListener {
   /** Zxid of the txn being applied. */
   zxid: number;
 
-  constructor(tree: DataTree, watches: WatchTable, connections: ConnectionTable) {
+  constructor(
+    tree: DataTree,
+    watches: WatchTable,
+    connections: { bySlot(slot: number): Watcher | undefined },
+  ) {
     this.tree = tree;
     this.watches = watches;
     this.connections = connections;
@@ -101,7 +66,7 @@ export class WatchEvents implements TreeListener {
   }
 
   /** An event for one connection about what it missed while it was away; carries zxid -1. */
-  sendTo(connection: ClientConnection, type: number, path: string): void {
+  sendTo(connection: Watcher, type: number, path: string): void {
     this.event.begin(type, -1).string(path);
     this.event.end();
     connection.sendEvent(this.event);

@@ -4,7 +4,6 @@
 import type { WatchTable } from '@zebu/data-tree';
 import type { Environment } from '../environment.ts';
 import type { Turns } from '../turns/turns.ts';
-import type { ConnectionTable } from './connection-table.ts';
 
 /** It stops for other work after this long. */
 const SLICE_MS = 2;
@@ -16,14 +15,14 @@ export class WatcherRemoval {
   private readonly environment: Environment;
   private readonly turns: Turns;
   private readonly watches: WatchTable;
-  private readonly connections: ConnectionTable;
+  private readonly connections: { releaseSlot(slot: number): void };
   private readonly slots: number[];
 
   constructor(
     environment: Environment,
     turns: Turns,
     watches: WatchTable,
-    connections: ConnectionTable,
+    connections: { releaseSlot(slot: number): void },
   ) {
     this.environment = environment;
     this.turns = turns;

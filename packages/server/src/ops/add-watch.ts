@@ -3,18 +3,14 @@
 
 import { WatchMode } from '@zebu/data-tree';
 import { AddWatchMode, type ByteReader, type ByteWriter, MarshallingError } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 import { readPathId } from './read-znode.ts';
 
-export function addWatch(
-  connection: ClientConnection,
-  request: ByteReader,
-  reply: ByteWriter,
-): number {
-  const { tree, watches } = connection.node;
+export function addWatch(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
+  const { tree, watches } = context;
   const id = readPathId(tree, request);
   try {
-    watches.add(id, connection.slot, modeOf(request.int32()));
+    watches.add(id, context.slot, modeOf(request.int32()));
   } finally {
     tree.paths.release(id);
   }

@@ -1,29 +1,29 @@
 // auth: int type (0), ustring scheme, buffer auth -> nothing.
-// Answered at once, with zxid 0, and before requests that are still in the works. What fails is
+// Answered at once, with zxid 0, before requests of this connection that are still in flight. What fails is
 // answered AUTHFAILED, then the connection is closed; its session lives on.
 
 import { type ByteReader, ErrorCode, readAuthRequest } from '@zebu/protocol';
 import { addIdentities } from '../auth/identity.ts';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { RunContext } from './read-context.ts';
 
 /** Identities of one connection. Each is compared with each entry of an ACL. */
 const MAX_IDENTITIES = 100;
 
-export function auth(connection: ClientConnection, xid: number, request: ByteReader): void {
-  const { access, environment } = connection.node;
+export function auth(context: RunContext, xid: number, request: ByteReader): void {
+  const { access } = context;
   const { scheme, auth: data } = readAuthRequest(request);
-  const result = access.authenticate(scheme ?? '', data, connection.authContext);
-  if (result.kind === 'ok' && connection.identities.length < MAX_IDENTITIES) {
-    connection.identities = addIdentities(connection.identities, result.identities);
-    connection.output.replyError(xid, 0, ErrorCode.OK);
+  const result = access.authenticate(scheme ?? '', data, context.authContext);
+  if (result.kind === 'ok' && context.identities.length < MAX_IDENTITIES) {
+    context.identities = addIdentities(context.identities, result.identities);
+    context.replyError(xid, 0, ErrorCode.OK);
     return;
   }
-  connection.node.metrics.authFailed++;
-  environment.logger.warn('Authentication failed', {
+  context.metrics.authFailed++;
+  context.logger.warn('Authentication failed', {
     scheme,
-    client: connection.authContext.remoteAddress,
+    client: context.authContext.remoteAddress,
     known: access.schemes,
   });
-  if (result.kind !== 'close') connection.output.replyError(xid, 0, ErrorCode.AUTHFAILED);
-  connection.finish();
+  if (result.kind !== 'close') context.replyError(xid, 0, ErrorCode.AUTHFAILED);
+  context.finish();
 }

@@ -2,25 +2,25 @@
 // Types: 1 children, 2 data, 3 any, 4 persistent, 5 persistent recursive. Of this connection only.
 
 import { type ByteReader, ErrorCode, MarshallingError, WatcherType } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 import { readPathId } from './read-znode.ts';
 
-export function checkWatches(connection: ClientConnection, request: ByteReader): number {
-  const { watches } = connection.node;
-  return onWatch(connection, request, (id, type) => watches.has(id, connection.slot, type));
+export function checkWatches(context: ReadContext, request: ByteReader): number {
+  const { watches } = context;
+  return onWatch(context, request, (id, type) => watches.has(id, context.slot, type));
 }
 
-export function removeWatches(connection: ClientConnection, request: ByteReader): number {
-  const { watches } = connection.node;
-  return onWatch(connection, request, (id, type) => watches.remove(id, connection.slot, type));
+export function removeWatches(context: ReadContext, request: ByteReader): number {
+  const { watches } = context;
+  return onWatch(context, request, (id, type) => watches.remove(id, context.slot, type));
 }
 
 function onWatch(
-  connection: ClientConnection,
+  context: ReadContext,
   request: ByteReader,
   found: (id: number, type: number) => boolean,
 ): number {
-  const { tree } = connection.node;
+  const { tree } = context;
   const id = readPathId(tree, request);
   try {
     return found(id, typeOf(request.int32())) ? 0 : ErrorCode.NOWATCHER;

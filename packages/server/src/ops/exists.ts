@@ -3,15 +3,11 @@
 
 import { WatchMode } from '@zebu/data-tree';
 import { type ByteReader, type ByteWriter, ErrorCode, MarshallingError } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 import { appendStat, checkRead } from './read-znode.ts';
 
-export function exists(
-  connection: ClientConnection,
-  request: ByteReader,
-  reply: ByteWriter,
-): number {
-  const { tree, watches } = connection.node;
+export function exists(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
+  const { tree, watches } = context;
   const { bytes } = request;
   const length = request.bufferLength();
   if (length < 0) throw new MarshallingError('Null path');
@@ -24,14 +20,14 @@ export function exists(
   if (id === 0) {
     if (watch) {
       const path = tree.paths.intern(bytes, start, end);
-      watches.add(path, connection.slot, WatchMode.data);
+      watches.add(path, context.slot, WatchMode.data);
       tree.paths.release(path);
     }
     return ErrorCode.NONODE;
   }
-  const error = checkRead(connection, id);
+  const error = checkRead(context, id);
   if (error !== 0) return error;
-  if (watch) watches.add(id, connection.slot, WatchMode.data);
+  if (watch) watches.add(id, context.slot, WatchMode.data);
   appendStat(tree, id, reply);
   return 0;
 }

@@ -4,45 +4,37 @@
 
 import { type DataTree, type PathId, WatchMode } from '@zebu/data-tree';
 import { type ByteReader, type ByteWriter, putInt32, STAT_BYTES } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 import { appendStat, checkRead, readZnode } from './read-znode.ts';
 
 /** Children from which on they are listed over several turns. */
 const WIDE = 10_000;
 const NO_BYTES = Buffer.alloc(0);
 
-export function getChildren(
-  connection: ClientConnection,
-  request: ByteReader,
-  reply: ByteWriter,
-): number {
-  return answer(connection, request, reply, false);
+export function getChildren(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
+  return answer(context, request, reply, false);
 }
 
-export function getChildren2(
-  connection: ClientConnection,
-  request: ByteReader,
-  reply: ByteWriter,
-): number {
-  return answer(connection, request, reply, true);
+export function getChildren2(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
+  return answer(context, request, reply, true);
 }
 
 function answer(
-  connection: ClientConnection,
+  context: ReadContext,
   request: ByteReader,
   reply: ByteWriter,
   withStat: boolean,
 ): number {
-  const { tree, watches } = connection.node;
+  const { tree, watches } = context;
   const id = readZnode(tree, request);
   const watch = request.bool();
-  const error = checkRead(connection, id);
+  const error = checkRead(context, id);
   if (error !== 0) return error;
-  if (watch) watches.add(id, connection.slot, WatchMode.child);
-  if (tree.numChildren(id) > WIDE && connection.output.mayReplyInSlices) {
+  if (watch) watches.add(id, context.slot, WatchMode.child);
+  if (tree.numChildren(id) > WIDE && context.output.mayReplyInSlices) {
     const walk = tree.startChildrenWalk(id);
     reply.int32(walk.count);
-    connection.output.replyInSlices(walk, withStat ? statOf(tree, id) : NO_BYTES);
+    context.output.replyInSlices(walk, withStat ? statOf(tree, id) : NO_BYTES);
     return 0;
   }
   writeChildren(tree, id, reply);
@@ -51,9 +43,9 @@ function answer(
 }
 
 /** A getChildren in a multiRead: no watch, and all in one turn. */
-export function readChildren(connection: ClientConnection, id: PathId, reply: ByteWriter): number {
-  const error = checkRead(connection, id);
-  if (error === 0) writeChildren(connection.node.tree, id, reply);
+export function readChildren(context: ReadContext, id: PathId, reply: ByteWriter): number {
+  const error = checkRead(context, id);
+  if (error === 0) writeChildren(context.tree, id, reply);
   return error;
 }
 

@@ -3,29 +3,25 @@
 
 import { type PathId, WatchMode } from '@zebu/data-tree';
 import { type ByteReader, type ByteWriter, STAT_BYTES } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 import { checkRead, readZnode } from './read-znode.ts';
 
-export function getData(
-  connection: ClientConnection,
-  request: ByteReader,
-  reply: ByteWriter,
-): number {
-  const id = readZnode(connection.node.tree, request);
-  return readData(connection, id, request.bool(), reply);
+export function getData(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
+  const id = readZnode(context.tree, request);
+  return readData(context, id, request.bool(), reply);
 }
 
 /** The part that getData and multiRead share. */
 export function readData(
-  connection: ClientConnection,
+  context: ReadContext,
   id: PathId,
   watch: boolean,
   reply: ByteWriter,
 ): number {
-  const { tree, watches } = connection.node;
-  const error = checkRead(connection, id);
+  const { tree, watches } = context;
+  const error = checkRead(context, id);
   if (error !== 0) return error;
-  if (watch) watches.add(id, connection.slot, WatchMode.data);
+  if (watch) watches.add(id, context.slot, WatchMode.data);
   reply.ensure(4 + tree.dataLength(id) + STAT_BYTES);
   const at = reply.offset + tree.copyData(id, reply.bytes, reply.offset);
   tree.copyStat(id, reply.bytes, at);

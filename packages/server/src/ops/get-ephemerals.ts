@@ -3,15 +3,15 @@
 
 import type { ByteReader, ByteWriter } from '@zebu/protocol';
 import type { Session } from '@zebu/session';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 
 export function getEphemerals(
-  connection: ClientConnection,
+  context: ReadContext,
   request: ByteReader,
   reply: ByteWriter,
 ): number {
-  const { ephemerals, paths } = connection.node.tree;
-  const { idHigh, idLow } = connection.session as Session;
+  const { ephemerals, paths } = context.tree;
+  const { idHigh, idLow } = context.session as Session;
   const prefix = request.string() ?? '';
   const all = prefix.trim() === '' || prefix.trim() === '/';
   const mark = reply.offset;

@@ -10,17 +10,13 @@ import {
   writeMultiEnd,
   writeMultiHeader,
 } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
 import { readChildren } from './get-children.ts';
 import { readData } from './get-data.ts';
+import type { ReadContext } from './read-context.ts';
 import { readZnode } from './read-znode.ts';
 
-export function multiRead(
-  connection: ClientConnection,
-  request: ByteReader,
-  reply: ByteWriter,
-): number {
-  const { tree } = connection.node;
+export function multiRead(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
+  const { tree } = context;
   for (;;) {
     const type = request.int32();
     const done = request.bool();
@@ -35,8 +31,8 @@ export function multiRead(
     writeMultiHeader(reply, type, false, 0);
     const error =
       type === OpCode.getData
-        ? readData(connection, id, false, reply)
-        : readChildren(connection, id, reply);
+        ? readData(context, id, false, reply)
+        : readChildren(context, id, reply);
     if (error !== 0) {
       reply.offset = mark;
       writeMultiHeader(reply, OpCode.error, false, error);

@@ -8,8 +8,7 @@
 // Absent on purpose: check outside a multi; createSession and deleteContainer from a client, which
 // Apache takes without any check (docs/decisions/030-client-operations.md).
 
-import { type ByteReader, type ByteWriter, OpCode } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import { type ByteReader, OpCode } from '@zebu/protocol';
 import type { Preparation } from '../txns/preparation.ts';
 import { addWatch } from './add-watch.ts';
 import { auth } from './auth.ts';
@@ -25,6 +24,7 @@ import { getData } from './get-data.ts';
 import { getEphemerals } from './get-ephemerals.ts';
 import { prepareMulti } from './multi.ts';
 import { multiRead } from './multi-read.ts';
+import type { Read, Run } from './read-context.ts';
 import { prepareReconfig } from './reconfig.ts';
 import { sasl } from './sasl.ts';
 import { prepareSetACL } from './set-acl.ts';
@@ -33,14 +33,8 @@ import { setWatches, setWatches2 } from './set-watches.ts';
 import { ping, sync } from './sync.ts';
 import { whoAmI } from './who-am-i.ts';
 
-/** Reads the request body, writes the response body, returns an error code (0: fine). */
-export type Read = (connection: ClientConnection, request: ByteReader, reply: ByteWriter) => number;
-
 /** Reads the request body, writes the txn body, returns an error code (0: fine). */
 export type Prepare = (preparation: Preparation, request: ByteReader) => number;
-
-/** Reads the request body and answers by itself. */
-export type Run = (connection: ClientConnection, xid: number, request: ByteReader) => void;
 
 export interface Operation {
   readonly type: number;
@@ -51,6 +45,8 @@ export interface Operation {
   readonly run: Run | undefined;
   /** A read that sends events of its own before its reply, which has no body. */
   readonly sendsEvents: boolean;
+  /** sync: on a member of an ensemble it waits for the leader, in its place among the client's writes. */
+  readonly isBarrier: boolean;
 }
 
 const LOWEST = OpCode.closeSession;
@@ -70,7 +66,13 @@ export function labelOf(type: number): string {
 function define(
   type: number,
   label: string,
-  does: { read?: Read; prepare?: Prepare; run?: Run; sendsEvents?: boolean },
+  does: {
+    read?: Read;
+    prepare?: Prepare;
+    run?: Run;
+    sendsEvents?: boolean;
+    isBarrier?: boolean;
+  },
 ): void {
   TABLE[type - LOWEST] = {
     type,
@@ -79,6 +81,7 @@ function define(
     prepare: does.prepare,
     run: does.run,
     sendsEvents: does.sendsEvents ?? false,
+    isBarrier: does.isBarrier ?? false,
   };
 }
 
@@ -90,7 +93,7 @@ define(OpCode.getChildren2, 'GETC', { read: getChildren2 });
 define(OpCode.getEphemerals, 'GETE', { read: getEphemerals });
 define(OpCode.getAllChildrenNumber, 'GETACN', { read: getAllChildrenNumber });
 define(OpCode.multiRead, 'MLTR', { read: multiRead });
-define(OpCode.sync, 'SYNC', { read: sync });
+define(OpCode.sync, 'SYNC', { read: sync, isBarrier: true });
 define(OpCode.ping, 'PING', { read: ping });
 define(OpCode.whoAmI, 'HOMI', { read: whoAmI });
 define(OpCode.addWatch, 'ADDW', { read: addWatch });

@@ -10,7 +10,7 @@ import {
   Perms,
   STAT_BYTES,
 } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 
 /** Reads a path; the znode there, or 0. */
 export function readZnode(tree: DataTree, request: ByteReader): PathId {
@@ -37,9 +37,9 @@ function passPath(request: ByteReader): number {
 }
 
 /** The checks of a read: NONODE for id 0, NOAUTH without READ on the znode, else 0. */
-export function checkRead(connection: ClientConnection, id: PathId): number {
+export function checkRead(context: ReadContext, id: PathId): number {
   if (id === 0) return ErrorCode.NONODE;
-  return connection.isAllowed(connection.node.tree.aclId(id), Perms.READ) ? 0 : ErrorCode.NOAUTH;
+  return context.isAllowed(context.tree.aclId(id), Perms.READ) ? 0 : ErrorCode.NOAUTH;
 }
 
 /** Appends the Stat of a znode. */

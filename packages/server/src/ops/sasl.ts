@@ -3,11 +3,11 @@
 // after which the client goes on unauthenticated.
 
 import { type ByteReader, MarshallingError } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { RunContext } from './read-context.ts';
 
-export function sasl(connection: ClientConnection, xid: number, request: ByteReader): void {
+export function sasl(context: RunContext, xid: number, request: ByteReader): void {
   if (request.bufferLength() < 0) throw new MarshallingError('Null SASL token');
-  connection.output.reply(xid, 0, NULL_BUFFER);
+  context.reply(xid, 0, NULL_BUFFER);
 }
 
 const NULL_BUFFER = Buffer.from([0xff, 0xff, 0xff, 0xff]);

@@ -12,40 +12,40 @@ import {
   MarshallingError,
   readSetWatchesRequest,
 } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 
-export function setWatches(connection: ClientConnection, request: ByteReader): number {
-  return setAll(connection, request, false);
+export function setWatches(context: ReadContext, request: ByteReader): number {
+  return setAll(context, request, false);
 }
 
-export function setWatches2(connection: ClientConnection, request: ByteReader): number {
-  return setAll(connection, request, true);
+export function setWatches2(context: ReadContext, request: ByteReader): number {
+  return setAll(context, request, true);
 }
 
-function setAll(connection: ClientConnection, request: ByteReader, five: boolean): number {
-  const { tree } = connection.node;
+function setAll(context: ReadContext, request: ByteReader, five: boolean): number {
+  const { tree } = context;
   const wanted = readSetWatchesRequest(request, five);
   const since = wanted.relativeZxid;
   for (const path of listed(wanted.data)) {
     const id = tree.findString(path);
-    if (id === 0) catchUp(connection, EventType.nodeDeleted, path);
-    else if (tree.mzxid(id) > since) catchUp(connection, EventType.nodeDataChanged, path);
-    else watch(connection, path, WatchMode.data);
+    if (id === 0) catchUp(context, EventType.nodeDeleted, path);
+    else if (tree.mzxid(id) > since) catchUp(context, EventType.nodeDataChanged, path);
+    else watch(context, path, WatchMode.data);
   }
   for (const path of listed(wanted.exist)) {
-    if (tree.findString(path) !== 0) catchUp(connection, EventType.nodeCreated, path);
-    else watch(connection, path, WatchMode.data);
+    if (tree.findString(path) !== 0) catchUp(context, EventType.nodeCreated, path);
+    else watch(context, path, WatchMode.data);
   }
   for (const path of listed(wanted.child)) {
     const id = tree.findString(path);
-    if (id === 0) catchUp(connection, EventType.nodeDeleted, path);
-    else if (tree.pzxid(id) > since) catchUp(connection, EventType.nodeChildrenChanged, path);
-    else watch(connection, path, WatchMode.child);
+    if (id === 0) catchUp(context, EventType.nodeDeleted, path);
+    else if (tree.pzxid(id) > since) catchUp(context, EventType.nodeChildrenChanged, path);
+    else watch(context, path, WatchMode.child);
   }
   if (!five) return 0;
-  for (const path of listed(wanted.persistent)) watch(connection, path, WatchMode.persistent);
+  for (const path of listed(wanted.persistent)) watch(context, path, WatchMode.persistent);
   for (const path of listed(wanted.persistentRecursive)) {
-    watch(connection, path, WatchMode.recursive);
+    watch(context, path, WatchMode.recursive);
   }
   return 0;
 }
@@ -55,14 +55,14 @@ function listed(paths: readonly string[] | null | undefined): readonly string[] 
   return paths;
 }
 
-function catchUp(connection: ClientConnection, type: number, path: string): void {
-  connection.node.events.sendTo(connection, type, path);
+function catchUp(context: ReadContext, type: number, path: string): void {
+  context.sendMissedEvent(type, path);
 }
 
-function watch(connection: ClientConnection, path: string, mode: number): void {
-  const { tree, watches } = connection.node;
+function watch(context: ReadContext, path: string, mode: number): void {
+  const { tree, watches } = context;
   const bytes = Buffer.from(path, 'utf8');
   const id = tree.paths.intern(bytes, 0, bytes.length);
-  watches.add(id, connection.slot, mode);
+  watches.add(id, context.slot, mode);
   tree.paths.release(id);
 }

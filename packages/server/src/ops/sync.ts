@@ -4,9 +4,9 @@
 // ping: nothing -> nothing. It takes its turn like a read: behind the session's own writes.
 
 import type { ByteReader, ByteWriter } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 
-export function sync(_: ClientConnection, request: ByteReader, reply: ByteWriter): number {
+export function sync(_: ReadContext, request: ByteReader, reply: ByteWriter): number {
   const length = request.bufferLength();
   reply.int32(length);
   if (length > 0) reply.raw(request.bytes, request.offset, request.offset + length);

@@ -1,13 +1,9 @@
 // whoAmI: nothing -> vector<ClientInfo { ustring authScheme, ustring user }>.
 
 import { type ByteReader, type ByteWriter, writeWhoAmIResponse } from '@zebu/protocol';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { ReadContext } from './read-context.ts';
 
-export function whoAmI(
-  connection: ClientConnection,
-  _request: ByteReader,
-  reply: ByteWriter,
-): number {
-  writeWhoAmIResponse(reply, connection.node.access.clientInfos(connection.identities));
+export function whoAmI(context: ReadContext, _request: ByteReader, reply: ByteWriter): number {
+  writeWhoAmIResponse(reply, context.access.clientInfos(context.identities));
   return 0;
 }

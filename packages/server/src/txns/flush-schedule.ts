@@ -36,7 +36,7 @@ export class FlushSchedule {
     } else if (!this.isDue) {
       this.isDue = true;
       if (this.flushDelayMs <= 0) this.scheduler.afterTurn(this.flush);
-      else this.stopTimer = this.scheduler.every(this.flushDelayMs, this.flush);
+      else this.stopTimer = this.scheduler.after(this.flushDelayMs, this.flush);
     }
   }
 

@@ -22,7 +22,7 @@ import { type AccessControl, isAllowedBy } from '../auth/access-control.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { Prepare } from '../ops/op-table.ts';
-import type { Proposal, ProposalWindow } from './proposal-window.ts';
+import type { Txn, TxnSequence } from './txn-sequence.ts';
 
 /** Who asks for a txn. Session 0 is the server itself. */
 export interface Requester {
@@ -51,13 +51,15 @@ export class Preparation {
   readonly onOverQuota: (path: string, isHard: boolean) => void;
   /** Told of an exception that no request should bring about. */
   readonly onDefect: (error: Error) => void;
-  private readonly window: ProposalWindow;
+  private readonly sequence: TxnSequence;
 
   constructor(options: {
     tree: DataTree;
     access: AccessControl;
     config: ServerConfig;
-    window: ProposalWindow;
+    sequence: TxnSequence;
+    /** The next txn gets the zxid after this one. */
+    lastZxid: Zxid;
     onOverQuota: (path: string, isHard: boolean) => void;
     onDefect: (error: Error) => void;
   }) {
@@ -65,20 +67,21 @@ export class Preparation {
     this.pending = new PendingChanges(options.tree);
     this.access = options.access;
     this.config = options.config;
-    this.window = options.window;
+    this.sequence = options.sequence;
     this.onOverQuota = options.onOverQuota;
     this.onDefect = options.onDefect;
-    this.writer = options.window.writer;
+    this.writer = options.sequence.writer;
     this.znode = new ZnodeView();
     this.parent = new ZnodeView();
-    this.zxid = options.tree.lastProcessedZxid;
+    this.zxid = options.lastZxid;
     this.timeMs = 0;
     this.requester = NOBODY_ASKS;
     this.identities = [];
   }
 
   /**
-   * Prepares one request with the next zxid. The request's bytes are read now and not kept.
+   * Prepares one request with the next zxid. The request's bytes are read now and not kept. `timeMs` is
+   * wall clock, `nowMs` monotonic.
    */
   prepare(
     type: number,
@@ -88,9 +91,10 @@ export class Preparation {
     identities: readonly Identity[],
     request: ByteReader,
     timeMs: number,
-  ): Proposal {
+    nowMs: number,
+  ): Txn {
     const { writer, pending } = this;
-    const start = this.window.begin(request.remaining);
+    const start = this.sequence.begin(request.remaining);
     this.zxid++;
     this.timeMs = timeMs;
     this.requester = requester;
@@ -119,9 +123,9 @@ export class Preparation {
       writer.offset = putInt32(writer.bytes, at, pending.digestLow);
     }
     this.putHeader(start, cxid, error === 0 ? type : OpCode.error);
-    const proposal = this.window.push(this.zxid, start);
-    proposal.error = error;
-    return proposal;
+    const txn = this.sequence.append(this.zxid, start, nowMs);
+    txn.error = error;
+    return txn;
   }
 
   private putHeader(start: number, cxid: number, type: number): void {

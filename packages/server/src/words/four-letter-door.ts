@@ -3,8 +3,11 @@
 // An answer that grows with the server is sent a piece a turn, and no faster than it is read.
 
 import type { ServerConfig } from '../config/server-config.ts';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import type { WordAsker } from '../connection/connection-services.ts';
+import type { Environment } from '../environment.ts';
+import type { ServerMetrics } from '../metrics.ts';
 import {
+  type FourLetterSource,
   type FourLetterWord,
   fourLetterAnswer,
   fourLetterWord,
@@ -32,39 +35,49 @@ export function firstBytes(
   return word ?? 'frame';
 }
 
+/** What an answer needs of the member. */
+export interface WordServices {
+  readonly environment: Environment;
+  readonly metrics: ServerMetrics;
+  readonly fourLetterSource: FourLetterSource;
+  directorySizes(): { dataBytes: number; logBytes: number };
+}
+
 /** Sends the answer, then closes. `bytes` are the word and what came with it. */
 export function answerWord(
-  connection: ClientConnection,
+  services: WordServices,
+  asker: WordAsker,
   word: FourLetterWord,
   bytes: Buffer,
 ): void {
-  const { node, transport } = connection;
-  const pieces = fourLetterAnswer(word, node.fourLetterSource, {
-    ...(needsDirectorySizes(word) ? { directorySizes: node.directorySizes() } : {}),
+  const { environment, metrics } = services;
+  const { transport } = asker;
+  const pieces = fourLetterAnswer(word, services.fourLetterSource, {
+    ...(needsDirectorySizes(word) ? { directorySizes: services.directorySizes() } : {}),
     ...(word === 'stmk' && bytes.length >= WORD_BYTES + TRACE_MASK_BYTES
       ? { traceMask: bytes.readBigInt64BE(WORD_BYTES) }
       : {}),
   })[Symbol.iterator]();
   let isCounted = false;
   const step = (): void => {
-    if (connection.isClosed) {
+    if (asker.isClosed) {
       pieces.return?.();
       return;
     }
     const next = pieces.next();
     if (next.done === true) {
-      connection.end();
+      asker.end();
       return;
     }
     const piece = Buffer.from(next.value, 'utf8');
     // An answer counts as one packet, and none that is empty (`hash` without digests).
     if (piece.length > 0 && !isCounted) {
       isCounted = true;
-      node.metrics.packetsSent++;
+      metrics.packetsSent++;
     }
     // On false the connection owns the piece, and drained() goes on.
     if (piece.length === 0 || transport.write(piece, 0, piece.length)) {
-      node.environment.scheduler.afterTurn(step);
+      environment.scheduler.afterTurn(step);
     }
   };
   transport.handler = {
@@ -73,7 +86,7 @@ export function answerWord(
     // Whoever says `echo cons | nc` is done with speaking, and waits for the rest of the answer.
     ended: () => true,
     closed: (reason) => {
-      connection.closed(reason);
+      asker.closed(reason);
       // What was being walked for the answer is let go.
       pieces.return?.();
     },

@@ -6,8 +6,9 @@
 import type { QuotaText } from '@zebu/data-tree';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { ClientConnection } from '../connection/client-connection.ts';
+import type { Member } from '../member.ts';
 import type { QuotaGauges, ServerGauges, ServerMetrics } from '../metrics.ts';
-import type { ServerNode } from '../server-node.ts';
+import type { Serving } from '../serving.ts';
 import type {
   ConnectionExpiryFacts,
   ConnectionFacts,
@@ -22,46 +23,52 @@ import { fileDescriptors, processEnvironment } from './process-facts.ts';
 const READ_BIT = 1;
 const WRITE_BIT = 4;
 
-export class NodeFourLetterSource implements FourLetterSource {
+export class MemberFourLetterSource implements FourLetterSource {
   readonly isReadOnly = false;
   readonly mode = 'standalone';
   traceMask: bigint = DEFAULT_TRACE_MASK;
-  private readonly node: ServerNode;
+  private readonly member: Member;
 
-  constructor(node: ServerNode) {
-    this.node = node;
+  constructor(member: Member) {
+    this.member = member;
+  }
+
+  /** What is served. No word that needs it is answered while nothing is. */
+  private get serving(): Serving {
+    return this.member.serving as Serving;
   }
 
   get isServing(): boolean {
-    return this.node.isServing;
+    return this.member.isServing;
   }
 
   get lastZxid(): number {
-    return this.node.tree.lastProcessedZxid;
+    return this.serving.tree.lastProcessedZxid;
   }
 
   get clientPort(): number {
-    return this.node.plainPort;
+    return this.member.plainPort;
   }
 
   get secureClientPort(): number {
-    return this.node.securePort;
+    return this.member.securePort;
   }
 
   get config(): ServerConfig {
-    return this.node.config;
+    return this.member.config;
   }
 
   get metrics(): ServerMetrics {
-    return this.node.metrics;
+    return this.member.metrics;
   }
 
   gauges(): ServerGauges {
-    const { tree, watches, connections, sessions, throttle, turns, startedMs } = this.node;
+    const { connections, throttle, turns, startedMs } = this.member;
+    const { tree, watches, sessions } = this.serving;
     const files = fileDescriptors();
     return {
       aliveConnections: connections.size,
-      outstandingRequests: this.node.outstanding,
+      outstandingRequests: this.member.outstanding,
       uptimeMs: Math.floor(turns.nowMs - startedMs),
       znodeCount: tree.znodeCount,
       watchCount: watches.size,
@@ -76,7 +83,7 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   *quotas(): IterableIterator<QuotaGauges> {
-    for (const { path, limits, stats } of this.node.tree.quotas.entries()) {
+    for (const { path, limits, stats } of this.serving.tree.quotas.entries()) {
       yield {
         namespace: path.split('/')[1] ?? '',
         countLimit: limitOf(limits, 'countHardLimit', 'count'),
@@ -88,11 +95,11 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   *connections(): IterableIterator<ConnectionFacts> {
-    for (const connection of this.node.connections) yield factsOf(connection);
+    for (const connection of this.member.connections) yield factsOf(connection);
   }
 
   *sessions(): IterableIterator<ExpiryFacts> {
-    for (const { deadlineMs, sessions } of this.node.sessions.expiries()) {
+    for (const { deadlineMs, sessions } of this.serving.sessions.expiries()) {
       const expiresWallMs = this.wallMsOf(deadlineMs);
       for (const { idHigh, idLow } of sessions) {
         yield { sessionHigh: idHigh, sessionLow: idLow, expiresWallMs };
@@ -101,7 +108,7 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   *connectionExpiries(): IterableIterator<ConnectionExpiryFacts> {
-    for (const { deadlineMs, sessions } of this.node.sessions.expiries()) {
+    for (const { deadlineMs, sessions } of this.serving.sessions.expiries()) {
       const expiresWallMs = this.wallMsOf(deadlineMs);
       for (const { idHigh, idLow, owner } of sessions) {
         if (owner === undefined) continue;
@@ -109,7 +116,7 @@ export class NodeFourLetterSource implements FourLetterSource {
         yield { remoteAddress, remotePort, sessionHigh: idHigh, sessionLow: idLow, expiresWallMs };
       }
     }
-    const { connections, config } = this.node;
+    const { connections, config } = this.member;
     for (const { session, transport, acceptedMs } of connections) {
       if (session !== undefined) continue;
       const { remoteAddress, remotePort } = transport;
@@ -119,7 +126,7 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   *ephemerals(): IterableIterator<SessionPaths> {
-    const { ephemerals } = this.node.tree;
+    const { ephemerals } = this.serving.tree;
     const owners: { sessionHigh: number; sessionLow: number }[] = [];
     ephemerals.forEachSession((sessionHigh, sessionLow) => {
       owners.push({ sessionHigh, sessionLow });
@@ -130,15 +137,16 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   ephemeralSessionCount(): number {
-    return this.node.tree.ephemerals.sessionCount;
+    return this.serving.tree.ephemerals.sessionCount;
   }
 
   watchSummary(): { watchers: number; paths: number; watches: number } {
-    return this.node.watches.summary;
+    return this.serving.watches.summary;
   }
 
   *watchesBySession(): IterableIterator<SessionPaths> {
-    const { watches, connections } = this.node;
+    const { watches } = this.serving;
+    const { connections } = this.member;
     for (let at = watches.watcherAfter(-1); at >= 0; at = watches.watcherAfter(at)) {
       const session = connections.bySlot(at)?.session;
       if (session === undefined) continue;
@@ -147,7 +155,8 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   *watchesByPath(): IterableIterator<PathSessions> {
-    const { watches, connections, tree } = this.node;
+    const { watches, tree } = this.serving;
+    const { connections } = this.member;
     for (let at = watches.watchedPathAfter(0); at !== 0; at = watches.watchedPathAfter(at)) {
       const sessions: { sessionHigh: number; sessionLow: number }[] = [];
       watches.forEachWatcherOf(at, (watcher) => {
@@ -160,8 +169,8 @@ export class NodeFourLetterSource implements FourLetterSource {
     }
   }
 
-  digestLog(): ServerNode['digestLog'] {
-    return this.node.digestLog;
+  digestLog(): Serving['digestLog'] {
+    return this.serving.digestLog;
   }
 
   environment(): Iterable<readonly [key: string, value: string]> {
@@ -169,16 +178,16 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   resetConnectionStats(): void {
-    for (const connection of this.node.connections) connection.stats.reset();
+    for (const connection of this.member.connections) connection.stats.reset();
   }
 
   private *pathsOf(watcher: number): IterableIterator<string> {
-    const { watches, tree } = this.node;
+    const { watches, tree } = this.serving;
     for (const path of watches.watchedPathsOf(watcher)) yield tree.paths.pathString(path);
   }
 
   private ephemeralPaths(high: number, low: number): string[] {
-    const { ephemerals, paths } = this.node.tree;
+    const { ephemerals, paths } = this.serving.tree;
     const found: string[] = [];
     for (let id = ephemerals.first(high, low); id !== 0; id = ephemerals.next(id)) {
       found.push(paths.pathString(id));
@@ -187,7 +196,7 @@ export class NodeFourLetterSource implements FourLetterSource {
   }
 
   private wallMsOf(monotonicMs: number): number {
-    const { clock } = this.node.environment;
+    const { clock } = this.member.environment;
     return Math.round(clock.wallMs() + monotonicMs - clock.monotonicMs());
   }
 }

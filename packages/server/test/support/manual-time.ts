@@ -39,6 +39,14 @@ export class ManualTime implements Clock, Scheduler {
     return () => this.timers.delete(timer);
   }
 
+  after(delayMs: number, task: () => void): () => void {
+    const cancel = this.every(delayMs, () => {
+      cancel();
+      task();
+    });
+    return cancel;
+  }
+
   get timerCount(): number {
     return this.timers.size;
   }

@@ -4,8 +4,10 @@
 import { MemoryDisk, openDataDirectory } from '@zebu/storage';
 import { FanOutAtOnce, memoryNetwork, type Network } from '@zebu/transport';
 import { defaultServerConfig, type ServerConfigOverrides } from '../../src/config/server-config.ts';
-import { ServerNode } from '../../src/server-node.ts';
-import { ServerState } from '../../src/snapshots/server-state.ts';
+import { Database } from '../../src/database.ts';
+import { Member } from '../../src/member.ts';
+import { DecidingRole } from '../../src/roles/deciding-role.ts';
+import type { Serving } from '../../src/serving.ts';
 import type { TxnLog } from '../../src/txns/txn-log.ts';
 import { HeldLog } from './held-log.ts';
 import { ManualTime } from './manual-time.ts';
@@ -15,7 +17,7 @@ const PORT = 2181;
 
 export interface WorldOptions extends ServerConfigOverrides {
   /** What a restart found on disk; default: nothing. */
-  readonly state?: ServerState;
+  readonly state?: Database;
   /** Bytes that a connection takes before its other end reads them. */
   readonly windowBytes?: number;
   /** The network has a fan-out; default: events go out connection by connection. */
@@ -25,13 +27,17 @@ export interface WorldOptions extends ServerConfigOverrides {
   readonly random?: () => number;
 }
 
-type Parts = Pick<World, 'time' | 'network' | 'disk' | 'node' | 'log' | 'logged' | 'fatal'>;
+type Parts = Pick<
+  World,
+  'time' | 'network' | 'disk' | 'member' | 'serving' | 'log' | 'logged' | 'fatal'
+>;
 
 export class World {
   readonly time: ManualTime;
   readonly network: Network;
   readonly disk: MemoryDisk;
-  readonly node: ServerNode;
+  readonly member: Member;
+  readonly serving: Serving;
   readonly log: HeldLog;
   /** Level and message of every line that the server logged. */
   readonly logged: string[];
@@ -41,7 +47,8 @@ export class World {
     this.time = parts.time;
     this.network = parts.network;
     this.disk = parts.disk;
-    this.node = parts.node;
+    this.member = parts.member;
+    this.serving = parts.serving;
     this.log = parts.log;
     this.logged = parts.logged;
     this.fatal = parts.fatal;
@@ -68,7 +75,7 @@ export class World {
     const logged: string[] = [];
     const fatal: Error[] = [];
     let log: TxnLog | undefined;
-    const node = new ServerNode({
+    const member = new Member({
       environment: {
         clock: time,
         scheduler: time,
@@ -78,7 +85,6 @@ export class World {
         random,
       },
       config,
-      state: state ?? new ServerState(config, 1),
       directory:
         makeDisk === undefined
           ? undefined
@@ -89,10 +95,13 @@ export class World {
       },
       onFatal: (error) => fatal.push(error),
     });
-    await node.listen({ port: PORT });
-    node.start();
+    const database = state ?? new Database(config, 1);
+    const serving = member.beginServing(database, new DecidingRole(member));
+    await member.listen({ port: PORT });
+    member.start();
+    member.startServing();
     time.run();
-    return new World({ time, network, disk, node, log: log as HeldLog, logged, fatal });
+    return new World({ time, network, disk, member, serving, log: log as HeldLog, logged, fatal });
   }
 
   /** Takes turns until nothing is left to do. */

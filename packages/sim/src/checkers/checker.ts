@@ -2,7 +2,7 @@
 // when it does not hold; it never changes anything.
 
 import type { WatcherEvent } from '@zebu/protocol';
-import type { ServerNode } from '@zebu/server/internal';
+import type { Serving } from '@zebu/server/internal';
 import type { Disk } from '@zebu/storage';
 import type { HistoryEntry, Oracle } from '../oracle.ts';
 import type { Conversation, SimClient } from '../sim-client.ts';
@@ -20,7 +20,7 @@ export interface CheckerContext {
 
 /** What stands after a start. */
 export interface Recovered {
-  readonly node: ServerNode;
+  readonly serving: Serving;
   /** The disk of the server, to read. */
   readonly disk: Disk;
   readonly dataDir: string;
@@ -50,7 +50,7 @@ export interface Checker {
   /** The server decided that a session has expired. */
   expired?(sessionId: bigint): void;
   /** From time to time while the server serves, and at the end. */
-  look?(node: ServerNode): void;
+  look?(serving: Serving): void;
 }
 
 export type MakeChecker = (context: CheckerContext) => Checker;

@@ -2,7 +2,7 @@
 // last txn carries; and wherever a tree has this zxid, it has this digest.
 
 import { formatZxid } from '@zebu/protocol';
-import type { ServerNode } from '@zebu/server/internal';
+import type { Serving } from '@zebu/server/internal';
 import { digestFromScratch } from '../tree-dump.ts';
 import { demand } from '../violation.ts';
 import type { MakeChecker } from './checker.ts';
@@ -10,7 +10,7 @@ import type { MakeChecker } from './checker.ts';
 const NAME = 'digests';
 
 export const digests: MakeChecker = ({ oracle }) => {
-  const check = ({ tree }: ServerNode): void => {
+  const check = ({ tree }: Serving): void => {
     const zxid = tree.lastProcessedZxid;
     const scratch = digestFromScratch(tree);
     demand(
@@ -31,7 +31,7 @@ export const digests: MakeChecker = ({ oracle }) => {
   };
   return {
     name: NAME,
-    serving: ({ node }) => check(node),
+    serving: ({ serving }) => check(serving),
     look: check,
   };
 };

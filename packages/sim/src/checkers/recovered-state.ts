@@ -9,11 +9,11 @@ const NAME = 'recovered-state';
 export const recoveredState: MakeChecker = ({ oracle }) => ({
   name: NAME,
 
-  serving({ node, zxid }) {
-    compareTree(NAME, node.tree, oracle.tree, zxid);
+  serving({ serving, zxid }) {
+    compareTree(NAME, serving.tree, oracle.tree, zxid);
   },
 
-  look(node) {
-    compareTree(NAME, node.tree, oracle.tree, node.tree.lastProcessedZxid);
+  look(serving) {
+    compareTree(NAME, serving.tree, oracle.tree, serving.tree.lastProcessedZxid);
   },
 });

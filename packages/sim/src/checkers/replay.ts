@@ -4,7 +4,7 @@
 
 import { formatZxid } from '@zebu/protocol';
 import { defaultServerConfig } from '@zebu/server';
-import { ServerState } from '@zebu/server/internal';
+import { Database } from '@zebu/server/internal';
 import { type Disk, openDataDirectory, recover, snapshotFiles } from '@zebu/storage';
 import { compareTree } from '../tree-dump.ts';
 import { withDisk } from '../txn-log-tap.ts';
@@ -25,7 +25,7 @@ export const replay: MakeChecker = ({ oracle }) => {
         const steps = recover({
           disk: onlySnapshot(disk, snapshot.name),
           directory,
-          createTarget: () => new ServerState(config, 0),
+          createTarget: () => new Database(config, 0),
           repair: false,
         });
         let step = steps.next();

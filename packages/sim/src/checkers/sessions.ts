@@ -27,14 +27,14 @@ export const sessions: MakeChecker = ({ oracle, nowMs, tickMs, stalledMs }): Che
   return {
     name: NAME,
 
-    serving({ node, zxid }) {
+    serving({ serving, zxid }) {
       heard.clear();
       ends = new WeakMap();
       stalledBeforeMs = stalledMs();
       const alive = oracle.tree.sessionIds(zxid);
       for (const id of alive) {
         const timeoutMs = oracle.tree.session(id, zxid) as number;
-        const session = node.sessions.get(id);
+        const session = serving.sessions.get(id);
         demand(
           session !== undefined && session.timeoutMs === timeoutMs,
           NAME,
@@ -46,9 +46,9 @@ export const sessions: MakeChecker = ({ oracle, nowMs, tickMs, stalledMs }): Che
         heard.set(id, { timeoutMs, atMs: nowMs() });
       }
       demand(
-        node.sessions.size === alive.length,
+        serving.sessions.size === alive.length,
         NAME,
-        () => `${node.sessions.size} sessions after recovery, ${alive.length} should be`,
+        () => `${serving.sessions.size} sessions after recovery, ${alive.length} should be`,
       );
     },
 

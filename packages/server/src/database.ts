@@ -1,9 +1,11 @@
-// The state that recovery builds: the tree and the sessions, from a snapshot and the txns behind it.
+// What a member has of the ensemble's state: the tree, and the sessions with their timeouts. Recovery builds
+// it from a snapshot and the txns after that; a sync with a leader that sends SNAP or TRUNC replaces it whole.
 
 import { DataTree, type TreeListener } from '@zebu/data-tree';
 import { ByteReader, DIGEST_VERSION, getInt32, type Zxid } from '@zebu/protocol';
+import type { SessionTable } from '@zebu/session';
 import type { RecoveryTarget, SnapshotInput, SnapshotTrailer } from '@zebu/storage';
-import type { ServerConfig } from '../config/server-config.ts';
+import type { ServerConfig } from './config/server-config.ts';
 
 const SESSION_BYTES = 12;
 /** Bytes loaded between two turns of the event loop: some milliseconds. */
@@ -16,7 +18,7 @@ const MAX_GUESSED_ZNODES = 4_000_000;
 /** Sessions by id (unsigned), with their timeouts in ms. */
 export type RecoveredSessions = Map<bigint, number>;
 
-export class ServerState implements RecoveryTarget {
+export class Database implements RecoveryTarget {
   readonly tree: DataTree;
   readonly sessions: RecoveredSessions;
   private sessionsLeft: number;
@@ -81,6 +83,12 @@ export class ServerState implements RecoveryTarget {
     if (digest !== undefined && digest.version === DIGEST_VERSION && digest.zxid >= BigInt(zxid)) {
       this.tree.expectDigest(Number(digest.zxid), digest.digestHigh, digest.digestLow);
     }
+  }
+
+  /** Takes the sessions over from a life of serving that ends. */
+  keepSessions(table: SessionTable): void {
+    this.sessions.clear();
+    for (const session of table.values()) this.sessions.set(session.id, session.loggedTimeoutMs);
   }
 
   applyEntry(bytes: Buffer, start: number, end: number): void {

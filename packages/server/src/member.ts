@@ -1,0 +1,343 @@
+// One member of an ensemble, or a server that is alone: what lasts as long as its process. The ports, the
+// connections, the turns of the loop, the metrics and the words are here; what is served, and by which role,
+// comes and goes (serving.ts, roles).
+//
+//   socket ─► ClientConnection ─► read: answered from the tree of the Serving
+//                             └─► write: its WritePath
+//
+// Nothing here knows a clock, a disk or a socket but through Environment.
+
+import { ByteReader, type Zxid } from '@zebu/protocol';
+import type { DataDirectory } from '@zebu/storage';
+import type { Connection, ConnectionHandler, Listener } from '@zebu/transport';
+import { AuditLog } from './audit.ts';
+import { AccessControl } from './auth/access-control.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import { ClientConnection } from './connection/client-connection.ts';
+import type {
+  ConnectionServices,
+  ServedState,
+  WordAsker,
+} from './connection/connection-services.ts';
+import { ConnectionTable } from './connection/connection-table.ts';
+import { LateEvents } from './connection/late-events.ts';
+import { OutputPool } from './connection/output-pool.ts';
+import type { Database } from './database.ts';
+import { DirectoryUpkeep } from './directory/directory-upkeep.ts';
+import type { Environment } from './environment.ts';
+import { type FailureCode, ServerFailure } from './failure.ts';
+import type { Logger } from './logger.ts';
+import { ServerMetrics } from './metrics.ts';
+import { Serving, type ServingRole, type ServingServices } from './serving.ts';
+import { Newcomers } from './sessions/newcomers.ts';
+import { Seldom } from './turns/seldom.ts';
+import { Throttle } from './turns/throttle.ts';
+import { Turns } from './turns/turns.ts';
+import type { TxnLog } from './txns/txn-log.ts';
+import type { FourLetterWord } from './words/four-letter.ts';
+import { answerWord, type WordServices } from './words/four-letter-door.ts';
+import { MemberFourLetterSource } from './words/four-letter-source.ts';
+import { userName } from './words/process-facts.ts';
+
+/** Warnings about clients that were turned away are this far apart. */
+const WARNING_MS = 60_000;
+
+export interface MemberOptions {
+  readonly environment: Environment;
+  readonly config: ServerConfig;
+  /** Undefined for a server in memory. */
+  readonly directory: DataDirectory | undefined;
+  /** Makes the log; `onDurable` reports, `onFailure` ends this server. */
+  readonly openLog: (
+    lastZxid: Zxid,
+    onDurable: (zxid: Zxid) => void,
+    onFailure: (error: Error) => void,
+  ) => TxnLog;
+  /** Called once when the server cannot go on. */
+  readonly onFatal: (error: ServerFailure) => void;
+}
+
+/** A role that a member can have: what is served, and how it begins and ends. */
+export interface MemberRole extends ServingRole {
+  /** Clients are served from now on. */
+  start(): void;
+  stop(): void;
+}
+
+export class Member implements ConnectionServices, ServingServices, WordServices {
+  readonly environment: Environment;
+  readonly config: ServerConfig;
+  readonly directory: DataDirectory | undefined;
+  readonly access: AccessControl;
+  readonly audit: AuditLog | undefined;
+  readonly connections: ConnectionTable<ClientConnection>;
+  readonly throttle: Throttle;
+  readonly metrics: ServerMetrics;
+  readonly fourLetterSource: MemberFourLetterSource;
+  /** Ports that were bound; -1 for none. */
+  plainPort: number;
+  securePort: number;
+  readonly outputs: OutputPool;
+  /** Reused for every request; valid during one call. */
+  readonly reader: ByteReader;
+  readonly turns: Turns;
+  readonly lateEvents: LateEvents;
+  readonly startedMs: number;
+  readonly openLog: MemberOptions['openLog'];
+  /** Why this server stopped by itself; undefined while it did not. */
+  failure: ServerFailure | undefined;
+  /** What this member has a part in now, open for clients or not yet. */
+  serving: Serving | undefined;
+  private role: MemberRole | undefined;
+  private readonly onFatal: (error: ServerFailure) => void;
+  private readonly listeners: Listener[];
+  private readonly newcomers: Newcomers;
+  private readonly upkeep: DirectoryUpkeep | undefined;
+  private readonly refusedWarning: Seldom;
+  private refused: number;
+  private state: 'running' | 'stopping' | 'failed';
+
+  constructor(options: MemberOptions) {
+    const { environment, config, directory } = options;
+    this.environment = environment;
+    this.config = config;
+    this.directory = directory;
+    this.openLog = options.openLog;
+    this.onFatal = options.onFatal;
+    this.turns = new Turns(environment.clock, environment.scheduler);
+    this.lateEvents = new LateEvents(this.turns, environment.scheduler, environment.network);
+    this.startedMs = this.turns.nowMs;
+    this.metrics = new ServerMetrics();
+    this.access = new AccessControl(config, this.metrics);
+    this.audit = config.auditEnabled ? auditTo(environment.logger) : undefined;
+    this.connections = new ConnectionTable();
+    this.throttle = new Throttle({
+      config,
+      random: environment.random,
+      nowMs: () => this.turns.nowMs,
+    });
+    this.fourLetterSource = new MemberFourLetterSource(this);
+    this.plainPort = -1;
+    this.securePort = -1;
+    this.outputs = new OutputPool();
+    this.reader = new ByteReader();
+    this.reader.maxLength = config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes;
+    this.failure = undefined;
+    this.serving = undefined;
+    this.role = undefined;
+    this.listeners = [];
+    this.newcomers = new Newcomers(environment.scheduler, config, this.turns, () => {
+      this.metrics.sessionlessConnectionsExpired++;
+    });
+    this.upkeep =
+      directory &&
+      new DirectoryUpkeep(environment, config, directory, (error) => this.fail('directory', error));
+    this.refusedWarning = new Seldom(WARNING_MS);
+    this.refused = 0;
+    this.state = 'running';
+  }
+
+  /** Whether clients are served. */
+  get isServing(): boolean {
+    return this.openServing !== undefined;
+  }
+
+  get openServing(): ServedState | undefined {
+    return this.state === 'running' && this.serving?.isOpen === true ? this.serving : undefined;
+  }
+
+  /** Requests taken and not answered. */
+  get outstanding(): number {
+    let count = 0;
+    for (const connection of this.connections) count += connection.outstanding;
+    return count;
+  }
+
+  /** Bytes of the files in the data directories, for the words `conf` and `dirs`. */
+  directorySizes(): { dataBytes: number; logBytes: number } {
+    const { directory } = this;
+    if (directory === undefined) return { dataBytes: 0, logBytes: 0 };
+    const { disk } = this.environment;
+    // All files of each, as Apache sums them: where the two are one, so are the numbers.
+    const sizeOf = (path: string): number =>
+      disk.list(path).reduce((bytes, name) => bytes + disk.size(`${path}/${name}`), 0);
+    return {
+      dataBytes: sizeOf(directory.snapshotDirectory),
+      logBytes: sizeOf(directory.logDirectory),
+    };
+  }
+
+  // ---- Life ---------------------------------------------------------------------------------
+
+  /** Begins what lasts as long as the process. Listeners are added by listen(). */
+  start(): void {
+    this.turns.look();
+    // First of all that a tick brings: nobody expires into a log that is no longer there.
+    this.upkeep?.start();
+    this.newcomers.start();
+    this.audit?.serverStarted();
+  }
+
+  async listen(options: Parameters<Environment['network']['listen']>[0]): Promise<Listener> {
+    const { network } = this.environment;
+    const onRefused = () => this.noteRefused();
+    const listener = await network.listen({ ...options, onRefused }, (connection) =>
+      this.accept(connection),
+    );
+    this.listeners.push(listener);
+    if (options.tls === undefined) this.plainPort = listener.port;
+    else this.securePort = listener.port;
+    return listener;
+  }
+
+  /** Takes up a role with this database. Clients are not served before openServing(). */
+  beginServing(database: Database, role: MemberRole): Serving {
+    this.turns.look();
+    this.role = role;
+    this.serving = new Serving(this, database, role);
+    return this.serving;
+  }
+
+  /** Serves clients from now on. */
+  startServing(): void {
+    this.turns.look();
+    this.serving?.open();
+    this.role?.start();
+  }
+
+  /** Closes in order: no new clients, every txn in flight on disk, applied and answered, then all. */
+  async stop(): Promise<void> {
+    if (this.state !== 'running') return;
+    this.state = 'stopping';
+    this.audit?.serverStopped();
+    const snapshotEnds = this.stopSchedules();
+    for (const listener of this.listeners) listener.stopAccepting();
+    await this.drainServing();
+    for (const connection of this.connections) connection.finish();
+    this.turns.flush();
+    await Promise.all(this.listeners.map((listener) => listener.close()));
+    await snapshotEnds;
+  }
+
+  /** Nothing more is begun. Resolves when the snapshot that was being written is closed. */
+  private stopSchedules(): Promise<void> | undefined {
+    this.newcomers.stop();
+    this.upkeep?.stop();
+    this.role?.stop();
+    return this.serving?.snapshotter?.stop();
+  }
+
+  /** Rejects when what is in flight is not on disk within the time that a stop may take. */
+  private drainServing(): Promise<void> {
+    const { serving } = this;
+    const { shutdownTimeoutMs } = this.config;
+    if (serving === undefined) return Promise.resolve();
+    return new Promise<void>((resolve, reject) => {
+      const cancel = this.environment.scheduler.after(shutdownTimeoutMs, () => {
+        reject(new Error(`The txn log was not closed within ${shutdownTimeoutMs} ms`));
+      });
+      serving.drain((error) => {
+        cancel();
+        serving.end();
+        if (error === undefined) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  /** This server cannot go on: nothing more is answered. */
+  fail(code: FailureCode, error: Error): void {
+    if (this.state === 'failed') return;
+    this.state = 'failed';
+    const failure = new ServerFailure(code, error);
+    this.failure = failure;
+    void this.stopSchedules();
+    for (const listener of this.listeners) listener.stopAccepting();
+    for (const connection of this.connections) connection.transport.destroy();
+    this.environment.logger.error(`${failure.heading}; this server stops`, {
+      reason: error.message,
+      ...(code === 'apply' ? { stack: error.stack } : {}),
+    });
+    // What it holds open is given back.
+    this.serving?.abandon();
+    this.onFatal(failure);
+  }
+
+  // ---- Connections --------------------------------------------------------------------------
+
+  private accept(transport: Connection): ConnectionHandler {
+    this.turns.look();
+    const { maxCnxns, maxClientCnxns } = this.config;
+    const address = transport.remoteAddress;
+    const isTooMany =
+      (maxCnxns > 0 && this.connections.size >= maxCnxns) ||
+      (maxClientCnxns > 0 && this.connections.countOf(address) >= maxClientCnxns);
+    const identities = this.access.initialIdentities(transport);
+    if (this.state !== 'running' || isTooMany || identities === undefined) {
+      if (isTooMany) {
+        this.environment.logger.warn('Too many connections', {
+          client: address,
+          connections: this.connections.size,
+          ofThisAddress: this.connections.countOf(address),
+          maxCnxns,
+          maxClientCnxns,
+        });
+      }
+      transport.destroy();
+      return REFUSED;
+    }
+    const connection = this.connections.add(
+      address,
+      (slot) => new ClientConnection(this, transport, slot, identities),
+    );
+    this.newcomers.connected(connection);
+    return connection;
+  }
+
+  sessionEstablished(connection: ClientConnection): void {
+    this.newcomers.settled(connection);
+  }
+
+  connectionEnding(connection: ClientConnection): void {
+    this.newcomers.settled(connection);
+    this.connections.remove(connection);
+    const serving = connection.serving as Serving | undefined;
+    if (serving === undefined) this.connections.releaseSlot(connection.slot);
+    else serving.connectionEnding(connection);
+  }
+
+  answerWord(asker: WordAsker, word: FourLetterWord, bytes: Buffer): void {
+    answerWord(this, asker, word, bytes);
+  }
+
+  /** An exception that no request should bring about: it is answered as one that does not decode. */
+  noteDefect(error: Error): void {
+    this.metrics.unrecoverableErrors++;
+    this.environment.logger.error('A request met a defect of this server', {
+      reason: error.message,
+      stack: error.stack,
+    });
+  }
+
+  /** A client was sent away for want of descriptors; it may try again at once. */
+  private noteRefused(): void {
+    this.refused++;
+    this.turns.look();
+    if (!this.refusedWarning.passes(this.turns.nowMs)) return;
+    this.environment.logger.warn('Too few file descriptors are left for one more client', {
+      connections: this.connections.size,
+      refusedSoFar: this.refused,
+      remedy: 'raise ulimit -n',
+    });
+  }
+}
+
+/** Nothing is said to it: the connection is being destroyed. */
+const REFUSED: ConnectionHandler = Object.freeze({ data() {}, drained() {}, closed() {} });
+
+function auditTo(logger: Logger): AuditLog {
+  return new AuditLog({
+    sink: (line, isFailure) => (isFailure ? logger.error(line) : logger.info(line)),
+    serverUser: userName(),
+  });
+}
