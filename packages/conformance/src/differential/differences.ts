@@ -84,7 +84,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     what: 'ephemerals at start whose session no snapshot or log knows',
     apache: 'are deleted in memory, by no txn (ZooKeeperServer.loadData, killSession)',
     ours: 'are deleted by a closeSession txn, one zxid for each such session',
-    decision: 'server-node.ts, dropOrphans: what is served can be replayed from the log',
+    decision: 'leader-writes.ts, closeOrphans: what is served can be replayed from the log',
     handling: 'no run starts on such data',
   },
   {
