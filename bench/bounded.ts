@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ClosedLoop, type RequestSource } from '../apps/bench/src/closed-loop.ts';
+import { significant, wholeNumber } from '../apps/bench/src/columns.ts';
 import { StormScenario } from '../apps/bench/src/connect-storm.ts';
 import { Crowd } from '../apps/bench/src/crowd.ts';
 import { DataSet } from '../apps/bench/src/data-set.ts';
@@ -25,10 +26,10 @@ import { describeMachine, machineLine } from '../apps/bench/src/machine.ts';
 import { PlainSession } from '../apps/bench/src/plain-session.ts';
 import { processMemory } from '../apps/bench/src/process-stats.ts';
 import { openConnections, type RawConnection } from '../apps/bench/src/raw-connection.ts';
-import { formatMarkdown, significant, wholeNumber } from '../apps/bench/src/report.ts';
 import { Requests } from '../apps/bench/src/requests.ts';
 import { LoadScenario } from '../apps/bench/src/scenario.ts';
 import { FanOutScenario } from '../apps/bench/src/watch-fan-out.ts';
+import { markdownTable } from '../apps/bench/src/wide-table.ts';
 import { createWorkload, type Workload } from '../apps/bench/src/workloads.ts';
 import { type RunningServer, startServer } from './servers.ts';
 import { writeBetween } from './write-between.ts';
@@ -393,7 +394,7 @@ function report(): void {
     '',
     `Run on ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC: ${machineLine(describeMachine())}.`,
     '',
-    formatMarkdown(table),
+    markdownTable(table),
   ].join('\n');
   process.stdout.write(`${text}\n`);
   if (options.write !== undefined) writeBetween(options.write, 'bounded', text);

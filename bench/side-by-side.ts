@@ -22,11 +22,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { significant, wholeNumber } from '../apps/bench/src/columns.ts';
 import { describeMachine, machineLine } from '../apps/bench/src/machine.ts';
 import { processMemory } from '../apps/bench/src/process-stats.ts';
-import { formatMarkdown, range, significant, wholeNumber } from '../apps/bench/src/report.ts';
 import { LoadScenario } from '../apps/bench/src/scenario.ts';
 import { ratioOf, type Spread, spreadOf } from '../apps/bench/src/statistics.ts';
+import { markdownTable, range } from '../apps/bench/src/wide-table.ts';
 import { createWorkload } from '../apps/bench/src/workloads.ts';
 import { BusyWatch } from './busy-watch.ts';
 import { compileDrivers, type Drivers, type ZkloadFigures, zkload, zkwatch } from './drivers.ts';
@@ -355,7 +356,7 @@ function report(): void {
     ['what', 'unit', 'other', 'zebu', 'ratio', 'to reach', ''],
     ...ROWS.filter(({ id }) => values[id] !== undefined).map(tableRow),
   ];
-  const parts = ['```sh', command.join(' '), '```', '', ...head, '', formatMarkdown(table)];
+  const parts = ['```sh', command.join(' '), '```', '', ...head, '', markdownTable(table)];
   if (notes.length > 0) parts.push(...notes.map((text) => `- ${text}`), '');
   const text = parts.join('\n');
   process.stdout.write(`${text}\n`);

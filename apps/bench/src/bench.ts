@@ -7,43 +7,64 @@ import { DataSet, type OnProgress } from './data-set.ts';
 import { deleteTree } from './delete-tree.ts';
 import { describeMachine } from './machine.ts';
 import { pidListeningOn, processCommand } from './process-stats.ts';
+import { trustInRatios } from './ratio-trust.ts';
 import { createScratch } from './raw-connection.ts';
 import { type Report, type ServerUnderTest, warningsFor } from './report.ts';
-import { type Row, runRounds } from './rounds.ts';
+import { InterruptedRow, type Row, runRounds } from './rounds.ts';
 import type { MeasuredTarget } from './scenario.ts';
 import { formatAddress, serverVersion } from './server-info.ts';
 import { chooseScenarios } from './suite.ts';
 
-/** Measures, and leaves the servers as they were found. */
+export interface MeasureOptions {
+  readonly command: string;
+  readonly onProgress: OnProgress;
+  /** Called after each row with everything that is known by then. */
+  readonly onRow?: (report: Report) => void;
+}
+
+/**
+ * Measures, and leaves the servers as they were found. When a server is lost in the middle, what was
+ * measured until then is returned, with the reason as `failure`; throws when that is nothing.
+ */
 export async function measure(
   settings: Settings,
-  { command, onProgress }: { command: string; onProgress: OnProgress },
+  { command, onProgress, onRow }: MeasureOptions,
 ): Promise<Report> {
   const startedAt = new Date().toISOString();
   const targets = measuredTargets(settings);
   const servers = await Promise.all(targets.map(describeServer));
   const rows: Row[] = [];
   const ballast = fillSet(settings);
-  const work = async (): Promise<void> => {
-    for (const target of targets) await ballast?.create(target, onProgress);
-    for (const scenario of chooseScenarios(settings)) {
-      rows.push(await runRounds(scenario, targets, { rounds: settings.rounds, onProgress }));
-    }
-  };
-  await thenCleanUp(work, targets, async (target) => {
-    await ballast?.delete(target, onProgress);
-    await deleteTree(target, settings.path, onProgress);
-  });
-  return {
+  const reportSoFar = (failure?: Error): Report => ({
     format: 'zebu-bench/1',
     command,
     startedAt,
     machine: describeMachine(),
     servers,
     rounds: settings.rounds,
-    rows,
+    rows: [...rows],
     warnings: warningsFor(rows, servers),
+    notes: trustInRatios(rows),
+    ...(failure === undefined ? {} : { failure: failure.message }),
+  });
+  const work = async (): Promise<void> => {
+    for (const target of targets) await ballast?.create(target, onProgress);
+    for (const scenario of chooseScenarios(settings)) {
+      rows.push(await runRounds(scenario, targets, { rounds: settings.rounds, onProgress }));
+      onRow?.(reportSoFar());
+    }
   };
+  try {
+    await thenCleanUp(work, targets, async (target) => {
+      await ballast?.delete(target, onProgress);
+      await deleteTree(target, settings.path, onProgress);
+    });
+  } catch (error) {
+    if (error instanceof InterruptedRow) rows.push(error.row);
+    if (rows.length === 0) throw error;
+    return reportSoFar(error as Error);
+  }
+  return reportSoFar();
 }
 
 /** Creates the znodes that `fill` names; returns how long that took. */

@@ -1,14 +1,13 @@
-// The command zebu-bench. Exit codes: 0 measured, 1 failed, 2 not understood.
+// The command zebu-bench. Exit codes: 0 measured, 1 failed (what was measured until then is shown), 2 not
+// understood, 130 stopped by a signal.
 
-import { writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { clean, fill, measure } from './bench.ts';
 import { parseCommandLine, type Settings, USAGE, UsageError } from './command-line.ts';
 import { benchVersion } from './machine.ts';
 import { Progress } from './progress.ts';
-import { formatMarkdown, formatReport, tableOf } from './report.ts';
+import { formatMarkdown, formatReport, type Report } from './report.ts';
 import { formatAddress } from './server-info.ts';
-
-process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
   if (args.length === 0 || args.includes('--help') || args[0] === 'help') {
@@ -22,11 +21,11 @@ async function main(args: readonly string[]): Promise<number> {
   const progress = new Progress();
   try {
     const settings = parseCommandLine(args);
+    const run = new Run(settings, args, progress);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => stopped(settings, progress));
+      process.once(signal, () => run.stopped());
     }
-    await run(settings, args, progress);
-    return 0;
+    return await run.run();
   } catch (error) {
     progress.clear();
     process.stderr.write(`zebu-bench: ${(error as Error).message}\n`);
@@ -35,35 +34,86 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** What it made stays: deleting it may take longer than whoever stops it wants to wait. */
-function stopped({ path, servers }: Settings, progress: Progress): never {
-  progress.clear();
-  const address = servers[0]?.addresses.map(formatAddress).join(',');
-  process.stderr.write(
-    `zebu-bench: stopped; 'zebu-bench clean --server ${address} --path ${path}' deletes what it made\n`,
-  );
-  process.exit(130);
+class Run {
+  readonly #settings: Settings;
+  readonly #args: readonly string[];
+  readonly #progress: Progress;
+  /** What is measured so far. */
+  #report: Report | undefined;
+
+  constructor(settings: Settings, args: readonly string[], progress: Progress) {
+    this.#settings = settings;
+    this.#args = args;
+    this.#progress = progress;
+  }
+
+  /** Returns the exit code. */
+  async run(): Promise<number> {
+    const { command, json, keys } = this.#settings;
+    const progress = this.#progress;
+    if (json !== undefined) checkWritable(json);
+    if (command === 'fill') {
+      const seconds = await fill(this.#settings, progress.show);
+      progress.clear();
+      process.stdout.write(`${keys} znodes created in ${seconds.toFixed(1)} s\n`);
+      return 0;
+    }
+    if (command === 'clean') {
+      await clean(this.#settings, progress.show);
+      progress.clear();
+      return 0;
+    }
+    const report = await measure(this.#settings, {
+      command: ['zebu-bench', ...this.#args].join(' '),
+      onProgress: progress.show,
+      onRow: (soFar) => this.#keep(soFar),
+    });
+    this.#keep(report);
+    progress.clear();
+    this.#print();
+    if (report.failure === undefined) return 0;
+    process.stderr.write(
+      `zebu-bench: ${report.failure}; the figures end there; rows above: ${report.rows.length}\n`,
+    );
+    return 1;
+  }
+
+  /** The znodes that it made stay: deleting them may take longer than one who stops it wants to wait. */
+  stopped(): never {
+    const { path, servers } = this.#settings;
+    this.#progress.clear();
+    this.#print();
+    const address = servers[0]?.addresses.map(formatAddress).join(',');
+    process.stderr.write(
+      `zebu-bench: stopped; 'zebu-bench clean --server ${address} --path ${path}' deletes what it made\n`,
+    );
+    process.exit(130);
+  }
+
+  /** Written after each row, so that even a run that is killed leaves what it measured. */
+  #keep(report: Report): void {
+    this.#report = report;
+    const { json } = this.#settings;
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+  }
+
+  #print(): void {
+    if (this.#report === undefined) return;
+    const format = this.#settings.isMarkdown ? formatMarkdown : formatReport;
+    process.stdout.write(format(this.#report));
+  }
 }
 
-async function run(settings: Settings, args: readonly string[], progress: Progress) {
-  if (settings.command === 'fill') {
-    const seconds = await fill(settings, progress.show);
-    progress.clear();
-    process.stdout.write(`${settings.keys} znodes created in ${seconds.toFixed(1)} s\n`);
-    return;
+/** Before an hour is measured for a file that cannot be written. Throws UsageError. */
+function checkWritable(file: string): void {
+  const isNew = !existsSync(file);
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    throw new UsageError(`--json ${file} cannot be written: ${(error as Error).message}`);
   }
-  if (settings.command === 'clean') {
-    await clean(settings, progress.show);
-    progress.clear();
-    return;
-  }
-  const command = ['zebu-bench', ...args].join(' ');
-  const report = await measure(settings, { command, onProgress: progress.show });
-  progress.clear();
-  process.stdout.write(
-    settings.isMarkdown ? formatMarkdown(tableOf(report.rows)) : formatReport(report),
-  );
-  if (settings.json !== undefined) {
-    writeFileSync(settings.json, `${JSON.stringify(report, undefined, 2)}\n`);
-  }
+  if (isNew) rmSync(file);
 }
+
+// Last: the classes above must exist by now.
+process.exitCode = await main(process.argv.slice(2));

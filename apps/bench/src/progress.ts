@@ -1,29 +1,45 @@
-// One line that says how far the run is, on a terminal only: it is rewritten in place, on stderr, so that
-// what goes to stdout can be piped.
+// Says how far the run is, on stderr, so that what goes to stdout can be piped. On a terminal it is one line
+// that is rewritten in place; elsewhere each step is a line of its own, and a long one says so now and then.
 
 import type { OnProgress } from './data-set.ts';
 
 const BAR_WIDTH = 24;
 const MIN_INTERVAL_MS = 100;
+/** Where nothing can be rewritten: how long a step may take before another line says how far it is. */
+const LINE_INTERVAL_MS = 10_000;
 
 export class Progress {
   readonly #stream: NodeJS.WriteStream;
+  readonly #nowMs: () => number;
   #shownAtMs = 0;
   #isShown = false;
+  #what = '';
 
-  constructor(stream: NodeJS.WriteStream = process.stderr) {
+  constructor(stream: NodeJS.WriteStream = process.stderr, nowMs = () => performance.now()) {
     this.#stream = stream;
+    this.#nowMs = nowMs;
   }
 
   readonly show: OnProgress = (what, done, total) => {
-    if (!this.#stream.isTTY) return;
-    const now = performance.now();
+    const now = this.#nowMs();
+    if (!this.#stream.isTTY) {
+      this.#showLine(what, done, total, now);
+      return;
+    }
     if (this.#isShown && now - this.#shownAtMs < MIN_INTERVAL_MS) return;
     this.#shownAtMs = now;
     this.#isShown = true;
     const columns = Math.max(40, this.#stream.columns);
     this.#stream.write(`\r\x1b[2K${progressLine(what, done, total, columns - 1)}`);
   };
+
+  #showLine(what: string, done: number, total: number, now: number): void {
+    if (what === this.#what && now - this.#shownAtMs < LINE_INTERVAL_MS) return;
+    const percent = what === this.#what ? `, ${percentOf(done, total)} %` : '';
+    this.#what = what;
+    this.#shownAtMs = now;
+    this.#stream.write(`${what}${percent}\n`);
+  }
 
   /** Takes the line away. */
   clear(): void {
@@ -33,8 +49,12 @@ export class Progress {
 }
 
 export function progressLine(what: string, done: number, total: number, columns: number): string {
-  const share = total <= 0 ? 0 : Math.min(1, Math.max(0, done / total));
-  const filled = Math.round(share * BAR_WIDTH);
+  const percent = percentOf(done, total);
+  const filled = Math.round((percent / 100) * BAR_WIDTH);
   const bar = `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}]`;
-  return `${bar} ${String(Math.round(share * 100)).padStart(3)}% ${what}`.slice(0, columns);
+  return `${bar} ${String(percent).padStart(3)}% ${what}`.slice(0, columns);
+}
+
+function percentOf(done: number, total: number): number {
+  return total <= 0 ? 0 : Math.round(100 * Math.min(1, Math.max(0, done / total)));
 }

@@ -1,10 +1,11 @@
-// What a run says: a table for people, JSON for programs. Every figure is a median with the smallest and
-// the largest of its rounds; the head says what was run, with what, on what.
+// What a run says: a narrow table of medians for a terminal, a wide one with every spread as Markdown, JSON
+// for programs. The head says what was run, with what, on what; the end says what to think of it.
 
+import { wholeNumber } from './columns.ts';
 import { type Machine, machineLine } from './machine.ts';
-import type { Figures } from './meter.ts';
-import { type Row, ratioOfSides, type Side, scenarioTitle, spreadOfSide } from './rounds.ts';
-import type { Spread } from './statistics.ts';
+import { formatNarrowTable, TABLE_COLUMNS } from './narrow-table.ts';
+import { type Row, scenarioTitle, spreadOfSide } from './rounds.ts';
+import { markdownTable, tableOf } from './wide-table.ts';
 
 export interface ServerUnderTest {
   readonly label: string;
@@ -22,7 +23,12 @@ export interface Report {
   readonly servers: readonly ServerUnderTest[];
   readonly rounds: number;
   readonly rows: readonly Row[];
+  /** What spoils figures, one sentence for each cause. */
   readonly warnings: readonly string[];
+  /** How far the ratios can be trusted. */
+  readonly notes: readonly string[];
+  /** Why the run ended before its time; the rows are those measured until then. */
+  readonly failure?: string;
 }
 
 /** Cores that others used above which a figure is not to be trusted. */
@@ -30,7 +36,7 @@ const BUSY_CORES = 0.15;
 /** Share of one core that the driver used above which it, not the server, may be what was measured. */
 const DRIVER_CORES = 0.95;
 
-/** What a reader must know before believing the rows. */
+/** What a reader must know before believing the rows: one sentence for each cause, whatever the rows. */
 export function warningsFor(rows: readonly Row[], servers: readonly ServerUnderTest[]): string[] {
   const warnings: string[] = [];
   for (const { label, pids } of servers) {
@@ -39,43 +45,96 @@ export function warningsFor(rows: readonly Row[], servers: readonly ServerUnderT
       `${label}: pid unknown, so no CPU, no memory and no way to tell whether the machine was busy with something else; give --pid`,
     );
   }
+  const busy: string[] = [];
+  const limited: string[] = [];
+  const failing: string[] = [];
+  let busiest = 0;
+  let mostErrors = 0;
   for (const row of rows) {
     for (const side of row.sides) {
       const where = `${scenarioTitle(row.scenario)} on ${side.label}`;
       const other = spreadOfSide(side, ({ usage }) => usage.otherCores);
       if (other !== undefined && other.max > BUSY_CORES) {
-        warnings.push(
-          `${where}: the machine was busy with something else (${range(other, decimals(2))} cores)`,
-        );
+        busy.push(where);
+        busiest = Math.max(busiest, other.max);
       }
       const driver = spreadOfSide(side, ({ usage }) => usage.driverCores);
       const server = spreadOfSide(side, ({ usage }) => usage.serverCores);
       const isServerIdle = server === undefined || server.median < DRIVER_CORES;
-      if (driver !== undefined && driver.median > DRIVER_CORES && isServerIdle) {
-        warnings.push(
-          `${where}: the driver used a whole core and the server did not: the server can do more`,
-        );
-      }
+      if (driver !== undefined && driver.median > DRIVER_CORES && isServerIdle) limited.push(where);
       const errors = spreadOfSide(side, (figures) => figures.errors);
       if (errors !== undefined && errors.max > 0) {
-        warnings.push(`${where}: ${errors.max} answers of a round were errors`);
+        failing.push(where);
+        mostErrors = Math.max(mostErrors, errors.max);
       }
     }
+  }
+  const measured = rows.reduce((sum, row) => sum + row.sides.length, 0);
+  if (busy.length > 0) {
+    warnings.push(
+      `the machine was busy with something else, with up to ${busiest.toFixed(2)} cores, in ` +
+        `${busy.length} of ${measured} measurements: their rates are too low and their latencies too high, ` +
+        `p99 and above most of all, while CPU per request and ratios suffer less (${listed(busy)})`,
+    );
+  }
+  if (limited.length > 0) {
+    warnings.push(
+      `the driver used a whole core and the server did not: the server can do more (${listed(limited)})`,
+    );
+  }
+  if (failing.length > 0) {
+    warnings.push(
+      `answers were errors, up to ${wholeNumber(mostErrors)} in a round: those figures are of requests that ` +
+        `did nothing (${listed(failing)})`,
+    );
   }
   return warnings;
 }
 
+const LISTED = 4;
+
+function listed(all: readonly string[]): string {
+  const rest = all.length - LISTED;
+  return all.slice(0, LISTED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}
+
 export function formatReport(report: Report): string {
+  const spread = report.rounds === 1 ? '' : `; spread: smallest and largest rate`;
   const lines = [
     `$ ${report.command}`,
     `${report.startedAt}, ${machineLine(report.machine)}`,
     ...report.servers.map(serverLine),
-    `${report.rounds} rounds; each figure is the median (smallest-largest)`,
+    `rounds: ${report.rounds}${report.rounds === 1 ? '' : '; each figure is their median'}${spread}`,
     '',
-    ...formatTable(tableOf(report.rows)),
+    ...formatNarrowTable(report.rows),
+    ...remarks(report).flatMap((remark) => ['', ...wrapped(remark)]),
   ];
-  for (const warning of report.warnings) lines.push('', `warning: ${warning}`);
   return `${lines.join('\n')}\n`;
+}
+
+export function formatMarkdown(report: Report): string {
+  const paragraphs = remarks(report).map((remark) => `\n${remark}\n`);
+  return markdownTable(tableOf(report.rows)) + paragraphs.join('');
+}
+
+function remarks({ notes, warnings, failure }: Report): string[] {
+  return [
+    ...notes,
+    ...warnings.map((warning) => `warning: ${warning}`),
+    ...(failure === undefined ? [] : [`incomplete: the run ended early (${failure})`]),
+  ];
+}
+
+/** In lines of at most the width of the table, but for longer words. */
+function wrapped(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= TABLE_COLUMNS) {
+      lines[lines.length - 1] = `${line} ${word}`;
+    } else lines.push(word);
+  }
+  return lines;
 }
 
 function serverLine({ label, addresses, version, pids, commands }: ServerUnderTest): string {
@@ -86,108 +145,4 @@ function serverLine({ label, addresses, version, pids, commands }: ServerUnderTe
 
 function shorten(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 3)}...`;
-}
-
-interface Column {
-  readonly title: string;
-  readonly value: (figures: Figures) => number | undefined;
-  readonly format: (value: number) => string;
-}
-
-const LATENCIES = ['p50Ms', 'p99Ms', 'p999Ms', 'maxMs'] as const;
-
-const USAGE_COLUMNS: readonly Column[] = [
-  { title: 'CPU us', value: ({ usage }) => usage.serverCpuUs, format: decimals(2) },
-  { title: 'RSS MB', value: ({ usage }) => megabytes(usage.rssBytes), format: decimals(0) },
-  { title: 'peak MB', value: ({ usage }) => megabytes(usage.peakBytes), format: decimals(0) },
-];
-
-/** Rows of cells, the titles first. With two servers a third line holds the ratio of the pairs. */
-export function tableOf(rows: readonly Row[]): string[][] {
-  const titles = ['p50 ms', 'p99 ms', 'p99.9 ms', 'max ms'];
-  const table = [
-    ['workload', 'server', 'kind', 'per second', ...titles, ...USAGE_COLUMNS.map((c) => c.title)],
-  ];
-  for (const row of rows) {
-    const kinds = Object.keys(row.sides[0]?.rounds[0]?.latency ?? {});
-    for (const [index, kind] of kinds.entries()) {
-      // Rate, CPU and memory are those of all kinds together: said once.
-      const isFirst = index === 0;
-      const columns: Column[] = [
-        ...(isFirst
-          ? [{ title: 'rate', value: (figures: Figures) => figures.rate, format: wholeNumber }]
-          : []),
-        ...LATENCIES.map((field) => ({
-          title: field,
-          value: (figures: Figures) => figures.latency[kind]?.[field],
-          format: significant,
-        })),
-        ...(isFirst ? USAGE_COLUMNS : []),
-      ];
-      const blank = isFirst ? [] : [''];
-      const title = isFirst ? scenarioTitle(row.scenario) : '';
-      for (const side of row.sides) {
-        table.push([title, side.label, kind, ...blank, ...cellsOf(side, columns)]);
-      }
-      if (row.sides.length === 2)
-        table.push([title, 'ratio', kind, ...blank, ...ratios(row, columns)]);
-    }
-  }
-  return table;
-}
-
-function cellsOf(side: Side, columns: readonly Column[]): string[] {
-  return columns.map(({ value, format }) => range(spreadOfSide(side, value), format));
-}
-
-function ratios(row: Row, columns: readonly Column[]): string[] {
-  return columns.map(({ value }) => range(ratioOfSides(row, value), decimals(2)));
-}
-
-/** "median (min-max)", or the one value when there is no more than that. */
-export function range(spread: Spread | undefined, format: (value: number) => string): string {
-  if (spread === undefined) return '-';
-  if (spread.values.length === 1) return format(spread.median);
-  return `${format(spread.median)} (${format(spread.min)}-${format(spread.max)})`;
-}
-
-export function formatTable(table: readonly string[][]): string[] {
-  const widths = (table[0] ?? []).map((_, column) =>
-    Math.max(...table.map((row) => row[column]?.length ?? 0)),
-  );
-  return table.map((row) =>
-    row
-      .map((cell, column) =>
-        column < 3
-          ? cell.padEnd(widths[column] as number)
-          : cell.padStart(widths[column] as number),
-      )
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-export function formatMarkdown(table: readonly string[][]): string {
-  const [head = [], ...rows] = table;
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
-  return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
-}
-
-export function wholeNumber(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
-}
-
-export function decimals(digits: number): (value: number) => string {
-  return (value) => value.toFixed(digits);
-}
-
-/** Three significant digits, never an exponent. */
-export function significant(value: number): string {
-  if (value >= 100) return value.toFixed(0);
-  if (value >= 10) return value.toFixed(1);
-  return value.toFixed(value >= 1 ? 2 : 3);
-}
-
-function megabytes(bytes: number | undefined): number | undefined {
-  return bytes === undefined ? undefined : bytes / 2 ** 20;
 }

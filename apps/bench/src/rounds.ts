@@ -23,9 +23,21 @@ export interface Side {
   readonly rounds: readonly Figures[];
 }
 
+/** A row that could not be finished: what was measured until then, and why it ended. */
+export class InterruptedRow extends Error {
+  override readonly name = 'InterruptedRow';
+  readonly row: Row;
+
+  constructor(row: Row, cause: Error) {
+    super(cause.message, { cause });
+    this.row = row;
+  }
+}
+
 /**
  * The rounds alternate, first target first: A B A B A B. Prepares before, and cleans up after, also when
- * a round throws.
+ * a round throws. Throws InterruptedRow when every target has had a round by then, and what the round
+ * threw otherwise.
  */
 export async function runRounds(
   scenario: Scenario,
@@ -49,9 +61,15 @@ export async function runRounds(
       }
     }
   };
-  await thenCleanUp(work, prepared, (target) => scenario.cleanUp(target, onProgress));
   const { name, summary, connections, window, unit } = scenario;
-  return { scenario: { name, summary, connections, window, unit }, sides };
+  const row = { scenario: { name, summary, connections, window, unit }, sides };
+  try {
+    await thenCleanUp(work, prepared, (target) => scenario.cleanUp(target, onProgress));
+  } catch (error) {
+    if (sides.some((side) => side.rounds.length === 0)) throw error;
+    throw new InterruptedRow(row, error as Error);
+  }
+  return row;
 }
 
 /** e.g. "get 64x16" */

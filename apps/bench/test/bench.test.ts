@@ -61,6 +61,23 @@ describe('measure', () => {
   });
 });
 
+it('keeps what was measured when a server dies in the middle, and says why it ended', async () => {
+  await using server = await floor();
+  const rows: number[] = [];
+  const report = await measure(settings(`get --server 127.0.0.1:${server.port} --window 1,2`), {
+    command: '',
+    onProgress: () => {},
+    onRow: (soFar) => {
+      rows.push(soFar.rows.length);
+      process.kill(server.target.pids[0] as number, 'SIGKILL');
+    },
+  });
+  expect(rows).toEqual([1]);
+  expect(report.failure).toMatch(/ECONN|closed|lost|hang up|reset/);
+  expect(report.rows).toHaveLength(1);
+  expect(report.rows[0]?.sides[0]?.rounds).toHaveLength(2);
+});
+
 describe('fill and clean', () => {
   it('leave and take away as many znodes as asked', async () => {
     await using server = await floor();

@@ -25,6 +25,8 @@ export async function floor(label = 'floor') {
     port,
     target,
     async [Symbol.asyncDispose]() {
+      // A test may have killed it.
+      if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill();
       await once(child, 'exit');
     },

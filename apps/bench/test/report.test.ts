@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Figures, Usage } from '../src/meter.ts';
-import { formatMarkdown, formatReport, type Report, tableOf, warningsFor } from '../src/report.ts';
+import { formatMarkdown, formatReport, type Report, warningsFor } from '../src/report.ts';
 import type { Row } from '../src/rounds.ts';
+import { markdownTable, tableOf } from '../src/wide-table.ts';
 
 const QUIET: Usage = {
   serverCpuUs: 10,
@@ -73,7 +74,7 @@ describe('tableOf', () => {
   });
 
   it('is Markdown on request', () => {
-    const lines = formatMarkdown(tableOf([ROW])).split('\n');
+    const lines = markdownTable(tableOf([ROW])).split('\n');
     expect(lines[1]).toMatch(/^\|( --- \|){11}$/);
     expect(lines).toHaveLength(6);
   });
@@ -90,9 +91,24 @@ describe('warningsFor', () => {
   it.each([
     ['busy with something else', figures(1, {}, { otherCores: 0.4 })],
     ['the driver used a whole core', figures(1, {}, { driverCores: 0.99, serverCores: 0.5 })],
-    ['were errors', figures(1, { errors: 3 })],
+    ['answers were errors, up to 3 in a round', figures(1, { errors: 3 })],
   ])('warns: %s', (text, round) => {
     expect(warn(round)).toEqual([expect.stringContaining(text)]);
+  });
+
+  it('says once what spoils many rows, and how', () => {
+    const busy = figures(1, {}, { otherCores: 0.4 });
+    const busier = figures(1, {}, { otherCores: 0.7 });
+    const rows = Array.from({ length: 17 }, (_, index) => ({
+      scenario: { ...scenario, connections: index + 1 },
+      sides: [{ label: 'ours', rounds: [index === 3 ? busier : busy] }],
+    }));
+    const [warning, ...others] = warningsFor(rows, SERVERS);
+    expect(others).toEqual([]);
+    expect(warning).toContain('with up to 0.70 cores, in 17 of 17 measurements');
+    expect(warning).toContain('rates are too low');
+    expect(warning).toContain('get 1x16 on ours');
+    expect(warning).toContain('and 13 more');
   });
 
   it('warns when it cannot tell, for want of a pid', () => {
@@ -103,35 +119,83 @@ describe('warningsFor', () => {
   });
 });
 
+const REPORT: Report = {
+  format: 'zebu-bench/1',
+  command: 'zebu-bench get --window 16',
+  startedAt: '2026-01-02T03:04:05.000Z',
+  machine: {
+    cpu: 'A CPU',
+    cores: 2,
+    memoryBytes: 2 ** 33,
+    system: 'Linux 6',
+    node: 'v24',
+    bench: '0.1.0',
+  },
+  servers: SERVERS,
+  rounds: 3,
+  rows: [ROW],
+  warnings: ['careful'],
+  notes: ['ratios: so so'],
+};
+
 describe('formatReport', () => {
   it('says the command, the machine, the versions and the rounds', () => {
-    const report: Report = {
-      format: 'zebu-bench/1',
-      command: 'zebu-bench get --window 16',
-      startedAt: '2026-01-02T03:04:05.000Z',
-      machine: {
-        cpu: 'A CPU',
-        cores: 2,
-        memoryBytes: 2 ** 33,
-        system: 'Linux 6',
-        node: 'v24',
-        bench: '0.1.0',
-      },
-      servers: SERVERS,
-      rounds: 3,
-      rows: [ROW],
-      warnings: ['careful'],
-    };
-    const text = formatReport(report);
+    const text = formatReport(REPORT);
     for (const part of [
       '$ zebu-bench get --window 16',
       '2026-01-02T03:04:05.000Z, A CPU, 2 cores, 8 GB, Linux 6, Node v24',
       'ours: a:1, version 1, pid 1: node x',
       'theirs: b:2, version unknown, pid 2',
-      '3 rounds',
+      'rounds: 3; each figure is their median',
+      'ratios: so so',
       'warning: careful',
     ]) {
       expect(text).toContain(part);
     }
+    expect(text).not.toContain('incomplete');
+  });
+
+  it('says that a run ended early, and why', () => {
+    const text = formatReport({ ...REPORT, failure: 'ours: connection lost' });
+    expect(text).toContain('incomplete: the run ended early (ours: connection lost)');
+    expect(text).toContain('get 64x16');
+    expect(formatMarkdown({ ...REPORT, failure: 'lost' })).toContain('ended early (lost)');
+  });
+
+  it('keeps its table and its remarks within 99 columns, however large the figures', () => {
+    const latency = { p50Ms: 12_345, p99Ms: 23_456, p999Ms: 34_567, maxMs: 98_765 };
+    const round = (rate: number) =>
+      figures(
+        rate,
+        { latency: { getChildren: latency, setData: latency } },
+        { serverCpuUs: 2345.67, rssBytes: 99_999 * 2 ** 20, peakBytes: 99_999 * 2 ** 20 },
+      );
+    const label = 'a-member-of-the-ensemble.example.org:2181';
+    const sides = [label, `other-${label}`].map((name) => ({
+      label: name,
+      rounds: [round(1_234_567), round(9_999_999)],
+    }));
+    const rows = [1, 2].map((count) => ({
+      scenario: { ...scenario, name: 'children', connections: 10_000 },
+      sides: sides.slice(0, count),
+    }));
+    const long = 'a sentence of many words '.repeat(20).trim();
+    const text = formatReport({ ...REPORT, rows, notes: [long], warnings: [long] });
+    const table = text.slice(text.indexOf('per sec'));
+    for (const line of table.split('\n')) expect(line.length).toBeLessThan(100);
+    expect(table).toContain('1,234,567-9,999,999');
+  });
+
+  it('shows medians, the spread of the rates, and the ratios of the pairs', () => {
+    const text = formatReport(REPORT);
+    expect(text).toMatch(/^ {2}ours +1,000 +900-1,100 /m);
+    expect(text).toMatch(/^ {2}theirs +500 +300-500 /m);
+    expect(text).toMatch(/^ {2}ratio +2\.20 +2\.00-3\.00 /m);
+  });
+
+  it('puts the figures of one server beside the name of the row', () => {
+    const [ours] = ROW.sides;
+    const rows = [{ scenario, sides: ours === undefined ? [] : [ours] }];
+    expect(formatReport({ ...REPORT, rows })).toMatch(/^get 64x16 +1,000 +900-1,100 /m);
   });
 });

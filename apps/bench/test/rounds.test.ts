@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Figures } from '../src/meter.ts';
-import { runRounds } from '../src/rounds.ts';
+import { InterruptedRow, runRounds } from '../src/rounds.ts';
 import type { MeasuredTarget, Scenario } from '../src/scenario.ts';
 
 const targets = ['a', 'b'].map((label) => ({ label }) as MeasuredTarget);
@@ -61,4 +61,22 @@ test('a failure of cleaning up alone is told', async () => {
   const { scenario, done } = scenarioFailing({ 'cleanUp a': 'lost' });
   await expect(runRounds(scenario, targets, { rounds: 1 })).rejects.toThrow(/^lost$/);
   expect(done).toContain('cleanUp b');
+});
+
+test('a server that dies in a later round leaves the rounds before it', async () => {
+  const { scenario } = scenarioFailing({});
+  let runs = 0;
+  const dying = {
+    ...scenario,
+    run: async () => {
+      runs += 1;
+      if (runs === 4) throw new Error('b: The server closed the connection');
+      return { rate: runs } as Figures;
+    },
+  };
+  const error = await runRounds(dying, targets, { rounds: 3 }).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(InterruptedRow);
+  const { message, row } = error as InterruptedRow;
+  expect(message).toBe('b: The server closed the connection');
+  expect(row.sides.map(({ rounds }) => rounds.map(({ rate }) => rate))).toEqual([[1, 3], [2]]);
 });
