@@ -93,6 +93,8 @@ export interface ListenOptions {
   /** TCP keep-alive probes on accepted connections. Default false. */
   readonly keepAlive?: boolean;
   readonly tls?: TlsOptions;
+  /** Accepts also with the last file descriptors, which are kept from clients: members of an ensemble. */
+  readonly mayUseReserve?: boolean;
   /** A client was sent away, because the process needs the few file descriptors that are left. */
   readonly onRefused?: () => void;
 }

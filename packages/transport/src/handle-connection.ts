@@ -64,6 +64,7 @@ export function acceptHandles(
     shared: SharedStreams;
     keepAlive: boolean;
     localPort: number;
+    mayUseReserve: boolean;
     accepted: (connection: HandleConnection) => ConnectionHandler;
     refused: () => void;
     closed: (connection: HandleConnection) => void;
@@ -73,7 +74,9 @@ export function acceptHandles(
   if (handle === undefined) return false;
   const streams = new Streams(options);
   const { accepted, refused } = options;
-  const firstReserved = firstReservedDescriptor();
+  const firstReserved = options.mayUseReserve
+    ? Number.POSITIVE_INFINITY
+    : firstReservedDescriptor();
   handle.onconnection = (status, client) => {
     // Out of file descriptors, or the peer is gone already: there is nobody to tell.
     if (status !== 0 || client === undefined) return;

@@ -58,6 +58,7 @@ export function listen(
             shared,
             keepAlive: options.keepAlive ?? false,
             localPort: port,
+            mayUseReserve: options.mayUseReserve ?? false,
             accepted: (connection) => {
               accepting.open.add(connection);
               return accept(connection);
@@ -142,7 +143,8 @@ const NO_HANDLER: ConnectionHandler = { data() {}, drained() {}, closed() {} };
 
 function createServer(options: ListenOptions, onSocket: (socket: Socket) => void): Server {
   const { keepAlive = false } = options;
-  const firstReserved = firstReservedDescriptor();
+  const firstReserved =
+    options.mayUseReserve === true ? Number.POSITIVE_INFINITY : firstReservedDescriptor();
   let admitted = onSocket;
   if (options.tls !== undefined) {
     // Accepts nothing by itself: it is handed the sockets that are let in, before any work for TLS is done.
