@@ -13,8 +13,17 @@ import {
   parseConfig,
   printConfig,
   startServer,
+  wholeHelpText,
   type ZebuServer,
 } from '@zebu/server';
+import {
+  checkStart,
+  formatAsJson,
+  formatAsText,
+  isFine,
+  type Problem,
+  problemsOf,
+} from './check-start.ts';
 import { type CommandLog, openLog } from './pino-logger.ts';
 import { StopWishes } from './stop-wishes.ts';
 
@@ -58,12 +67,18 @@ async function main(): Promise<number> {
     });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const { message } of error.problems) process.stderr.write(`zebu-server: ${message}\n`);
+    const isCheck = process.argv[2] === 'check';
+    if (isCheck) return report(problemsOf(error), process.argv.includes('--json'));
+    for (const warning of error.warnings) say(`Warning: ${warning}`);
+    for (const { message } of error.problems) say(message);
     return ExitCode.wrongConfiguration;
   }
   switch (parsed.action) {
     case 'help':
       process.stdout.write(helpText());
+      return ExitCode.stopped;
+    case 'help-all':
+      process.stdout.write(wholeHelpText());
       return ExitCode.stopped;
     case 'version':
       process.stdout.write(`${FULL_VERSION}\n`);
@@ -71,9 +86,20 @@ async function main(): Promise<number> {
     case 'print-config':
       process.stdout.write(printConfig(parsed));
       return ExitCode.stopped;
+    case 'check':
+      return report(await checkStart(parsed), parsed.isJson);
     case 'run':
       return await run(parsed);
   }
+}
+
+function report(problems: readonly Problem[], isJson: boolean): number {
+  process.stdout.write(isJson ? formatAsJson(problems) : formatAsText(problems));
+  return isFine(problems) ? ExitCode.stopped : ExitCode.wrongConfiguration;
+}
+
+function say(message: string): void {
+  process.stderr.write(`zebu-server: ${message}\n`);
 }
 
 async function run({ config, log: { level, format }, notes }: ParsedConfig): Promise<number> {

@@ -119,7 +119,8 @@ async function ask(port: number, word: string): Promise<string> {
 describe('what needs no server', () => {
   test.each<[string[], RegExp]>([
     [['--version'], /^3\.9\.5-zebu\S+, built on /],
-    [['--help'], /^zebu-server: a ZooKeeper server\n\nUsage:/],
+    [['--help'], /^zebu-server: a ZooKeeper server\n\n {2}zebu-server {2}/],
+    [['--help-all'], /\nClient ports\n {2}clientPort {3}--client-port /],
     [['--print-config', '--tick-time=500'], /# flag --tick-time\ntickTime=500\n/],
   ])('%j', async (args, expected) => {
     const command = new Command(args);
@@ -142,6 +143,10 @@ describe('what needs no server', () => {
       ].join(''),
     ],
     [
+      ['--port', '28001'],
+      'zebu-server: --port is not a flag: see zebu-server --help; did you mean --client-port?\n',
+    ],
+    [
       ['nowhere.cfg'],
       "zebu-server: Cannot read nowhere.cfg: ENOENT: no such file or directory, open 'nowhere.cfg'\n",
     ],
@@ -149,6 +154,88 @@ describe('what needs no server', () => {
     const command = new Command(args);
     expect(await command.ended).toBe(2);
     expect(command.err).toBe(message);
+  });
+});
+
+describe('zebu-server check', () => {
+  const check = async (zoo: string, ...more: string[]) => {
+    writeFileSync(join(folder, 'zoo.cfg'), zoo);
+    const command = new Command(['check', 'zoo.cfg', ...more]);
+    const code = await command.ended;
+    expect(command.err).toBe('');
+    return { code, out: command.out };
+  };
+
+  test('a start that would go well: exit code 0, and nothing is made', async () => {
+    const zoo = `dataDir=new/data\nclientPort=${await freePort()}\nwings=2\n`;
+    const { code, out } = await check(zoo);
+    expect(out).toMatch(/^warning: zoo.cfg:3: wings is not known.*\nA server would start\n$/);
+    expect(code).toBe(0);
+    expect(readdirSync(folder)).toEqual(['zoo.cfg']);
+    expect(await check(zoo, '--json')).toEqual({
+      code: 0,
+      out: expect.stringMatching(/^\{"ok":true,"problems":\[\{"severity":"warning",.*\}\]\}\n$/),
+    });
+  });
+
+  test('all that is wrong is told at once: exit code 2', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    writeFileSync(join(folder, 'file'), '');
+    const zoo = `clientPort=${port}\nclientPortAddress=127.0.0.1\ndataDir=file/data\ndataLogDir=logs\ndatadir.autocreate=false\n`;
+    const { code, out } = await check(zoo, '--json');
+    taken.close();
+    const found = JSON.parse(out) as { ok: boolean; problems: { message: string }[] };
+    expect(found.ok).toBe(false);
+    expect(found.problems).toEqual([
+      { severity: 'error', message: expect.stringContaining('set clientPort (--client-port)') },
+      {
+        severity: 'error',
+        message: `dataDir=${join(folder, 'file/data')}: ${join(folder, 'file')} is a file: name a directory`,
+      },
+      {
+        severity: 'error',
+        message: `dataLogDir=${join(folder, 'logs')}: ${join(folder, 'logs/version-2')} is missing, and datadir.autocreate is false: make it`,
+      },
+    ]);
+    expect(code).toBe(2);
+  });
+
+  test('settings that cannot be read', async () => {
+    expect(await check('datadir=/x\n')).toEqual({
+      code: 2,
+      out: expect.stringMatching(
+        /^error: dataDir is not set\nerror: No client could connect.*\nwarning: .*did you mean dataDir\?\nA server would not start: 2 wrong\n$/,
+      ),
+    });
+  });
+
+  // Elsewhere nothing keeps a second server out: docs/decisions/042-one-server-one-directory.md.
+  test.runIf(process.platform === 'linux')('a directory that another server has', async () => {
+    await server().port();
+    const before = readdirSync(join(folder, 'data', 'version-2'));
+    const { code, out } = await check(`clientPort=${await freePort()}\ndataDir=data\n`);
+    expect(out).toContain('error: Another server has this data directory');
+    expect(code).toBe(2);
+    expect(readdirSync(join(folder, 'data', 'version-2'))).toEqual(before);
+  });
+
+  test('too little room for a log is a warning, and files that may not be read an error', async () => {
+    const versioned = join(folder, 'data', 'version-2');
+    mkdirSync(versioned, { recursive: true });
+    writeFileSync(join(versioned, 'snapshot.0'), '', { mode: 0 });
+    const zoo = `clientPort=${await freePort()}\ndataDir=data\npreAllocSize=2000000000\n`;
+    const { out } = await check(zoo);
+    expect(out).toMatch(/warning: dataDir=.*: only \d+ KB are free there, less than a log file/);
+    // A super user may read all.
+    if (process.getuid?.() !== 0) expect(out).toContain(`may not read ${versioned}/snapshot.0`);
+  });
+
+  test('--json belongs to check', async () => {
+    const command = new Command(['--json']);
+    expect(await command.ended).toBe(2);
+    expect(command.err).toBe('zebu-server: --json belongs to zebu-server check\n');
   });
 });
 
@@ -269,8 +356,11 @@ describe('a server', () => {
     expect(await second.ended).toBe(1);
     expect(second.lines.at(-1)).toMatchObject({
       level: 'error',
-      msg: expect.stringContaining(`${port}`),
+      msg: expect.stringMatching(
+        `^Another process listens on 127.0.0.1:${port}.*set clientPort \\(--client-port\\) to another port$`,
+      ),
     });
+    expect(readdirSync(folder)).toEqual(['data']);
   });
 
   test.each<[string, string, string]>([
@@ -308,6 +398,15 @@ describe('a server', () => {
       level: 'error',
       msg: expect.stringContaining(join('data', 'version-2')),
     });
+  });
+
+  test('hints at what was misspelt when the start fails, and above all then', async () => {
+    writeFileSync(join(folder, 'zoo.cfg'), 'datadir=/x\nclientPort=1\n');
+    const command = new Command(['zoo.cfg']);
+    expect(await command.ended).toBe(2);
+    expect(command.err).toMatch(
+      /^zebu-server: Warning: zoo.cfg:1: datadir is not known, .*; did you mean dataDir\?\nzebu-server: dataDir is not set\n$/,
+    );
   });
 
   test('keeps silent when told to', async () => {

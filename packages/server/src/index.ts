@@ -8,7 +8,7 @@ export {
   parseConfig,
 } from './config/config.ts';
 export { ConfigError } from './config/config-error.ts';
-export { helpText, printConfig } from './config/help.ts';
+export { helpText, printConfig, wholeHelpText } from './config/help.ts';
 export {
   defaultServerConfig,
   type ServerConfig,
@@ -18,5 +18,6 @@ export type { Clock, Environment, Scheduler } from './environment.ts';
 export { type FailureCode, ServerFailure } from './failure.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { nodeEnvironment } from './node-environment.ts';
+export { probeStart } from './probe-start.ts';
 export { type StartServerOptions, startServer, type ZebuServer } from './start-server.ts';
 export { FULL_VERSION, ZEBU_VERSION } from './version.ts';

@@ -10,9 +10,8 @@ import {
   recover,
   TxnLogWriter,
 } from '@zebu/storage';
-import type { Listener, TlsOptions } from '@zebu/transport';
+import type { Listener } from '@zebu/transport';
 import { checkServerConfig } from './config/check-config.ts';
-import { ConfigError } from './config/config-error.ts';
 import {
   defaultServerConfig,
   type ServerConfig,
@@ -25,8 +24,10 @@ import type { ServerFailure } from './failure.ts';
 import type { Logger } from './logger.ts';
 import { Member } from './member.ts';
 import { nodeEnvironment } from './node-environment.ts';
+import { openPorts, type PlannedPort, plannedPorts, tryPort } from './ports.ts';
 import { DecidingRole } from './roles/deciding-role.ts';
 import type { Serving } from './serving.ts';
+import { readTls } from './tls/server-tls.ts';
 import { MemoryTxnLog, type TxnLog } from './txns/txn-log.ts';
 
 /** How often a long recovery says how far it is. */
@@ -77,10 +78,12 @@ export async function startServer(options: StartServerOptions = {}): Promise<Zeb
     port === undefined ? overrides : { ...overrides, clientPort: port },
   );
   checkServerConfig(config);
+  const ports = plannedPorts(config, readTls(environment.disk, config));
+  for (const planned of ports) await tryPort(planned, environment.network);
   const directory = openDirectory(environment.disk, config);
   const claims = directory === undefined ? [] : await claimDirectories(environment.disk, directory);
   try {
-    return await startOn(directory, claims, environment, config);
+    return await startOn(directory, claims, environment, config, ports);
   } catch (error) {
     await releaseClaims(claims);
     throw error;
@@ -93,6 +96,7 @@ async function startOn(
   claims: readonly DirectoryClaim[],
   environment: Environment,
   config: ServerConfig,
+  ports: readonly PlannedPort[],
 ): Promise<RunningServer> {
   const startedMs = environment.clock.monotonicMs();
   const recovered = await recoverState(directory, environment, config);
@@ -110,7 +114,7 @@ async function startOn(
   });
   const serving = member.beginServing(recovered.database, new DecidingRole(member));
   if (recovered.snapshot === 'before serving') await takeFirstSnapshot(serving);
-  const listeners = await openPorts(member, config);
+  const listeners = await openPorts(ports, (port) => member.listen(port));
   member.start();
   member.startServing();
   if (recovered.snapshot === 'while serving') serving.snapshotter?.start();
@@ -311,63 +315,4 @@ function takeFirstSnapshot(serving: Serving): Promise<void> {
   return new Promise((resolve, reject) => {
     serving.snapshotter?.start((error) => (error === undefined ? resolve() : reject(error)));
   });
-}
-
-async function openPorts(
-  member: Member,
-  config: ServerConfig,
-): Promise<{ plain: Listener | undefined; secure: Listener | undefined }> {
-  const shared = {
-    keepAlive: config.tcpKeepAlive,
-    ...(config.clientPortListenBacklog > 0 ? { backlog: config.clientPortListenBacklog } : {}),
-  };
-  const plain =
-    config.clientPort < 0
-      ? undefined
-      : await member.listen({
-          port: config.clientPort,
-          ...(config.clientPortAddress === undefined ? {} : { host: config.clientPortAddress }),
-          ...shared,
-        });
-  if (config.secureClientPort < 0 || config.tls === undefined) {
-    return { plain, secure: undefined };
-  }
-  try {
-    const secure = await member.listen({
-      port: config.secureClientPort,
-      ...(config.secureClientPortAddress === undefined
-        ? {}
-        : { host: config.secureClientPortAddress }),
-      ...shared,
-      tls: readTls(member.environment, config.tls),
-    });
-    return { plain, secure };
-  } catch (error) {
-    await plain?.close();
-    throw error;
-  }
-}
-
-/** Reads the stores that the configuration names. */
-function readTls(environment: Environment, tls: NonNullable<ServerConfig['tls']>): TlsOptions {
-  const { disk } = environment;
-  const read = (path: string, key: string): Buffer => {
-    try {
-      return disk.readFile(path);
-    } catch (error) {
-      const why = (error as Error).message;
-      throw new ConfigError(`Cannot read ${key}=${path}: ${why}`, { key, value: path });
-    }
-  };
-  const key = read(tls.keyStore.path, 'ssl.keyStore.location');
-  const trust =
-    tls.trustStore === undefined ? undefined : read(tls.trustStore.path, 'ssl.trustStore.location');
-  return {
-    ...(tls.keyStore.type === 'PKCS12' ? { pfx: key } : { key, cert: key }),
-    ...(tls.keyStore.password === undefined ? {} : { passphrase: tls.keyStore.password }),
-    ...(trust === undefined ? {} : { ca: trust }),
-    ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
-    clientAuth: tls.clientAuth,
-    minVersion: tls.enabledProtocols.includes('TLSv1.2') ? 'TLSv1.2' : 'TLSv1.3',
-  };
 }

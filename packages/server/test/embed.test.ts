@@ -21,7 +21,12 @@ import {
   writeRequestHeader,
 } from '@zebu/protocol';
 import { afterEach, describe, expect, test } from 'vitest';
-import { silentLogger, startServer, type ZebuServer } from '../src/index.ts';
+import {
+  type StartServerOptions,
+  silentLogger,
+  startServer,
+  type ZebuServer,
+} from '../src/index.ts';
 
 const directories: string[] = [];
 
@@ -117,7 +122,24 @@ describe('an embedded server', () => {
     const dataDir = temporaryDirectory();
     const address = { clientPortAddress: '127.0.0.1', dataDir };
     await expect(startServer({ port: other.port, ...address })).rejects.toThrow('EADDRINUSE');
+    expect(readdirSync(dataDir)).toEqual([]);
     await using _ = await startServer({ port: 0, ...address });
+  });
+
+  test.each<[string, (port: number) => StartServerOptions, string]>([
+    [
+      'a port that is taken',
+      (port) => ({ port, clientPortAddress: '127.0.0.1' }),
+      '; stop that process, or set clientPort (--client-port) to another port',
+    ],
+    [
+      'an address of another machine',
+      () => ({ port: 0, clientPortAddress: '192.0.2.1' }),
+      '; set clientPortAddress (--client-port-address) to an address of this machine, or leave it out for all',
+    ],
+  ])('names the setting of %s', async (_, options, remedy) => {
+    await using other = await startServer({ port: 0, clientPortAddress: '127.0.0.1' });
+    await expect(startServer(options(other.port))).rejects.toThrow(remedy);
   });
 
   test('shares a process with others of its kind', async () => {

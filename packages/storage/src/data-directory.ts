@@ -1,4 +1,4 @@
-import type { Disk } from './disk.ts';
+import type { Disk, DiskError } from './disk.ts';
 import { isLogName, isSnapshotName } from './segment.ts';
 import { StorageError } from './storage-error.ts';
 
@@ -27,6 +27,16 @@ export interface OpenDataDirectoryOptions {
   autocreate?: boolean;
 }
 
+const ANOTHER_DIRECTORY = 'Set dataDir (or dataLogDir) to another directory';
+
+/** What helps where a directory cannot be made or written to, by the system's reason. */
+const REMEDIES = {
+  EACCES: `Give the user that runs the server the right to write there, or: ${ANOTHER_DIRECTORY}`,
+  ENOTDIR: `A file is in the way. ${ANOTHER_DIRECTORY}`,
+  EEXIST: `A file is in the way. ${ANOTHER_DIRECTORY}`,
+  EROFS: `That file system is read-only. ${ANOTHER_DIRECTORY}`,
+} as { readonly EACCES: string; readonly [code: string]: string };
+
 /**
  * Makes or checks both directories. Throws StorageError `BAD_DATA_DIRECTORY` when one is missing and may
  * not be made, is not writable, or holds the other's files (FileTxnSnapLog's constructor).
@@ -44,14 +54,13 @@ export function openDataDirectory(options: OpenDataDirectoryOptions): DataDirect
       try {
         disk.makeDirectory(path);
       } catch (error) {
-        throw wrong(
-          path,
-          `Cannot create: ${(error as Error).message}`,
-          'Check the parent directory',
-        );
+        const { message, code = '' } = error as DiskError;
+        throw wrong(path, `Cannot create: ${message}`, REMEDIES[code] ?? ANOTHER_DIRECTORY);
       }
     }
-    if (!disk.isWritable(path)) throw wrong(path, 'Cannot write here', 'Check owner and mode');
+    if (!disk.isWritable(path)) {
+      throw wrong(path, 'Cannot write here', REMEDIES.EACCES);
+    }
   }
   if (snapshotDirectory !== logDirectory) {
     const remedy = 'Check whether dataDir and dataLogDir were swapped or changed';

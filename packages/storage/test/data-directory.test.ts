@@ -23,6 +23,18 @@ test('the directories are made, one or two', () => {
   expect(disk.list('/l')).toEqual(['version-2']);
 });
 
+test.each<[string, RegExp]>([
+  ['EACCES', /Give the user that runs the server the right to write there/],
+  ['ENOTDIR', /A file is in the way. Set dataDir/],
+  ['EROFS', /read-only. Set dataDir/],
+  ['EIO', /\. Set dataDir \(or dataLogDir\) to another directory/],
+])('a directory that cannot be made for %s has the remedy for that', (code, remedy) => {
+  disk.makeDirectory = () => {
+    throw Object.assign(new Error(`${code}: failed`), { code });
+  };
+  expect(() => openDataDirectory({ disk, dataDir: '/d' })).toThrow(wrong(remedy));
+});
+
 test('without autocreate a missing directory is refused', () => {
   expect(() => openDataDirectory({ disk, dataDir: '/d', autocreate: false })).toThrow(
     wrong(/autocreate is false.*\/d\/version-2/),

@@ -38,6 +38,8 @@ export class ConfigError extends Error {
   readonly value: string | undefined;
   readonly source: SettingSource | undefined;
   readonly allowed: string | undefined;
+  /** What else was noticed: a misspelt key is often the reason why another one is missing. */
+  readonly warnings: readonly string[];
   readonly #gathered: readonly ConfigError[] | undefined;
 
   constructor(
@@ -49,12 +51,14 @@ export class ConfigError extends Error {
       allowed?: string | undefined;
     } = {},
     gathered?: readonly ConfigError[],
+    warnings: readonly string[] = [],
   ) {
     super(message);
     this.key = facts.key;
     this.value = facts.value;
     this.source = facts.source;
     this.allowed = facts.allowed;
+    this.warnings = warnings;
     this.#gathered = gathered;
   }
 

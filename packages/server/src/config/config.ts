@@ -36,6 +36,8 @@ export type LogFormat = 'auto' | 'pretty' | 'json';
 
 export interface ParsedConfig {
   readonly action: Action;
+  /** `check --json`. */
+  readonly isJson: boolean;
   /** The file that was read. */
   readonly file: string | undefined;
   readonly config: ServerConfig;
@@ -50,11 +52,13 @@ export interface ParsedConfig {
 export function parseConfig(input: ConfigInput): ParsedConfig {
   const problems = new Problems();
   const line = readCommandLine(input.argv, problems);
-  if (line.action === 'help' || line.action === 'version') {
+  const { action, isJson } = line;
+  if (action === 'help' || action === 'help-all' || action === 'version') {
     problems.throwIfAny();
     const log = { level: 'info', format: 'auto' } as const;
     return {
-      action: line.action,
+      action,
+      isJson,
       file: undefined,
       config: defaultServerConfig(),
       log,
@@ -78,7 +82,7 @@ export function parseConfig(input: ConfigInput): ParsedConfig {
   if (!problems.isEmpty) {
     // What settings say together is judged only when all of them could be read.
     readEach(draft);
-    problems.throwIfAny();
+    problems.throwIfAny(warningsOf(draft.notes));
   }
   const config = composeConfig(draft, file !== undefined);
   const log = {
@@ -86,7 +90,11 @@ export function parseConfig(input: ConfigInput): ParsedConfig {
     format: (draft.text('logFormat') ?? 'auto') as LogFormat,
   };
   draft.noteIgnored();
-  return { action: line.action, file, config, log, notes: draft.notes, given: draft.all() };
+  return { action, isJson, file, config, log, notes: draft.notes, given: draft.all() };
+}
+
+function warningsOf(notes: readonly ConfigNote[]): string[] {
+  return notes.filter(({ level }) => level === 'warn').map(({ message }) => message);
 }
 
 // As zkServer.sh finds it: a bare name may be one of ZOOCFGDIR, and start-foreground alone means the
@@ -125,13 +133,17 @@ function composeConfig(draft: Draft, hasFile: boolean): ServerConfig {
   add(() => sessionTimeouts(draft));
   problems.attempt(() => checkDigestAlgorithm(draft));
   add(() => access(draft));
-  problems.throwIfAny();
-
-  if ((config.clientPort as number) < 0 && (config.secureClientPort as number) < 0) {
-    const message =
-      'No clientPort is set, nor a secureClientPort that opens: no client can connect';
-    draft.notes.push({ level: 'warn', message });
+  const hasNoPort = config.clientPort === -1 && draft.given('secureClientPort') === undefined;
+  if (hasNoPort) {
+    problems.add(
+      new ConfigError(
+        'No client could connect: neither clientPort nor secureClientPort is set; add clientPort=2181 to the file, or --client-port 2181',
+        { key: 'clientPort' },
+      ),
+    );
   }
+  problems.throwIfAny(warningsOf(draft.notes));
+
   if (!hasFile || draft.given('maxClientCnxns') !== undefined) {
     config.maxClientCnxns = Math.max(0, config.maxClientCnxns ?? 0);
   } else {

@@ -7,7 +7,13 @@ import { resolve } from 'node:path';
 import { ConfigError, describeSource, type SettingSource } from './config-error.ts';
 import { decodeStrictly } from './file-text.ts';
 import type { Problems } from './problems.ts';
-import { allowedValues, findByKey, parseValue, type SettingValue } from './settings.ts';
+import {
+  allowedValues,
+  findByKey,
+  parseValue,
+  type SettingValue,
+  valueInApache,
+} from './settings.ts';
 import { type ConfigNote, entriesOf, type Given } from './sources.ts';
 
 /** Where the configuration comes from. */
@@ -28,7 +34,7 @@ export class Draft {
   readonly problems: Problems;
   readonly #input: ConfigInput;
   readonly #given = new Map<string, Given>();
-  readonly #raised = new Set<string>();
+  readonly #warned = new Set<string>();
 
   constructor(
     input: ConfigInput,
@@ -71,15 +77,33 @@ export class Draft {
     const given = this.#given.get(key);
     if (given === undefined) return undefined;
     const parsed = parseValue(given.setting.type, given.text);
-    if (parsed === undefined) throw notAllowed(given);
-    if (parsed.raised && !this.#raised.has(key)) {
-      this.#raised.add(key);
-      this.warn(
-        given.source,
+    if (parsed === undefined || isOddlySpelt(given)) return this.#asInApache(given);
+    if (parsed.raised) {
+      this.#warnOnce(
+        given,
         `${key} ${given.text} is raised to ${(given.setting.type as { min: number }).min}, the least that is allowed`,
       );
     }
     return parsed.value;
+  }
+
+  #asInApache(given: Given): SettingValue {
+    const { key, text, setting } = given;
+    const value = isOfApache(given) ? valueInApache(setting) : undefined;
+    if (value === undefined) throw notAllowed(given);
+    const counts =
+      setting.type.kind === 'yesno' ? (value ? 'yes' : 'no') : value === '' ? 'none' : `${value}`;
+    this.#warnOnce(
+      given,
+      `${key}=${text} counts as ${counts}, as in Apache: write ${allowedValues(setting.type)}`,
+    );
+    return value;
+  }
+
+  #warnOnce({ key, source }: Given, message: string): void {
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.warn(source, message);
   }
 
   warn(source: SettingSource, message: string): void {
@@ -100,7 +124,8 @@ export class Draft {
     let content: Uint8Array | string;
     try {
       content = this.#input.readFile(path);
-    } catch {
+    } catch (error) {
+      if (IS_THERE.includes((error as { code?: string }).code ?? '')) throw unreadable(path, error);
       return undefined;
     }
     return decodeStrictly(path, content);
@@ -162,6 +187,17 @@ export class Draft {
   }
 }
 
+/** Whether the same words could stand in front of Apache's server. */
+function isOfApache({ source }: Given): boolean {
+  return source.kind === 'file' || source.kind === 'jvmflags';
+}
+
+// Java compares with "yes" and "no" as they are: YES is another word there.
+function isOddlySpelt(given: Given): boolean {
+  const { setting, text } = given;
+  return isOfApache(given) && setting.type.kind === 'yesno' && !/^(yes|no)$/.test(text);
+}
+
 /** What belongs into the dynamic file, and nothing else does. */
 const DYNAMIC_KEYS = ['server.N', 'group.N', 'weight.N'];
 
@@ -174,12 +210,26 @@ function notAllowed({ key, text, source, setting }: Given): ConfigError {
   );
 }
 
+/** Codes of errors that say that there is something. */
+const IS_THERE = ['EACCES', 'EPERM', 'EISDIR', 'EIO'];
+
 /** What stands in a file that must be there. Throws ConfigError. */
 export function readContent({ readFile }: ConfigInput, path: string): Uint8Array | string {
   try {
     return readFile(path);
   } catch (error) {
-    const hint = /^\d+$/.test(path) ? '; a port needs a data directory after it' : '';
-    throw new ConfigError(`Cannot read ${path}: ${(error as Error).message}${hint}`);
+    throw unreadable(path, error);
   }
 }
+
+function unreadable(path: string, error: unknown): ConfigError {
+  const remedy = REMEDIES[(error as { code?: string }).code ?? ''];
+  const hint = /^\d+$/.test(path) ? 'a port needs a data directory after it' : remedy;
+  const { message } = error as Error;
+  return new ConfigError(`Cannot read ${path}: ${message}${hint === undefined ? '' : `; ${hint}`}`);
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'the user that runs the server needs the right to read it, and to enter its directories',
+  EISDIR: 'name the file in it, or say --data-dir before it if it is the data directory',
+};

@@ -1,4 +1,4 @@
-/** The texts of `--help` and `--print-config`, made from the table. */
+/** The texts of `--help`, `--help-all` and `--print-config`, made from the table. */
 
 import type { ParsedConfig } from './config.ts';
 import { describeSource } from './config-error.ts';
@@ -8,18 +8,59 @@ import { spellings } from './sources.ts';
 
 const WIDTH = 100;
 
+/** What `--help` prints: one screen of 80 columns and 24 lines. `--help-all` has the rest. */
+export function helpText(): string {
+  const common = Object.entries(COMMON).map(([key, text]) => {
+    const { flag } = spellings(key);
+    return `  ${key.padEnd(23)} ${flag.padEnd(27)} ${text}`.trimEnd();
+  });
+  return `zebu-server: a ZooKeeper server
+
+  zebu-server               port 2181, data in ./data
+  zebu-server FILE          as a zoo.cfg says
+  zebu-server check FILE    what a start would find wrong, as text or --json
+  zebu-server <clientPort> <dataDir> [tickTime] [maxClientCnxns]
+
+Settings that people use most, as key=value in FILE or flags (all: --help-all):
+${common.join('\n')}
+
+A variable does it too: ZEBU_CLIENT_PORT=2181. Flags count first, FILE last.
+--print-config shows what counts, and where it is from; --version the version.
+Ends on SIGTERM: 0 stopped, 1 failed, 2 wrong settings, 3 wrong data.
+`;
+}
+
+/** The dozen, in words that fit. Their defaults stand in the words, since most follow from something. */
+const COMMON: Readonly<Record<string, string>> = {
+  dataDir: 'where the data is kept',
+  dataLogDir: 'txn logs elsewhere',
+  clientPort: 'port for clients',
+  clientPortAddress: 'address to bind (all)',
+  secureClientPort: 'port for TLS',
+  tickTime: 'ms, unit of time (3000)',
+  maxClientCnxns: 'per address (60; 0: any)',
+  'autopurge.purgeInterval': 'hours (0: never)',
+  '4lw.commands.whitelist': 'words allowed (srvr)',
+  'jute.maxbuffer': 'longest request (1 MB)',
+  extendedTypesEnabled: 'allow TTL znodes (false)',
+  logLevel: 'debug to silent (info)',
+};
+
 const USAGE = `zebu-server: a ZooKeeper server
 
 Usage:
   zebu-server                                   port 2181, data in ./data
   zebu-server FILE                              as a zoo.cfg says
   zebu-server start-foreground [FILE]           the same, as zkServer.sh is called
+  zebu-server check FILE                        what a start with FILE would find wrong
   zebu-server <clientPort> <dataDir> [tickTime] [maxClientCnxns]
 
-  --help, -h        this text
+  --help, -h        the settings that people use most
+  --help-all        this text
   --version, -V     the version
   --print-config    what would count, as a zoo.cfg with where each value is from
   --config FILE     the same as FILE; also ZEBU_CONFIG=FILE
+  --json            what check finds, as one JSON object
 
 Every setting can be given as key=value in the file, as a flag and as a variable:
   clientPort=2181   --client-port 2181   --clientPort=2181   ZEBU_CLIENT_PORT=2181
@@ -28,11 +69,11 @@ If a key is given in several places, this is the order: flag, argument, ZEBU_ va
 file, default.
 
 Ends on SIGTERM and SIGINT. Exit codes: 0 stopped, 1 failed, 2 wrong configuration,
-3 data that must not be served.
+3 data that must not be served. SIGQUIT prints what the server is doing, and it serves on.
 `;
 
-/** What `--help` prints. */
-export function helpText(): string {
+/** What `--help-all` prints. */
+export function wholeHelpText(): string {
   let text = USAGE;
   for (const group of SETTING_GROUPS) {
     const settings = SETTINGS.filter((setting) => setting.group === group);

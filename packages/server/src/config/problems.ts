@@ -28,12 +28,12 @@ export class Problems {
     }
   }
 
-  /** Throws one ConfigError for all that was added, if anything was. */
-  throwIfAny(): void {
+  /** Throws one ConfigError for all that was added, if anything was; the warnings go along. */
+  throwIfAny(warnings: readonly string[] = []): void {
     const errors = [...this.#errors.values()];
     const [first] = errors;
     if (first === undefined) return;
-    if (errors.length === 1) throw first;
-    throw new ConfigError(errors.map(({ message }) => message).join('\n'), first, errors);
+    const message = errors.map((error) => error.message).join('\n');
+    throw new ConfigError(message, first, errors.length === 1 ? undefined : errors, warnings);
   }
 }

@@ -12,7 +12,11 @@ import { nearestName } from './nearest-name.ts';
 
 /** Which values a key takes. `unit` is for the reader; `scale` turns it into the field's own unit. */
 export type ValueType =
-  | { readonly kind: 'boolean' }
+  | {
+      readonly kind: 'boolean';
+      /** Apache's server does not start with another word; of most settings it takes one for false. */
+      readonly isStrict?: boolean;
+    }
   | { readonly kind: 'yesno' }
   | {
       readonly kind: 'integer';
@@ -73,6 +77,7 @@ export type SettingGroup = (typeof SETTING_GROUPS)[number];
 const MAX_INT = 0x7fffffff;
 
 const boolean: ValueType = { kind: 'boolean' };
+const strictBoolean: ValueType = { kind: 'boolean', isStrict: true };
 const yesno: ValueType = { kind: 'yesno' };
 const text: ValueType = { kind: 'text' };
 const path: ValueType = { kind: 'path' };
@@ -326,8 +331,8 @@ const ENSEMBLE_KEYS = [
   ...rows('Ensemble', 'honoured', [
     { key: 'server.N', type: text, default: '', meaning: 'A member, host:port:port[:role][;[address:]clientPort]. One line is this server on its own; two or more are refused: ensembles come in a later version' },
     { key: 'dynamicConfigFile', type: path, default: '', meaning: 'File that holds the server.N lines' },
-    { key: 'standaloneEnabled', type: boolean, default: 'true', meaning: 'With one server.N line, run on its own' },
-    { key: 'reconfigEnabled', type: boolean, default: 'false', field: 'reconfigEnabled', meaning: 'Answer reconfig; on its own a server answers Unimplemented then' },
+    { key: 'standaloneEnabled', type: strictBoolean, default: 'true', meaning: 'With one server.N line, run on its own' },
+    { key: 'reconfigEnabled', type: strictBoolean, default: 'false', field: 'reconfigEnabled', meaning: 'Answer reconfig; on its own a server answers Unimplemented then' },
   ]),
   ...rows('Ensemble', 'ignored', [
     { key: 'group.N', type: text, default: '', meaning: 'Hierarchical quorums', reason: ENSEMBLE },
@@ -342,20 +347,20 @@ const ENSEMBLE_KEYS = [
     { key: 'oraclePath', type: path, default: '', meaning: 'File that decides between two members', reason: ENSEMBLE },
     { key: 'cnxTimeout', type: milliseconds, default: '5000', meaning: 'Time to connect in elections', reason: ENSEMBLE },
     { key: 'quorumCnxnTimeoutMs', type: integer(-1, { unit: 'ms' }), default: '-1', meaning: 'Election socket timeout', reason: ENSEMBLE },
-    { key: 'quorumListenOnAllIPs', type: boolean, default: 'false', meaning: 'Bind all addresses', reason: ENSEMBLE },
-    { key: 'localSessionsEnabled', type: boolean, default: 'false', meaning: 'Sessions known to one server only', reason: STANDALONE },
-    { key: 'localSessionsUpgradingEnabled', type: boolean, default: 'false', meaning: 'Make them global when needed', reason: STANDALONE },
+    { key: 'quorumListenOnAllIPs', type: strictBoolean, default: 'false', meaning: 'Bind all addresses', reason: ENSEMBLE },
+    { key: 'localSessionsEnabled', type: strictBoolean, default: 'false', meaning: 'Sessions known to one server only', reason: STANDALONE },
+    { key: 'localSessionsUpgradingEnabled', type: strictBoolean, default: 'false', meaning: 'Make them global when needed', reason: STANDALONE },
     { key: 'electionPortBindRetry', type: integer(0), default: '3', meaning: 'Tries to bind the election port', reason: ENSEMBLE },
     { key: 'observer.reconnectDelayMs', type: milliseconds, default: '0', meaning: 'Pause of an observer', reason: ENSEMBLE },
     { key: 'observer.election.DelayMs', type: milliseconds, default: '200', meaning: 'Pause of an observer', reason: ENSEMBLE },
     { key: 'observer.syncEnabled', type: boolean, default: 'true', meaning: 'Observers write to disk', reason: ENSEMBLE },
-    { key: 'syncEnabled', type: boolean, default: 'true', meaning: 'Observers write to disk', reason: ENSEMBLE },
+    { key: 'syncEnabled', type: strictBoolean, default: 'true', meaning: 'Observers write to disk', reason: ENSEMBLE },
     { key: 'observerMasterPort', type: port, default: '0', meaning: 'Port for observers', reason: ENSEMBLE },
     { key: 'observerMaster.sizeLimit', type: integer(0, { unit: 'bytes' }), default: '33554432', meaning: 'Proposals kept for observers', reason: ENSEMBLE },
     { key: 'leaderConnectDelayDuringRetryMs', type: milliseconds, default: '100', meaning: 'Pause between tries', reason: ENSEMBLE },
-    { key: 'multiAddress.enabled', type: boolean, default: 'false', meaning: 'Several addresses per member', reason: ENSEMBLE },
+    { key: 'multiAddress.enabled', type: strictBoolean, default: 'false', meaning: 'Several addresses per member', reason: ENSEMBLE },
     { key: 'multiAddress.reachabilityCheckTimeoutMs', type: milliseconds, default: '1000', meaning: 'Time of a reachability check', reason: ENSEMBLE },
-    { key: 'multiAddress.reachabilityCheckEnabled', type: boolean, default: 'true', meaning: 'Check reachability', reason: ENSEMBLE },
+    { key: 'multiAddress.reachabilityCheckEnabled', type: strictBoolean, default: 'true', meaning: 'Check reachability', reason: ENSEMBLE },
     { key: 'tcpKeepAlive', type: boolean, default: 'false', meaning: 'Keep-alive between servers', reason: ENSEMBLE },
     { key: 'fastleader.minNotificationInterval', type: milliseconds, default: '200', meaning: 'Election back-off', reason: ENSEMBLE },
     { key: 'fastleader.maxNotificationInterval', type: milliseconds, default: '60000', meaning: 'Election back-off', reason: ENSEMBLE },
@@ -371,12 +376,12 @@ const ENSEMBLE_KEYS = [
     { key: 'forward_learner_requests_to_commit_processor_disabled', type: boolean, default: 'false', meaning: "Java's request pipeline", reason: ENSEMBLE },
     { key: 'follower.skipLearnerRequestToNextProcessor', type: boolean, default: 'false', meaning: "Java's request pipeline", reason: ENSEMBLE },
     { key: 'forceSnapshotSync', type: boolean, default: 'false', meaning: 'Learners always get a snapshot', reason: ENSEMBLE },
-    { key: 'sslQuorum', type: boolean, default: 'false', meaning: 'TLS between servers', reason: ENSEMBLE },
-    { key: 'portUnification', type: boolean, default: 'false', meaning: 'Plain and TLS between servers', reason: ENSEMBLE },
-    { key: 'sslQuorumReloadCertFiles', type: boolean, default: 'false', meaning: 'Read changed certificates', reason: ENSEMBLE },
-    { key: 'quorum.auth.enableSasl', type: boolean, default: 'false', meaning: 'SASL between servers', reason: ENSEMBLE },
-    { key: 'quorum.auth.serverRequireSasl', type: boolean, default: 'false', meaning: 'SASL between servers', reason: ENSEMBLE },
-    { key: 'quorum.auth.learnerRequireSasl', type: boolean, default: 'false', meaning: 'SASL between servers', reason: ENSEMBLE },
+    { key: 'sslQuorum', type: strictBoolean, default: 'false', meaning: 'TLS between servers', reason: ENSEMBLE },
+    { key: 'portUnification', type: strictBoolean, default: 'false', meaning: 'Plain and TLS between servers', reason: ENSEMBLE },
+    { key: 'sslQuorumReloadCertFiles', type: strictBoolean, default: 'false', meaning: 'Read changed certificates', reason: ENSEMBLE },
+    { key: 'quorum.auth.enableSasl', type: strictBoolean, default: 'false', meaning: 'SASL between servers', reason: ENSEMBLE },
+    { key: 'quorum.auth.serverRequireSasl', type: strictBoolean, default: 'false', meaning: 'SASL between servers', reason: ENSEMBLE },
+    { key: 'quorum.auth.learnerRequireSasl', type: strictBoolean, default: 'false', meaning: 'SASL between servers', reason: ENSEMBLE },
     { key: 'quorum.auth.server.saslLoginContext', type: text, default: 'QuorumServer', meaning: 'JAAS section', reason: ENSEMBLE },
     { key: 'quorum.auth.learner.saslLoginContext', type: text, default: 'QuorumLearner', meaning: 'JAAS section', reason: ENSEMBLE },
     { key: 'quorum.auth.kerberos.servicePrincipal', type: text, default: 'zkquorum/localhost', meaning: 'Kerberos name of servers', reason: ENSEMBLE },
@@ -404,7 +409,7 @@ const JAVA = rows('Java and its threads', 'ignored', [
   { key: 'commitProcessor.maxCommitBatchSize', type: integer(0), default: '1', meaning: 'Commits between reads', reason: THREADS },
   { key: 'commitProcessor.shutdownTimeout', type: milliseconds, default: '5000', meaning: 'Wait for threads', reason: THREADS },
   { key: 'intBufferStartingSizeBytes', type: integer(0, { unit: 'bytes' }), default: '1024', meaning: 'Buffers', reason: JVM },
-  { key: 'jvm.pause.monitor', type: boolean, default: 'false', meaning: 'Watch for pauses', reason: JVM },
+  { key: 'jvm.pause.monitor', type: strictBoolean, default: 'false', meaning: 'Watch for pauses', reason: JVM },
   { key: 'jvm.pause.*', type: text, default: '', meaning: 'Thresholds of that', reason: JVM },
   { key: 'jmx.*', type: text, default: '', meaning: 'Java management', reason: JVM },
 ]);
@@ -503,13 +508,42 @@ export function findByLooseName(name: string): FoundSetting | undefined {
   return undefined;
 }
 
+/** What other servers call these settings, in loose spelling. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  port: 'clientPort',
+  listen: 'clientPort',
+  host: 'clientPortAddress',
+  address: 'clientPortAddress',
+  bind: 'clientPortAddress',
+  bindaddress: 'clientPortAddress',
+  secureport: 'secureClientPort',
+  sslport: 'secureClientPort',
+  tlsport: 'secureClientPort',
+  data: 'dataDir',
+  dir: 'dataDir',
+  datadirectory: 'dataDir',
+  datapath: 'dataDir',
+  logdir: 'dataLogDir',
+  datalogdirectory: 'dataLogDir',
+  tick: 'tickTime',
+  maxconnections: 'maxCnxns',
+  whitelist: '4lw.commands.whitelist',
+  '4lw': '4lw.commands.whitelist',
+  keystore: 'ssl.keyStore.location',
+  truststore: 'ssl.trustStore.location',
+  verbose: 'logLevel',
+};
+
 /**
  * The known name that a misspelt one most likely means, in whatever case and punctuation: a key, an
  * alias, or one of `others`. Undefined when none is near.
  */
 export function similarName(name: string, others: readonly string[] = []): string | undefined {
+  const loose = looseName(name.replace(/^zookeeper\./, ''));
+  const otherName = OTHER_NAMES[loose];
+  if (otherName !== undefined) return otherName;
   const known = new Map([...exactKeys.keys(), ...others].map((one) => [looseName(one), one]));
-  const nearest = nearestName(looseName(name.replace(/^zookeeper\./, '')), known.keys());
+  const nearest = nearestName(loose, known.keys());
   return nearest === undefined ? undefined : known.get(nearest);
 }
 
@@ -590,6 +624,24 @@ export function parseValue(
       return plain(written);
     case 'path':
       return plain(written === '' ? undefined : written);
+  }
+}
+
+/**
+ * What Apache's server takes for a spelling that is not allowed, where it does not stop: its properties are
+ * compared with one word, and whatever else was written means the other one. Undefined where it stops.
+ */
+export function valueInApache({ type, default: byDefault }: Setting): SettingValue | undefined {
+  switch (type.kind) {
+    case 'yesno':
+      return byDefault === 'yes';
+    case 'boolean':
+      return type.isStrict === true ? undefined : false;
+    case 'choice':
+      // StreamMode.fromString; the other choices are looked up by name, which throws.
+      return type.choices.includes('gz') ? '' : undefined;
+    default:
+      return undefined;
   }
 }
 

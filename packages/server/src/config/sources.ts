@@ -35,13 +35,15 @@ export interface ConfigNote {
 }
 
 /** What the command is to do. */
-export type Action = 'run' | 'help' | 'version' | 'print-config';
+export type Action = 'run' | 'check' | 'help' | 'help-all' | 'version' | 'print-config';
 
 /** The command line, taken apart. */
 export interface CommandLine {
   readonly action: Action;
   /** `start-foreground` was said, as to zkServer.sh. */
   readonly isScript: boolean;
+  /** `--json`: what `check` finds, for a program. */
+  readonly isJson: boolean;
   /** The configuration file. */
   readonly file: string | undefined;
   readonly given: readonly Given[];
@@ -51,26 +53,28 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   '--help': 'help',
   '-h': 'help',
   help: 'help',
+  '--help-all': 'help-all',
   '--version': 'version',
   '-V': 'version',
   version: 'version',
   '--print-config': 'print-config',
 };
 
-/** Flags that are no settings, for whoever misspells one. */
-const OTHER_FLAGS = ['help', 'version', 'print-config', 'config'];
+/** Flags that are no settings, for the hint at a misspelt one. */
+const OTHER_FLAGS = ['help', 'help-all', 'version', 'print-config', 'config', 'json'];
 
 // What else zkServer.sh can be asked: there is no daemon to start or stop here.
 const SCRIPT_ACTIONS = ['start', 'stop', 'restart', 'status', 'print-cmd'];
 
 /**
- * `[start-foreground] FILE`, or `<clientPort> <dataDir> [tickTime] [maxClientCnxns]`, or neither, with
+ * `[start-foreground or check] FILE`, or `<clientPort> <dataDir> [tickTime] [maxClientCnxns]`, or neither, with
  * flags anywhere: `--client-port 2181`, `--clientPort=2181`, `--skipACL yes`; a flag of true or false
  * may stand alone. What is wrong with it is added to the problems.
  */
 export function readCommandLine(argv: readonly string[], problems: Problems): CommandLine {
   let action: Action = 'run';
   let file: string | undefined;
+  let isJson = false;
   const positional: string[] = [];
   const given: Given[] = [];
   for (let i = 0; i < argv.length; i++) {
@@ -78,6 +82,8 @@ export function readCommandLine(argv: readonly string[], problems: Problems): Co
     const asked = ACTIONS[argument];
     if (asked !== undefined) {
       action = asked;
+    } else if (argument === '--json') {
+      isJson = true;
     } else if (argument === '--') {
       positional.push(...argv.slice(i + 1));
       break;
@@ -117,9 +123,14 @@ export function readCommandLine(argv: readonly string[], problems: Problems): Co
       positional.push(argument);
     }
   }
+  const isCheck = positional[0] === 'check';
   const isScript = positional[0] === 'start-foreground';
-  const rest = readPositional(isScript ? positional.slice(1) : positional, problems);
-  return { action, isScript, file: rest.file ?? file, given: [...rest.given, ...given] };
+  if (isCheck && action === 'run') action = 'check';
+  if (isJson && action !== 'check') {
+    problems.add(new ConfigError('--json belongs to zebu-server check'));
+  }
+  const rest = readPositional(isScript || isCheck ? positional.slice(1) : positional, problems);
+  return { action, isScript, isJson, file: rest.file ?? file, given: [...rest.given, ...given] };
 }
 
 function readPositional(

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { type ParsedConfig, parseConfig } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { helpText, printConfig } from '../../src/config/help.ts';
+import { helpText, printConfig, wholeHelpText } from '../../src/config/help.ts';
 import { defaultServerConfig } from '../../src/config/server-config.ts';
-import { SETTINGS } from '../../src/config/settings.ts';
+import { findByKey, findByLooseName, SETTINGS } from '../../src/config/settings.ts';
 import { FOUR_LETTER_WORDS } from '../../src/words/four-letter.ts';
 
 interface Situation {
@@ -322,7 +322,7 @@ describe('several things that are wrong are told at once', () => {
     ],
     [
       'a wrong tick time is not judged further',
-      'dataDir=/d\ntickTime=0\nmaxSessionTimeout=1',
+      'dataDir=/d\ntickTime=0\nmaxSessionTimeout=1\nclientPort=1',
       ['tickTime: '],
     ],
     [
@@ -330,7 +330,11 @@ describe('several things that are wrong are told at once', () => {
       'dataDir=/d\nsecureClientPort=x\nsecureClientPortAddress=::1',
       ['secureClientPort: '],
     ],
-    ['a data directory without a name is not a missing one', 'dataDir=', ['dataDir: ""']],
+    [
+      'a data directory without a name is not a missing one',
+      'dataDir=\nclientPort=1',
+      ['dataDir: ""'],
+    ],
     [
       'each member',
       'dataDir=/d\nserver.1=a\nserver.2=b\nclientPortAddress=::1',
@@ -338,7 +342,7 @@ describe('several things that are wrong are told at once', () => {
     ],
     [
       'each scheme',
-      'dataDir=/d\nenforce.auth.enabled=true\nenforce.auth.schemes=x509,sasl',
+      'dataDir=/d\nenforce.auth.enabled=true\nenforce.auth.schemes=x509,sasl\nclientPort=1',
       ['enforce.auth.enabled (z:2): scheme x509', 'enforce.auth.enabled (z:2): scheme sasl'],
     ],
     [
@@ -462,7 +466,6 @@ describe('zoo.cfg', () => {
     ],
     ['tickTime=0', 'tickTime: "0" (zoo.cfg:3) is not allowed: a whole number from 1 up (ms)'],
     ['reconfigEnabled=yes', 'reconfigEnabled: "yes" (zoo.cfg:3) is not allowed: true or false'],
-    ['skipACL=true', 'skipACL: "true" (zoo.cfg:3) is not allowed: yes or no'],
     [
       'minSessionTimeout=5000\nmaxSessionTimeout=4000',
       'minSessionTimeout 5000 must not be larger than maxSessionTimeout 4000 (zoo.cfg:3)',
@@ -471,10 +474,7 @@ describe('zoo.cfg', () => {
       'maxSessionTimeout=5000',
       'minSessionTimeout 6000 must not be larger than maxSessionTimeout 5000 (zoo.cfg:3)',
     ],
-    [
-      'snapshot.compression.method=zip',
-      'snapshot.compression.method: "zip" (zoo.cfg:3) is not allowed: (empty), none, gz, snappy',
-    ],
+    ['ssl.clientAuth=must', 'ssl.clientAuth: "must" (zoo.cfg:3) is not allowed: need, want, none'],
     [
       'DigestAuthenticationProvider.digestAlg=ROT13',
       'DigestAuthenticationProvider.digestAlg: "ROT13" (zoo.cfg:3) is not allowed: SHA1, SHA-256, SHA-512, SHA3-256 and the like',
@@ -517,22 +517,99 @@ describe('zoo.cfg', () => {
     });
   });
 
+  test('what was misspelt is told along with what is missing then', () => {
+    const error = errorOf(() =>
+      parse({ argv: ['z', '--port', '28001'], files: { z: 'datadir=/x\nport=1' } }),
+    );
+    expect(error.warnings).toEqual([
+      'z:1: datadir is not known, and taken for the system property zookeeper.datadir, which nothing reads; did you mean dataDir?',
+      'z:2: port is not known, and taken for the system property zookeeper.port, which nothing reads; did you mean clientPort?',
+    ]);
+    expect(error.message).toBe(
+      '--port is not a flag: see zebu-server --help; did you mean --client-port?',
+    );
+    const later = errorOf(() => parse({ argv: ['z'], files: { z: 'datadir=/x\nport=1' } }));
+    expect(later.warnings).toEqual(error.warnings);
+    expect(later.problems.map(({ message }) => message)).toEqual([
+      'dataDir is not set',
+      'No client could connect: neither clientPort nor secureClientPort is set; add clientPort=2181 to the file, or --client-port 2181',
+    ]);
+  });
+
+  test.each<[string, object, string]>([
+    [
+      'forceSync=false',
+      { forceSync: true },
+      'forceSync=false counts as yes, as in Apache: write yes or no',
+    ],
+    [
+      'forceSync=NO',
+      { forceSync: true },
+      'forceSync=NO counts as yes, as in Apache: write yes or no',
+    ],
+    [
+      'skipACL=true',
+      { skipAcl: false },
+      'skipACL=true counts as no, as in Apache: write yes or no',
+    ],
+    [
+      'enforceQuota=yes',
+      { enforceQuota: false },
+      'enforceQuota=yes counts as false, as in Apache: write true or false',
+    ],
+    [
+      'digest.enabled=on',
+      { digestEnabled: false },
+      'digest.enabled=on counts as false, as in Apache: write true or false',
+    ],
+    [
+      'snapshot.compression.method=zip',
+      { snapshotCompression: 'none' },
+      'snapshot.compression.method=zip counts as none, as in Apache: write (empty), none, gz, snappy',
+    ],
+    ['ssl.crl=yes', {}, 'ssl.crl=yes counts as false, as in Apache: write true or false'],
+  ])('%s does not stop the start: a warning says what is meant', (line, expected, warning) => {
+    const parsed = parseFile(line);
+    expect(parsed.config).toMatchObject(expected);
+    expect(warnings(parsed)).toEqual([`zoo.cfg:3: ${warning}`]);
+    const env = { JVMFLAGS: `-Dzookeeper.${line}` };
+    expect(warnings(parse({ env }))).toEqual([expect.stringContaining(warning)]);
+  });
+
+  test.each<[string, string]>([
+    ['EISDIR', 'name the file in it, or say --data-dir before it if it is the data directory'],
+    [
+      'EACCES',
+      'the user that runs the server needs the right to read it, and to enter its directories',
+    ],
+  ])('a path that fails with %s has a remedy that fits', (code, remedy) => {
+    const failing = Object.assign(new Error(`${code}: it failed`), { code });
+    const readFile = () => {
+      throw failing;
+    };
+    const error = errorOf(() => parseConfig({ argv: ['/etc/zk'], env: {}, cwd: '/', readFile }));
+    expect(error.message).toBe(`Cannot read /etc/zk: ${code}: it failed; ${remedy}`);
+    // A myid that is there counts, readable or not.
+    expect(() => parseConfig({ argv: [], env: {}, cwd: '/here', readFile })).toThrow(
+      '/here/data/myid',
+    );
+  });
+
   test('a file needs a data directory', () => {
     expect(errorOf(() => parse({ argv: ['z'], files: { z: 'clientPort=1' } })).message).toBe(
       'dataDir is not set',
     );
   });
 
-  test('an address without a port is an error, and no port at all a warning', () => {
+  test('an address without a port is an error, and so is no port at all', () => {
     const files = { a: 'dataDir=/d\nclientPortAddress=::1', b: 'dataDir=/d' };
     expect(errorOf(() => parse({ argv: ['a'], files })).message).toBe(
       'clientPortAddress (a:2) is set but clientPort is not',
     );
-    const parsed = parse({ argv: ['b'], files });
-    expect(parsed.config.clientPort).toBe(-1);
-    expect(warnings(parsed)).toEqual([
-      'No clientPort is set, nor a secureClientPort that opens: no client can connect',
-    ]);
+    expect(errorOf(() => parse({ argv: ['b'], files })).message).toBe(
+      'No client could connect: neither clientPort nor secureClientPort is set; add clientPort=2181 to the file, or --client-port 2181',
+    );
+    expect(parse({ argv: ['b', '--client-port=5'], files }).config.clientPort).toBe(5);
   });
 
   test('a duplicate counts as it stands last, with a warning', () => {
@@ -882,9 +959,9 @@ describe('files met in the wild', () => {
       },
     ],
     [
-      'one member with no client port',
-      'tickTime=2000\ninitLimit=4\nsyncLimit=2\ndataDir=/d\nserver.1=localhost:21811:21812:participant\n',
-      { clientPort: -1 },
+      'one member whose line has no client port',
+      'tickTime=2000\ninitLimit=4\nsyncLimit=2\ndataDir=/d\nclientPort=21810\nserver.1=localhost:21811:21812:participant\n',
+      { clientPort: 21810 },
     ],
     [
       'a container image',
@@ -907,8 +984,22 @@ describe('files met in the wild', () => {
 });
 
 describe('--help and --print-config', () => {
-  test('the help names every setting', () => {
+  test('the help fits a screen of 80 columns, and its settings are settings', () => {
     const help = helpText();
+    const lines = help.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(24);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+    const named = [...help.matchAll(/^ {2}(\S+) +--(\S+) /gm)].map(([, key, flag]) => [key, flag]);
+    expect(named).toHaveLength(12);
+    for (const [key, flag] of named) {
+      expect(findByKey(key as string)?.key).toBe(key);
+      expect(findByLooseName(flag as string)?.key).toBe(key);
+    }
+    expect(help).toContain('zebu-server check FILE');
+  });
+
+  test('the whole help names every setting', () => {
+    const help = wholeHelpText();
     for (const { key } of SETTINGS) expect(help).toContain(key);
     for (const line of help.split('\n')) expect(line.length, line).toBeLessThan(110);
   });
