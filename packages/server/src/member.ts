@@ -27,7 +27,7 @@ import { DirectoryUpkeep } from './directory/directory-upkeep.ts';
 import type { Environment } from './environment.ts';
 import { type FailureCode, ServerFailure } from './failure.ts';
 import type { Logger } from './logger.ts';
-import { ServerMetrics } from './metrics.ts';
+import { ServerMetrics } from './metrics/metrics.ts';
 import { Serving, type ServingRole, type ServingServices } from './serving.ts';
 import { Newcomers } from './sessions/newcomers.ts';
 import { Seldom } from './turns/seldom.ts';
@@ -53,6 +53,8 @@ export interface MemberOptions {
     onDurable: (zxid: Zxid) => void,
     onFailure: (error: Error) => void,
   ) => TxnLog;
+  /** Where the start has counted already; default: all 0. */
+  readonly metrics?: ServerMetrics;
   /** Called once when the server cannot go on. */
   readonly onFatal: (error: ServerFailure) => void;
 }
@@ -107,7 +109,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.turns = new Turns(environment.clock, environment.scheduler);
     this.lateEvents = new LateEvents(this.turns, environment.scheduler, environment.network);
     this.startedMs = this.turns.nowMs;
-    this.metrics = new ServerMetrics();
+    this.metrics = options.metrics ?? new ServerMetrics();
     this.access = new AccessControl(config, this.metrics);
     this.audit = config.auditEnabled ? auditTo(environment.logger) : undefined;
     this.connections = new ConnectionTable();
@@ -126,9 +128,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.serving = undefined;
     this.role = undefined;
     this.listeners = [];
-    this.newcomers = new Newcomers(environment.scheduler, config, this.turns, () => {
-      this.metrics.sessionlessConnectionsExpired++;
-    });
+    this.newcomers = new Newcomers(environment.scheduler, config, this.turns, this.metrics);
     this.upkeep =
       directory &&
       new DirectoryUpkeep(environment, config, directory, (error) => this.fail('directory', error));
@@ -151,6 +151,11 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     let count = 0;
     for (const connection of this.connections) count += connection.outstanding;
     return count;
+  }
+
+  /** TLS handshakes under way. */
+  get tlsHandshakes(): number {
+    return this.listeners.reduce((sum, listener) => sum + listener.tlsHandshakes, 0);
   }
 
   /** Bytes of the files in the data directories, for the words `conf` and `dirs`. */
@@ -181,7 +186,8 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   async listen(options: Parameters<Environment['network']['listen']>[0]): Promise<Listener> {
     const { network } = this.environment;
     const onRefused = () => this.noteRefused();
-    const listener = await network.listen({ ...options, onRefused }, (connection) =>
+    const onTlsFailure = (reason: string) => this.noteTlsFailure(reason);
+    const listener = await network.listen({ ...options, onRefused, onTlsFailure }, (connection) =>
       this.accept(connection),
     );
     this.listeners.push(listener);
@@ -249,6 +255,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   fail(code: FailureCode, error: Error): void {
     if (this.state === 'failed') return;
     this.state = 'failed';
+    this.metrics.unrecoverableErrors++;
     const failure = new ServerFailure(code, error);
     this.failure = failure;
     void this.stopSchedules();
@@ -274,7 +281,9 @@ export class Member implements ConnectionServices, ServingServices, WordServices
       (maxClientCnxns > 0 && this.connections.countOf(address) >= maxClientCnxns);
     const identities = this.access.initialIdentities(transport);
     if (this.state !== 'running' || isTooMany || identities === undefined) {
+      if (this.state !== 'running') this.metrics.connectionsClosedWhileNotServing++;
       if (isTooMany) {
+        this.metrics.connectionsRejected++;
         this.environment.logger.warn('Too many connections', {
           client: address,
           connections: this.connections.size,
@@ -291,7 +300,13 @@ export class Member implements ConnectionServices, ServingServices, WordServices
       (slot) => new ClientConnection(this, transport, slot, identities),
     );
     this.newcomers.connected(connection);
+    if (!transport.secure) this.countPlain(address);
     return connection;
+  }
+
+  private countPlain(address: string): void {
+    if (isLoopback(address)) this.metrics.plainLocalConnections++;
+    else this.metrics.plainRemoteConnections++;
   }
 
   sessionEstablished(connection: ClientConnection): void {
@@ -322,6 +337,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   /** A client was sent away for want of descriptors; it may try again at once. */
   private noteRefused(): void {
     this.refused++;
+    this.metrics.connectionsRejected++;
     this.turns.look();
     if (!this.refusedWarning.passes(this.turns.nowMs)) return;
     this.environment.logger.warn('Too few file descriptors are left for one more client', {
@@ -330,10 +346,20 @@ export class Member implements ConnectionServices, ServingServices, WordServices
       remedy: 'raise ulimit -n',
     });
   }
+
+  private noteTlsFailure(reason: string): void {
+    this.metrics.unsuccessfulHandshakes++;
+    const { logger } = this.environment;
+    if (logger.debugEnabled) logger.debug('A TLS handshake failed', { reason });
+  }
 }
 
 /** Nothing is said to it: the connection is being destroyed. */
 const REFUSED: ConnectionHandler = Object.freeze({ data() {}, drained() {}, closed() {} });
+
+function isLoopback(address: string): boolean {
+  return /^(::ffff:)?127\.|^::1$/.test(address);
+}
 
 function auditTo(logger: Logger): AuditLog {
   return new AuditLog({

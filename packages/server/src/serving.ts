@@ -8,7 +8,14 @@
 // is durable; elsewhere the leader says so.
 
 import { type DataTree, type PendingChanges, WatchTable } from '@zebu/data-tree';
-import { ByteWriter, getInt32, OpCode, TXN_HEADER_BYTES, type Zxid } from '@zebu/protocol';
+import {
+  ByteWriter,
+  formatZxid,
+  getInt32,
+  OpCode,
+  TXN_HEADER_BYTES,
+  type Zxid,
+} from '@zebu/protocol';
 import { type Session, SessionTable } from '@zebu/session';
 import type { DataDirectory } from '@zebu/storage';
 import type { AuditLog } from './audit.ts';
@@ -20,7 +27,8 @@ import { WatcherRemoval } from './connection/watcher-removal.ts';
 import type { Database } from './database.ts';
 import type { Environment } from './environment.ts';
 import type { FailureCode } from './failure.ts';
-import type { ServerMetrics } from './metrics.ts';
+import type { ServerMetrics } from './metrics/metrics.ts';
+import { NamespaceTraffic } from './metrics/namespace-traffic.ts';
 import { SnapshotSchedule } from './snapshots/snapshot-schedule.ts';
 import { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Throttle } from './turns/throttle.ts';
@@ -80,6 +88,7 @@ export class Serving implements ServedState {
   readonly tree: DataTree;
   readonly sessions: SessionTable;
   readonly watches: WatchTable;
+  readonly traffic: NamespaceTraffic;
   readonly events: WatchEvents;
   readonly sequence: TxnSequence;
   readonly waiting: WaitingRequests;
@@ -93,12 +102,14 @@ export class Serving implements ServedState {
   private readonly flushSchedule: FlushSchedule;
   private readonly snapshotSchedule: SnapshotSchedule | undefined;
   private readonly reply: ByteWriter;
+  /** Those of the tree that are counted in the metrics. */
+  private digestMismatches: number;
   private readonly toResume: ServedConnection[];
   private isApplyScheduled: boolean;
   private state: 'preparing' | 'open' | 'ending' | 'ended';
 
   constructor(services: ServingServices, database: Database, role: ServingRole) {
-    const { environment, config, turns, directory, connections } = services;
+    const { environment, config, turns, directory, connections, metrics } = services;
     this.services = services;
     this.database = database;
     this.role = role;
@@ -111,7 +122,16 @@ export class Serving implements ServedState {
     });
     for (const [id, timeoutMs] of database.sessions) this.sessions.add(id, timeoutMs, turns.nowMs);
     this.watches = new WatchTable(this.tree.paths);
-    this.events = new WatchEvents(this.tree, this.watches, connections);
+    this.traffic = new NamespaceTraffic(this.tree.paths, metrics);
+    this.events = new WatchEvents({
+      tree: this.tree,
+      watches: this.watches,
+      connections,
+      metrics,
+      traffic: this.traffic,
+    });
+    this.digestMismatches = this.tree.digestMismatches;
+    metrics.digestMismatches += this.digestMismatches;
     const lastZxid = this.tree.lastProcessedZxid;
     this.sequence = new TxnSequence(lastZxid);
     this.waiting = new WaitingRequests();
@@ -120,7 +140,13 @@ export class Serving implements ServedState {
     this.toResume = [];
     this.isApplyScheduled = false;
     this.state = 'preparing';
-    this.watcherRemoval = new WatcherRemoval(environment, turns, this.watches, connections);
+    this.watcherRemoval = new WatcherRemoval(
+      environment,
+      turns,
+      this.watches,
+      connections,
+      metrics,
+    );
     this.log = services.openLog(
       lastZxid,
       (zxid) => this.durable(zxid),
@@ -136,6 +162,7 @@ export class Serving implements ServedState {
             directory,
             tree: this.tree,
             sessions: this.sessions,
+            metrics,
           });
     this.snapshotSchedule =
       this.snapshotter === undefined
@@ -214,6 +241,7 @@ export class Serving implements ServedState {
 
   /** The txn is in the log's hands. */
   readonly enterLog = (txn: Txn): void => {
+    this.services.metrics.syncedRequests++;
     this.log.append(txn.zxid, txn.bytes, txn.start, txn.end);
     this.flushSchedule.appended();
     this.snapshotSchedule?.appended(txn.zxid);
@@ -241,8 +269,7 @@ export class Serving implements ServedState {
     if (this.isApplyScheduled || this.state === 'ended') return;
     const { turns } = this.services;
     turns.look();
-    this.applyUntil(turns.nowMs + APPLY_SLICE_MS);
-    this.afterBatch();
+    this.applyPass(turns.nowMs + APPLY_SLICE_MS);
   }
 
   private readonly continueApplying = (): void => {
@@ -250,9 +277,20 @@ export class Serving implements ServedState {
     if (this.state === 'ended') return;
     const { turns } = this.services;
     turns.look();
-    this.applyUntil(turns.share(APPLY_SLICE_MS));
-    this.afterBatch();
+    this.applyPass(turns.share(APPLY_SLICE_MS));
   };
+
+  /** Applies and answers what is ready, up to `untilMs`. */
+  private applyPass(untilMs: number): void {
+    const { turns, metrics, environment } = this.services;
+    const startedMs = turns.nowMs;
+    const appliedBefore = metrics.commits;
+    this.applyUntil(untilMs);
+    this.afterBatch();
+    if (metrics.commits === appliedBefore) return;
+    metrics.commitPassTxns.add(metrics.commits - appliedBefore);
+    metrics.commitPassTime.add(Math.trunc(environment.clock.monotonicMs() - startedMs));
+  }
 
   private applyAll(): void {
     this.services.turns.look();
@@ -316,8 +354,14 @@ export class Serving implements ServedState {
       pending,
     );
     const error = txn.error || outcome;
-    pending?.applied(zxid);
+    if (pending !== undefined) {
+      const changesBefore = pending.size;
+      pending.applied(zxid);
+      metrics.outstandingChangesRemoved += changesBefore - pending.size;
+    }
     metrics.commits++;
+    metrics.propagationLatency.add(Math.trunc(this.services.turns.nowMs - txn.appendedMs));
+    if (tree.digestMismatches !== this.digestMismatches) this.noteDigestMismatch(zxid);
     if (this.digestLog.wants(zxid)) this.digestLog.add(zxid, tree.digest);
     if (request !== undefined && request.largeBytes > 0) throttle.finishLarge(request.largeBytes);
     const type = getInt32(bytes, start + TYPE_OFFSET);
@@ -326,6 +370,17 @@ export class Serving implements ServedState {
     else if (type === OpCode.closeSession) this.applyCloseSession(txn, request);
     else if (request !== undefined) client?.writeApplied(request, zxid, error, reply);
     if (request !== undefined) this.waiting.shift();
+  }
+
+  /** The txn led to a tree that its preparation had not expected. It stays applied, as in Apache. */
+  private noteDigestMismatch(zxid: Zxid): void {
+    const { metrics, environment } = this.services;
+    metrics.digestMismatches += this.tree.digestMismatches - this.digestMismatches;
+    this.digestMismatches = this.tree.digestMismatches;
+    environment.logger.error('The digest of a txn does not match the tree it led to', {
+      zxid: formatZxid(zxid),
+      mismatches: this.digestMismatches,
+    });
   }
 
   private applyCreateSession(txn: Txn, client: Requestor | undefined): void {

@@ -23,6 +23,7 @@ import type { Environment } from './environment.ts';
 import type { ServerFailure } from './failure.ts';
 import type { Logger } from './logger.ts';
 import { Member } from './member.ts';
+import { ServerMetrics } from './metrics/metrics.ts';
 import { nodeEnvironment } from './node-environment.ts';
 import { openPorts, type PlannedPort, plannedPorts, tryPort } from './ports.ts';
 import { DecidingRole } from './roles/deciding-role.ts';
@@ -99,7 +100,8 @@ async function startOn(
   ports: readonly PlannedPort[],
 ): Promise<RunningServer> {
   const startedMs = environment.clock.monotonicMs();
-  const recovered = await recoverState(directory, environment, config);
+  const metrics = new ServerMetrics();
+  const recovered = await recoverState(directory, environment, config, metrics);
   let reportFailure: (error: ServerFailure) => void = () => {};
   const failed = new Promise<ServerFailure>((resolve) => {
     reportFailure = resolve;
@@ -109,7 +111,8 @@ async function startOn(
     config,
     directory,
     openLog: (lastZxid, onDurable, onFailure) =>
-      openLog(environment, config, directory, lastZxid, onDurable, onFailure),
+      openLog({ environment, config, directory, lastZxid, onDurable, onFailure, metrics }),
+    metrics,
     onFatal: (error) => reportFailure(error),
   });
   const serving = member.beginServing(recovered.database, new DecidingRole(member));
@@ -222,6 +225,7 @@ async function recoverState(
   directory: DataDirectory | undefined,
   environment: Environment,
   config: ServerConfig,
+  metrics: ServerMetrics,
 ): Promise<Recovered> {
   const hashSeed = Math.floor(environment.random() * 0x1_0000_0000) | 0;
   const createTarget = (): Database => new Database(config, hashSeed);
@@ -235,12 +239,22 @@ async function recoverState(
     autocreateDatabase: config.dbAutocreate,
     maxEntryBytes: config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes,
   });
-  let saidMs = clock.monotonicMs();
-  let turnedMs = saidMs;
+  const startedMs = clock.monotonicMs();
+  let saidMs = startedMs;
+  let turnedMs = startedMs;
+  /** When the last step that loaded a snapshot ended. */
+  let snapshotMs = startedMs;
   for (;;) {
     const step = steps.next();
-    if (step.done) return finishRecovery(step.value, config, logger);
     const nowMs = clock.monotonicMs();
+    if (step.done) {
+      metrics.databaseLoadTime.add(Math.trunc(nowMs - startedMs));
+      metrics.startupSnapshotLoadTime.add(Math.trunc(snapshotMs - startedMs));
+      metrics.startupTxnsLoadTime.add(Math.trunc(nowMs - snapshotMs));
+      metrics.startupTxnsLoaded.add(step.value.entries);
+      return finishRecovery(step.value, config, logger);
+    }
+    if (step.value.stage === 'snapshot') snapshotMs = nowMs;
     if (nowMs - saidMs >= PROGRESS_MS) {
       saidMs = nowMs;
       const { stage, file, bytesRead, totalBytes, entries } = step.value;
@@ -277,14 +291,16 @@ function finishRecovery(
   return { database, snapshot: isFirst ? 'before serving' : isLong ? 'while serving' : 'none' };
 }
 
-function openLog(
-  environment: Environment,
-  config: ServerConfig,
-  directory: DataDirectory | undefined,
-  lastZxid: Zxid,
-  onDurable: (zxid: Zxid) => void,
-  onFailure: (error: Error) => void,
-): TxnLog {
+function openLog(options: {
+  environment: Environment;
+  config: ServerConfig;
+  directory: DataDirectory | undefined;
+  lastZxid: Zxid;
+  onDurable: (zxid: Zxid) => void;
+  onFailure: (error: Error) => void;
+  metrics: ServerMetrics;
+}): TxnLog {
+  const { environment, config, directory, lastZxid, onDurable, onFailure, metrics } = options;
   if (directory === undefined) return new MemoryTxnLog(lastZxid, onDurable);
   return new TxnLogWriter({
     disk: environment.disk,
@@ -295,6 +311,7 @@ function openLog(
     fsync: config.forceSync,
     onDurable,
     onFailure,
+    onBatch: (txns, queuedMs, writeMs) => metrics.loggedBatch(txns, queuedMs, writeMs),
     slowSyncMs: config.fsyncWarningThresholdMs,
     onSlowSync: (durationMs, bytes, file) =>
       environment.logger.warn('Slow write to the txn log', {

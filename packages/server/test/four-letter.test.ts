@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { defaultServerConfig, type ServerConfigOverrides } from '../src/config/server-config.ts';
-import { ServerMetrics } from '../src/metrics.ts';
+import { ServerMetrics } from '../src/metrics/metrics.ts';
 import { FULL_VERSION } from '../src/version.ts';
 import {
   type ConnectionFacts,

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { ServerMetrics } from '../src/metrics/metrics.ts';
+import { javaDouble, monitorValues } from '../src/metrics/monitor.ts';
 import {
-  javaDouble,
-  monitorValues,
+  MAX_KEYS,
+  OTHER_KEY,
   PercentileSummary,
-  ServerMetrics,
   Summary,
-} from '../src/metrics.ts';
+  SummarySet,
+} from '../src/metrics/summary.ts';
 
 describe('Summary', () => {
   test('knows count, sum, least, greatest and average', () => {
@@ -35,6 +37,30 @@ describe('PercentileSummary', () => {
     expect(Math.abs(median - 100_000)).toBeLessThan(8000);
     expect(Math.abs(p95 - 190_000)).toBeLessThan(4000);
     expect(summary.greatest).toBe(200_000);
+  });
+});
+
+describe('SummarySet', () => {
+  test('keeps one summary for each key, also over a reset', () => {
+    const set = new SummarySet();
+    const summary = set.of('a');
+    summary.add(3);
+    set.of('b').add(4);
+    expect([...set.entries()].map(([key, { sum }]) => [key, sum])).toEqual([
+      ['a', 3],
+      ['b', 4],
+    ]);
+    set.reset();
+    expect(set.of('a')).toBe(summary);
+    expect(summary.sum).toBe(0);
+  });
+
+  test('sums what comes under too many keys as one', () => {
+    const set = new SummarySet();
+    for (let i = 0; i < MAX_KEYS + 10; i++) set.of(`key ${i}`).add(1);
+    const entries = [...set.entries()];
+    expect(entries).toHaveLength(MAX_KEYS + 1);
+    expect(entries.at(-1)).toMatchObject([OTHER_KEY, { sum: 10 }]);
   });
 });
 
@@ -70,13 +96,26 @@ describe('ServerMetrics', () => {
     expect(values(metrics)).toEqual(values(fresh));
   });
 
-  test('every name is there once, and none that Apache lacks', () => {
+  test('every name is there once', () => {
     const names = values(new ServerMetrics()).map(([name]) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(names).toContain('avg_fsynctime');
     expect(names).toContain('p999_updatelatency');
     expect(names).toContain('digest_mismatches_count');
   });
+
+  test.each(Object.keys(new ServerMetrics()) as (keyof ServerMetrics)[])(
+    'what is counted as %s is shown',
+    (field) => {
+      const metrics = new ServerMetrics();
+      const counted = metrics[field];
+      if (counted instanceof Summary) counted.add(12_345);
+      else if (counted instanceof SummarySet) counted.of('app').add(12_345);
+      else if (counted instanceof Map) counted.set('app', 12_345);
+      else Object.assign(metrics, { [field]: 12_345 });
+      expect(values(metrics)).not.toEqual(values(new ServerMetrics()));
+    },
+  );
 
   test('sizes of replies start unknown', () => {
     const metrics = new ServerMetrics();
@@ -104,6 +143,6 @@ describe('ServerMetrics', () => {
       connectionDropProbability: 0,
       outstandingTlsHandshakes: 0,
     };
-    return [...monitorValues(metrics, gauges, [])];
+    return [...monitorValues({ metrics, gauges, quotas: [] })];
   }
 });

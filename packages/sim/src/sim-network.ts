@@ -155,6 +155,8 @@ export class SimNetwork {
 }
 
 export class SimListener implements Listener {
+  /** TLS is not simulated. */
+  readonly tlsHandshakes = 0;
   readonly port: number;
   readonly host: string;
   readonly process: SimProcess;

@@ -171,7 +171,7 @@ describe('a client that asks for much and does not read', () => {
       Array.from({ length: READS }, () => read('/big')),
       READS,
     );
-    world.runFor(2, () => slow.client.inFlight === READS);
+    expect(world.runFor(1_000, () => slow.client.inFlight === READS)).toBe(true);
     slow.client.dawdle(1_500);
     const other = guest(
       world,

@@ -49,6 +49,11 @@ export interface TxnLogWriterOptions {
   onDurable: (zxid: Zxid, life: number) => void;
   /** Called once; from then on nothing is written or reported. */
   onFailure: (error: StorageError, life: number) => void;
+  /**
+   * A batch of `txns` entries is durable; the first of them had waited `queuedMs` when the write began, which took
+   * `writeMs`. Called once per batch.
+   */
+  onBatch?: (txns: number, queuedMs: number, writeMs: number) => void;
   /** `fsync.warningthresholdms`. Default 1000. */
   slowSyncMs?: number;
   /** A durable write took longer than `slowSyncMs`. */
@@ -64,6 +69,9 @@ interface Batch {
   length: number;
   firstZxid: Zxid;
   lastZxid: Zxid;
+  txns: number;
+  /** When the first entry came. */
+  startedMs: number;
   /** The batch goes to a new segment. */
   startsSegment: boolean;
 }
@@ -90,6 +98,7 @@ export class TxnLogWriter {
   readonly #segmentOptions: LogSegmentOptions;
   readonly #segmentLimitBytes: number;
   readonly #onDurable: TxnLogWriterOptions['onDurable'];
+  readonly #onBatch: TxnLogWriterOptions['onBatch'];
   readonly #onFailure: TxnLogWriterOptions['onFailure'];
   readonly #slowSyncMs: number;
   readonly #onSlowSync: TxnLogWriterOptions['onSlowSync'];
@@ -131,6 +140,7 @@ export class TxnLogWriter {
     };
     this.#segmentLimitBytes = options.segmentLimitBytes ?? 0;
     this.#onDurable = options.onDurable;
+    this.#onBatch = options.onBatch;
     this.#onFailure = options.onFailure;
     this.#slowSyncMs = options.slowSyncMs ?? 1000;
     this.#onSlowSync = options.onSlowSync;
@@ -168,10 +178,15 @@ export class TxnLogWriter {
     const framed = length + RECORD_FRAME_BYTES;
     let batch = this.#filling;
     if (batch.length + framed > batch.room) batch = this.#makeRoom(framed);
-    if (batch.length === 0) batch.firstZxid = zxid;
+    if (batch.length === 0) {
+      batch.firstZxid = zxid;
+      batch.txns = 0;
+      batch.startedMs = this.#now();
+    }
     copyBytes(entry, start, end, batch.buffer, batch.length + RECORD_HEAD_BYTES);
     batch.length = frameRecord(batch.buffer, batch.length, length);
     batch.lastZxid = zxid;
+    batch.txns += 1;
 
     this.appendedZxid = zxid;
     this.txnsSinceRoll += 1;
@@ -319,7 +334,8 @@ export class TxnLogWriter {
     }
     const durationMs = this.#now() - this.#startedMs;
     const bytes = batch.length;
-    const zxid = batch.lastZxid;
+    const { lastZxid: zxid, txns } = batch;
+    const queuedMs = this.#startedMs - batch.startedMs;
     const { path } = this.#segment as LogSegment;
     this.durableZxid = zxid;
     this.pendingBytes -= bytes;
@@ -331,6 +347,7 @@ export class TxnLogWriter {
     // The disk is put to work again before anyone is told.
     this.#writeNext();
     this.#zeroAhead();
+    this.#onBatch?.(txns, queuedMs, durationMs);
     if (durationMs > this.#slowSyncMs) {
       this.#onSlowSync?.(durationMs, bytes, path);
     }
@@ -385,6 +402,8 @@ function newBatch(room: number): Batch {
     length: 0,
     firstZxid: 0,
     lastZxid: 0,
+    txns: 0,
+    startedMs: 0,
     startsSegment: false,
   };
 }

@@ -267,7 +267,11 @@ export function* loadSnapshot(
   const input = new SnapshotInput(disk, path, snapshot.compression);
   try {
     input.readHeader();
-    while (!target.loadSnapshot(input)) {
+    let isWhole = false;
+    while (!isWhole) {
+      isWhole = target.loadSnapshot(input);
+      if (isWhole) target.snapshotLoaded(snapshot.zxid, input.readTrailer());
+      // The last one too: it says when the snapshot was loaded and the log begins.
       yield {
         stage: 'snapshot',
         file: path,
@@ -276,7 +280,6 @@ export function* loadSnapshot(
         entries: 0,
       };
     }
-    target.snapshotLoaded(snapshot.zxid, input.readTrailer());
   } finally {
     input.close();
   }

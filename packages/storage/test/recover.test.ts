@@ -133,7 +133,10 @@ test('recovery yields progress between slices', async () => {
   });
   await appendAll(disk, directory, range(1, 9000), { batch: 500 });
   const stages = [...recover({ disk, directory, createTarget: () => new NamesTarget() })];
-  expect(stages.filter(({ stage }) => stage === 'snapshot')).toHaveLength(5);
+  const ofSnapshot = stages.filter(({ stage }) => stage === 'snapshot');
+  expect(ofSnapshot).toHaveLength(6);
+  // The last says that it is loaded.
+  expect(ofSnapshot.at(-1)?.bytesRead).toBe(ofSnapshot.at(-1)?.totalBytes);
   expect(stages.filter(({ stage }) => stage === 'log').map(({ entries }) => entries)).toEqual([
     2000, 4000, 6000, 8000,
   ]);

@@ -97,6 +97,8 @@ export interface ListenOptions {
   readonly mayUseReserve?: boolean;
   /** A client was sent away, because the process needs the few file descriptors that are left. */
   readonly onRefused?: () => void;
+  /** A TLS handshake failed: what the peer sent, what it proved to be, its leaving or its slowness. */
+  readonly onTlsFailure?: (reason: string) => void;
 }
 
 export interface DialOptions {
@@ -111,6 +113,8 @@ export interface DialOptions {
 export interface Listener {
   readonly address: string;
   readonly port: number;
+  /** TLS handshakes under way; 0 without TLS. */
+  readonly tlsHandshakes: number;
   /** Frees the port at once; accepted connections live on. */
   stopAccepting(): void;
   /** As stopAccepting(), and destroys the accepted connections; resolves when all are closed. */

@@ -36,7 +36,7 @@ export function listen(
     const accepting = new Accepting();
     let server: Server;
     try {
-      server = createServer(options, (socket) =>
+      server = createServer(options, accepting, (socket) =>
         acceptSocket(socket, accepting, accept, options, shared),
       );
     } catch (error) {
@@ -70,6 +70,9 @@ export function listen(
         resolve({
           address,
           port,
+          get tlsHandshakes() {
+            return accepting.tlsHandshakes;
+          },
           stopAccepting: () => void server.close(),
           close: () => {
             server.close();
@@ -84,11 +87,13 @@ export function listen(
 /** The connections that a listener has accepted and that are not closed yet. */
 class Accepting {
   readonly open: Set<Connection>;
+  tlsHandshakes: number;
   private emptied: (() => void) | undefined;
   private allClosed: Promise<void> | undefined;
 
   constructor() {
     this.open = new Set();
+    this.tlsHandshakes = 0;
     this.emptied = undefined;
     this.allClosed = undefined;
   }
@@ -141,7 +146,11 @@ const CLOSE_GRACE_MS = 2000;
 
 const NO_HANDLER: ConnectionHandler = { data() {}, drained() {}, closed() {} };
 
-function createServer(options: ListenOptions, onSocket: (socket: Socket) => void): Server {
+function createServer(
+  options: ListenOptions,
+  accepting: Accepting,
+  onSocket: (socket: Socket) => void,
+): Server {
   const { keepAlive = false } = options;
   const firstReserved =
     options.mayUseReserve === true ? Number.POSITIVE_INFINITY : firstReservedDescriptor();
@@ -149,7 +158,18 @@ function createServer(options: ListenOptions, onSocket: (socket: Socket) => void
   if (options.tls !== undefined) {
     // Accepts nothing by itself: it is handed the sockets that are let in, before any work for TLS is done.
     const tls = createTlsServer(listenerTls(options.tls), onSocket);
-    admitted = (socket) => void tls.emit('connection', socket);
+    // Node reports every socket once: as secure, or by tlsClientError whatever else became of its handshake.
+    admitted = (socket) => {
+      accepting.tlsHandshakes++;
+      tls.emit('connection', socket);
+    };
+    tls.on('secureConnection', () => {
+      accepting.tlsHandshakes--;
+    });
+    tls.on('tlsClientError', (error: Error) => {
+      accepting.tlsHandshakes--;
+      options.onTlsFailure?.(error.message);
+    });
   }
   return createTcpServer({ noDelay: true, keepAlive }, (socket) => {
     if (!isReserveReached(firstReserved)) {

@@ -82,6 +82,8 @@ class MemoryListener implements Listener {
   readonly port: number;
   readonly host: string | undefined;
   readonly secure: boolean;
+  /** No bytes are exchanged for them. */
+  readonly tlsHandshakes = 0;
   readonly accept: Acceptor;
   readonly open: Set<MemoryConnection>;
   private readonly unbind: () => void;

@@ -7,7 +7,7 @@
 import { type AclCache, type AclId, OPEN_ACL_ID } from '@zebu/data-tree';
 import { type Acl, ErrorCode } from '@zebu/protocol';
 import type { ServerConfig } from '../config/server-config.ts';
-import { ServerMetrics } from '../metrics.ts';
+import { ServerMetrics } from '../metrics/metrics.ts';
 import {
   AUTH_FAILED,
   type AuthContext,

@@ -3,7 +3,7 @@
  * it is the wrong one. Nobody becomes somebody by it, and no ACL can hold it.
  */
 
-import type { ServerMetrics } from '../metrics.ts';
+import type { ServerMetrics } from '../metrics/metrics.ts';
 import {
   AUTH_CLOSE,
   type AuthContext,

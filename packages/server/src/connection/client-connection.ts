@@ -29,7 +29,8 @@ import { type AccessControl, isAllowedBy } from '../auth/access-control.ts';
 import type { AuthContext } from '../auth/auth-provider.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Logger } from '../logger.ts';
-import type { ServerMetrics } from '../metrics.ts';
+import type { ServerMetrics } from '../metrics/metrics.ts';
+import type { NamespaceTraffic } from '../metrics/namespace-traffic.ts';
 import { labelOf, type Operation, operationOf } from '../ops/op-table.ts';
 import type { ReadContext, RunContext } from '../ops/read-context.ts';
 import type { WaitingRequest } from '../txns/waiting-requests.ts';
@@ -177,6 +178,10 @@ export class ClientConnection
     return this.served.watches;
   }
 
+  get traffic(): NamespaceTraffic {
+    return this.served.traffic;
+  }
+
   isAllowed(aclId: number, perms: number): boolean {
     return isAllowedBy(aclId, this.tree.acls, this.access, perms, this.identities);
   }
@@ -227,6 +232,7 @@ export class ClientConnection
   closed(reason?: Error): void {
     const { logger } = this;
     if (this.state !== State.ending) {
+      this.metrics.connectionsDropped++;
       this.services.turns.look();
       if (reason !== undefined && logger.debugEnabled) {
         logger.debug('A client went away', { reason: reason.message });
@@ -350,11 +356,14 @@ export class ClientConnection
   private waitedTooLong(bytes: Buffer, start: number, end: number, session: Session): boolean {
     const { throttle, metrics } = this.services;
     const { waitedMs } = this.input;
-    if (throttle.isStale(waitedMs, session.timeoutMs)) {
+    metrics.throttleQueueTime.add(Math.trunc(waitedMs));
+    const isStale = throttle.isStale(waitedMs, session.timeoutMs);
+    if (isStale && throttle.dropsStale) {
       metrics.staleRequestsDropped++;
       this.end(new Error(`A request waited ${Math.round(waitedMs)} ms and is stale`));
       return true;
     }
+    if (isStale) metrics.staleRequests++;
     if (!throttle.isThrottled(waitedMs, getInt32(bytes, start + 4))) return false;
     metrics.throttledOps++;
     // In its place among the answers: a client takes an xid out of order for a broken server.
@@ -429,6 +438,7 @@ export class ClientConnection
       writesBefore: this.writesSubmitted,
       receivedMs: this.services.turns.nowMs,
     });
+    this.metrics.parkedRequests.add(this.parked.length);
     if (this.parked.length >= MAX_PARKED) this.input.stop(Stop.parked);
   }
 
@@ -437,11 +447,13 @@ export class ClientConnection
    * reads, since the next write may be applied right after. MAX_PARKED bounds what that can take.
    */
   private runParkedRequests(): void {
+    const { metrics, turns } = this.services;
     let done = 0;
     while (done < this.parked.length && this.state === State.established) {
       const { frame, error, writesBefore, receivedMs } = this.parked[done] as ParkedRequest;
       if (writesBefore > this.writesApplied) break;
       done++;
+      metrics.parkedTime.add(Math.trunc(turns.nowMs - receivedMs));
       const operation = operationOf(getInt32(frame, 4));
       if (error !== 0) {
         this.output.replyError(getInt32(frame, 0), this.tree.lastProcessedZxid, error);
@@ -449,6 +461,7 @@ export class ClientConnection
       else this.serveRead(operation, frame, 0, frame.length, receivedMs);
     }
     if (done === 0) return;
+    metrics.requestsRunAfterWrite.add(done);
     this.parked = done < this.parked.length ? this.parked.slice(done) : NOTHING_PARKED;
     // Frames are taken again when the whole batch is applied: none may come between its txns.
     if (this.input.lift(Stop.parked)) this.served.resumeAfterBatch(this);
@@ -470,13 +483,19 @@ export class ClientConnection
     const { writes } = this.served;
     const xid = getInt32(bytes, start);
     writes.write(operation, this, xid, this.body(bytes, start, end), turns.nowMs, largeBytes);
-    if (throttle.isFull(writes.outstanding)) this.input.waitForThrottle(throttle);
+    if (throttle.isFull(writes.outstanding)) {
+      this.metrics.throttleWaits++;
+      this.input.waitForThrottle(throttle);
+    }
   }
 
   /** Answers a write that was applied, `body` being its response; then the reads that waited. */
   writeApplied(request: WaitingRequest, zxid: Zxid, error: number, body: ByteWriter): void {
     this.writesApplied++;
-    if (this.state !== State.established) return;
+    if (this.state !== State.established) {
+      this.metrics.staleReplies++;
+      return;
+    }
     const { output } = this;
     const writer = output.writer();
     const mark = beginReply(writer);

@@ -8,7 +8,8 @@ import type { Connection } from '@zebu/transport';
 import type { AccessControl } from '../auth/access-control.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { Environment } from '../environment.ts';
-import type { ServerMetrics } from '../metrics.ts';
+import type { ServerMetrics } from '../metrics/metrics.ts';
+import type { NamespaceTraffic } from '../metrics/namespace-traffic.ts';
 import type { Newcomer } from '../sessions/newcomers.ts';
 import type { Throttle } from '../turns/throttle.ts';
 import type { Turns } from '../turns/turns.ts';
@@ -65,6 +66,7 @@ export interface ServedState {
   readonly watches: WatchTable;
   readonly events: WatchEvents;
   readonly writes: WritePath;
+  readonly traffic: NamespaceTraffic;
   /** False: no request is taken any more. */
   readonly isOpen: boolean;
   /** A sign of life of a session. */

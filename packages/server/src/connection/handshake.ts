@@ -45,6 +45,7 @@ export function shakeHands(
     client.end(new Error('Connection requests come faster than the throttle allows'));
     return;
   }
+  services.metrics.connectionTokenDeficit.add(services.throttle.tokenDeficit);
   if (!serving.hasSeen(request.lastZxidSeen)) {
     // Refused without an answer: the client must find a server that knows what it has seen.
     services.environment.logger.info('Refusing a client that is ahead of this server', {

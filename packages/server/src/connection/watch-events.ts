@@ -12,6 +12,9 @@
 import type { DataTree, PathId, TreeListener, WatchTable } from '@zebu/data-tree';
 import { OPEN_ACL_ID } from '@zebu/data-tree';
 import { EventType, Perms } from '@zebu/protocol';
+import type { ServerMetrics } from '../metrics/metrics.ts';
+import type { NamespaceTraffic } from '../metrics/namespace-traffic.ts';
+import type { Summary } from '../metrics/summary.ts';
 import { WatchEvent } from './watch-event.ts';
 
 /** A connection that may watch. */
@@ -25,6 +28,8 @@ export class WatchEvents implements TreeListener {
   private readonly tree: DataTree;
   private readonly watches: WatchTable;
   private readonly connections: { bySlot(slot: number): Watcher | undefined };
+  private readonly metrics: ServerMetrics;
+  private readonly traffic: NamespaceTraffic;
   private readonly event: WatchEvent;
   private readonly deliver: (watcher: number) => void;
   private isFramed: boolean;
@@ -34,14 +39,18 @@ export class WatchEvents implements TreeListener {
   /** Zxid of the txn being applied. */
   zxid: number;
 
-  constructor(
-    tree: DataTree,
-    watches: WatchTable,
-    connections: { bySlot(slot: number): Watcher | undefined },
-  ) {
-    this.tree = tree;
-    this.watches = watches;
-    this.connections = connections;
+  constructor(options: {
+    tree: DataTree;
+    watches: WatchTable;
+    connections: { bySlot(slot: number): Watcher | undefined };
+    metrics: ServerMetrics;
+    traffic: NamespaceTraffic;
+  }) {
+    this.tree = options.tree;
+    this.watches = options.watches;
+    this.connections = options.connections;
+    this.metrics = options.metrics;
+    this.traffic = options.traffic;
     this.event = new WatchEvent();
     this.deliver = (watcher) => this.send(watcher);
     this.isFramed = false;
@@ -52,17 +61,33 @@ export class WatchEvents implements TreeListener {
   }
 
   created(id: PathId, parent: PathId): void {
-    this.trigger(EventType.nodeCreated, id, this.tree.aclId(id));
-    this.trigger(EventType.nodeChildrenChanged, parent, this.tree.aclId(parent));
+    const { metrics, tree } = this;
+    this.traffic.wrote(id, tree.dataLength(id));
+    this.trigger(EventType.nodeCreated, id, tree.aclId(id), metrics.createdWatches);
+    this.trigger(
+      EventType.nodeChildrenChanged,
+      parent,
+      tree.aclId(parent),
+      metrics.childrenWatches,
+    );
   }
 
   deleted(id: PathId, parent: PathId, aclId: number): void {
-    this.trigger(EventType.nodeDeleted, id, aclId);
-    this.trigger(EventType.nodeChildrenChanged, parent, this.tree.aclId(parent));
+    const { metrics, tree } = this;
+    this.traffic.wrote(id, 0);
+    this.trigger(EventType.nodeDeleted, id, aclId, metrics.deletedWatches);
+    this.trigger(
+      EventType.nodeChildrenChanged,
+      parent,
+      tree.aclId(parent),
+      metrics.childrenWatches,
+    );
   }
 
   dataChanged(id: PathId): void {
-    this.trigger(EventType.nodeDataChanged, id, this.tree.aclId(id));
+    const { metrics, tree } = this;
+    this.traffic.wrote(id, tree.dataLength(id));
+    this.trigger(EventType.nodeDataChanged, id, tree.aclId(id), metrics.changedWatches);
   }
 
   /** An event for one connection about what it missed while it was away; carries zxid -1. */
@@ -72,12 +97,13 @@ export class WatchEvents implements TreeListener {
     connection.sendEvent(this.event);
   }
 
-  private trigger(type: number, path: PathId, aclId: number): void {
+  private trigger(type: number, path: PathId, aclId: number, told: Summary): void {
     this.type = type;
     this.path = path;
     this.aclId = aclId;
     this.isFramed = false;
-    this.watches.trigger(path, type, this.deliver);
+    const count = this.watches.trigger(path, type, this.deliver);
+    if (count > 0) told.add(count);
   }
 
   private send(watcher: number): void {

@@ -7,7 +7,7 @@ import type { ReadContext } from './read-context.ts';
 import { appendStat, checkRead } from './read-znode.ts';
 
 export function exists(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
-  const { tree, watches } = context;
+  const { tree, watches, traffic } = context;
   const { bytes } = request;
   const length = request.bufferLength();
   if (length < 0) throw new MarshallingError('Null path');
@@ -29,5 +29,6 @@ export function exists(context: ReadContext, request: ByteReader, reply: ByteWri
   if (error !== 0) return error;
   if (watch) watches.add(id, context.slot, WatchMode.data);
   appendStat(tree, id, reply);
+  traffic.read(id, 0);
   return 0;
 }

@@ -18,7 +18,7 @@ export function readData(
   watch: boolean,
   reply: ByteWriter,
 ): number {
-  const { tree, watches } = context;
+  const { tree, watches, traffic } = context;
   const error = checkRead(context, id);
   if (error !== 0) return error;
   if (watch) watches.add(id, context.slot, WatchMode.data);
@@ -26,5 +26,6 @@ export function readData(
   const at = reply.offset + tree.copyData(id, reply.bytes, reply.offset);
   tree.copyStat(id, reply.bytes, at);
   reply.offset = at + STAT_BYTES;
+  traffic.read(id, tree.dataLength(id));
   return 0;
 }

@@ -9,11 +9,14 @@ import type { AuthContext } from '../auth/auth-provider.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Slices } from '../connection/long-reply.ts';
 import type { Logger } from '../logger.ts';
-import type { ServerMetrics } from '../metrics.ts';
+import type { ServerMetrics } from '../metrics/metrics.ts';
+import type { NamespaceTraffic } from '../metrics/namespace-traffic.ts';
 
 export interface ReadContext {
   readonly tree: DataTree;
   readonly watches: WatchTable;
+  /** Where a read counts what it answers. */
+  readonly traffic: NamespaceTraffic;
   readonly access: AccessControl;
   /** What the watch table knows the connection by. */
   readonly slot: number;

@@ -29,6 +29,7 @@ export class DecidingRole implements ServingRole {
     const writes = new LeaderWrites(
       {
         config,
+        clock: environment.clock,
         logger: environment.logger,
         turns,
         metrics: member.metrics,

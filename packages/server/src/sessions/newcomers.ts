@@ -2,6 +2,7 @@
 
 import { halfTickMs, type ServerConfig } from '../config/server-config.ts';
 import type { Scheduler } from '../environment.ts';
+import type { ServerMetrics } from '../metrics/metrics.ts';
 import { SteadyTicks } from '../turns/steady-ticks.ts';
 import type { Turns } from '../turns/turns.ts';
 
@@ -15,18 +16,25 @@ export class Newcomers {
   private readonly waiting: Set<Newcomer>;
   private readonly ticks: SteadyTicks;
 
-  /** `onGivenUp`: a connection that had time enough to ask for a session is being closed. */
-  constructor(scheduler: Scheduler, config: ServerConfig, turns: Turns, onGivenUp: () => void) {
+  constructor(
+    scheduler: Scheduler,
+    config: ServerConfig,
+    turns: Turns,
+    metrics: Pick<ServerMetrics, 'sessionlessConnectionsExpired' | 'pauseTime'>,
+  ) {
     this.waiting = new Set();
-    this.ticks = new SteadyTicks(scheduler, turns, halfTickMs(config), () => {
+    const closeLate = (): void => {
       const deadline = turns.nowMs - config.sessionlessCnxnTimeoutMs;
       for (const newcomer of this.waiting) {
         if (newcomer.acceptedMs >= deadline) continue;
-        onGivenUp();
+        metrics.sessionlessConnectionsExpired++;
         newcomer.finish();
       }
       turns.flush();
-    });
+    };
+    this.ticks = new SteadyTicks(scheduler, turns, halfTickMs(config), closeLate, (lateMs) =>
+      metrics.pauseTime.add(Math.trunc(lateMs)),
+    );
   }
 
   start(): void {

@@ -12,6 +12,7 @@ import type { SessionTable } from '@zebu/session';
 import { type DataDirectory, type SnapshotCompression, SnapshotWriter } from '@zebu/storage';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { Environment } from '../environment.ts';
+import type { ServerMetrics } from '../metrics/metrics.ts';
 
 /** Bytes walked between two looks at the clock, and how long a turn may take. */
 const SLICE_BYTES = 64 * 1024;
@@ -23,6 +24,7 @@ export interface SnapshotterOptions {
   readonly directory: DataDirectory;
   readonly tree: DataTree;
   readonly sessions: SessionTable;
+  readonly metrics: Pick<ServerMetrics, 'snapshotTime' | 'snapshotErrors'>;
 }
 
 export class Snapshotter {
@@ -67,7 +69,7 @@ export class Snapshotter {
   start(done?: (error?: Error) => void): boolean {
     if (this.busy || this.stopped) return false;
     this.busy = true;
-    const { environment, config, directory, tree, sessions } = this.options;
+    const { environment, config, directory, tree, sessions, metrics } = this.options;
     const startedMs = environment.clock.monotonicMs();
     const zxid = tree.lastProcessedZxid;
     let writer: SnapshotWriter;
@@ -96,11 +98,13 @@ export class Snapshotter {
       }
       this.busy = false;
       this.onIdle();
+      const ms = environment.clock.monotonicMs() - startedMs;
+      metrics.snapshotTime.add(Math.trunc(ms));
       environment.logger.info('Snapshot taken', {
         file: writer.name,
         znodes: walk.written,
         bytes: writer.fileBytes,
-        ms: Math.round(environment.clock.monotonicMs() - startedMs),
+        ms: Math.round(ms),
       });
       done?.();
     };
@@ -138,6 +142,7 @@ export class Snapshotter {
     this.busy = false;
     this.onIdle();
     if (!this.stopped) {
+      this.options.metrics.snapshotErrors++;
       this.options.environment.logger.error('Snapshot failed; the txn log still has everything', {
         zxid: formatZxid(zxid),
         reason: error.message,

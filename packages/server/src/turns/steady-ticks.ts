@@ -11,15 +11,24 @@ export class SteadyTicks {
   private readonly turns: Turns;
   private readonly intervalMs: number;
   private readonly onTick: () => void;
+  private readonly onLateness: ((lateMs: number) => void) | undefined;
   /** When the last tick was. */
   private tickedMs: number;
   private stopTimer: (() => void) | undefined;
 
-  constructor(scheduler: Scheduler, turns: Turns, intervalMs: number, onTick: () => void) {
+  /** `onLateness` is told how many ms late the timer came, 0 or more. */
+  constructor(
+    scheduler: Scheduler,
+    turns: Turns,
+    intervalMs: number,
+    onTick: () => void,
+    onLateness?: (lateMs: number) => void,
+  ) {
     this.scheduler = scheduler;
     this.turns = turns;
     this.intervalMs = intervalMs;
     this.onTick = onTick;
+    this.onLateness = onLateness;
     this.tickedMs = turns.nowMs;
     this.stopTimer = undefined;
   }
@@ -44,6 +53,8 @@ export class SteadyTicks {
     turns.look();
     const heldUpMs = turns.nowMs - this.tickedMs - this.intervalMs;
     this.tickedMs = turns.nowMs;
+    // Below 0 when a tick that was put off for the sockets is made up for.
+    if (heldUpMs >= 0) this.onLateness?.(heldUpMs);
     if (heldUpMs < this.intervalMs) this.onTick();
     // The second turn begins after the sockets that were readable in the first.
     else scheduler.afterTurn(() => scheduler.afterTurn(this.tick));

@@ -64,6 +64,11 @@ export class Throttle {
     return this.dropChance;
   }
 
+  /** Tokens that the bucket for connect requests is short of being full. */
+  get tokenDeficit(): number {
+    return Math.max(0, this.config.connectionThrottle.tokens) - Math.max(0, this.tokens);
+  }
+
   /** Whether `outstanding` txns in the works are more than a limit allows. */
   isFull(outstanding: number): boolean {
     return outstanding > this.limit;
@@ -94,10 +99,14 @@ export class Throttle {
     );
   }
 
-  /** Whether a request that waited this long is stale, and its connection to be closed. */
+  /** Whether a request that waited this long is stale. */
   isStale(waitedMs: number, sessionTimeoutMs: number): boolean {
-    const { dropStale, staleLatencyCheck } = this.config.requestThrottle;
-    return dropStale && staleLatencyCheck && waitedMs > sessionTimeoutMs;
+    return this.config.requestThrottle.staleLatencyCheck && waitedMs > sessionTimeoutMs;
+  }
+
+  /** Whether the connection of a stale request is to be closed. */
+  get dropsStale(): boolean {
+    return this.config.requestThrottle.dropStale;
   }
 
   /** Bytes that a request of this size counts as large; 0 for others. */

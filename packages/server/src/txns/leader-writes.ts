@@ -22,8 +22,9 @@ import type { Identity } from '../auth/identity.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import { hasPassword } from '../connection/handshake.ts';
 import { joinId } from '../database.ts';
+import type { Clock } from '../environment.ts';
 import type { Logger } from '../logger.ts';
-import type { ServerMetrics } from '../metrics.ts';
+import type { ServerMetrics } from '../metrics/metrics.ts';
 import { prepareCloseSession } from '../ops/close-session.ts';
 import { prepareCreateSession } from '../ops/create-session.ts';
 import { prepareDeleteContainer } from '../ops/delete.ts';
@@ -35,10 +36,13 @@ import type { Txn, TxnSequence } from './txn-sequence.ts';
 import type { WaitingRequests } from './waiting-requests.ts';
 import type { Requestor, SessionOwner, WritePath } from './write-path.ts';
 
+/** One preparation in so many is timed: each costs two looks at the clock. */
+const TIMED_PREPARATIONS = 32;
 /** Warnings about soft quotas are this far apart. */
 const WARNING_MS = 60_000;
 
 export interface LeaderWritesOptions {
+  readonly clock: Clock;
   readonly config: ServerConfig;
   readonly logger: Logger;
   readonly turns: Turns;
@@ -199,9 +203,14 @@ export class LeaderWrites implements WritePath {
     identities: readonly Identity[],
     request: ByteReader,
   ): Txn {
-    const { turns, metrics } = this.options;
-    metrics.proposals++;
-    return this.preparation.prepare(
+    const { turns, metrics, clock } = this.options;
+    const { pending } = this.preparation;
+    const changesBefore = pending.size;
+    const isTimed =
+      type === OpCode.closeSession || metrics.preparedRequests % TIMED_PREPARATIONS === 0;
+    const beganMs = isTimed ? clock.monotonicMs() : 0;
+    metrics.preparedRequests++;
+    const txn = this.preparation.prepare(
       type,
       prepare,
       requester,
@@ -211,6 +220,17 @@ export class LeaderWrites implements WritePath {
       turns.wallMs,
       turns.nowMs,
     );
+    metrics.proposals++;
+    metrics.outstandingChangesQueued += pending.size - changesBefore;
+    if (isTimed) this.notePreparation(type, clock.monotonicMs() - beganMs);
+    return txn;
+  }
+
+  private notePreparation(type: number, durationMs: number): void {
+    const { metrics } = this.options;
+    const ms = Math.trunc(durationMs);
+    metrics.prepareTime.add(ms);
+    if (type === OpCode.closeSession) metrics.closeSessionPrepareTime.add(ms);
   }
 
   /** Hard limits are counted, soft ones are written to the log: at most once in a while. */

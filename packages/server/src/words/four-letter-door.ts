@@ -5,7 +5,7 @@
 import type { ServerConfig } from '../config/server-config.ts';
 import type { WordAsker } from '../connection/connection-services.ts';
 import type { Environment } from '../environment.ts';
-import type { ServerMetrics } from '../metrics.ts';
+import type { ServerMetrics } from '../metrics/metrics.ts';
 import {
   type FourLetterSource,
   type FourLetterWord,

@@ -7,7 +7,7 @@ import type { QuotaText } from '@zebu/data-tree';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { ClientConnection } from '../connection/client-connection.ts';
 import type { Member } from '../member.ts';
-import type { QuotaGauges, ServerGauges, ServerMetrics } from '../metrics.ts';
+import type { QuotaGauges, ServerGauges, ServerMetrics } from '../metrics/metrics.ts';
 import type { Serving } from '../serving.ts';
 import type {
   ConnectionExpiryFacts,
@@ -78,7 +78,7 @@ export class MemberFourLetterSource implements FourLetterSource {
       openFileDescriptors: files.open,
       maxFileDescriptors: files.max,
       connectionDropProbability: throttle.connectionDropChance,
-      outstandingTlsHandshakes: 0,
+      outstandingTlsHandshakes: this.member.tlsHandshakes,
     };
   }
 

@@ -10,13 +10,8 @@
 
 import { javaSocketAddress } from '../auth/ip-address.ts';
 import type { ServerConfig } from '../config/server-config.ts';
-import {
-  javaDouble,
-  monitorValues,
-  type QuotaGauges,
-  type ServerGauges,
-  type ServerMetrics,
-} from '../metrics.ts';
+import type { QuotaGauges, ServerGauges, ServerMetrics } from '../metrics/metrics.ts';
+import { javaDouble, monitorValues } from '../metrics/monitor.ts';
 import { FULL_VERSION } from '../version.ts';
 
 /** Every word that is known. */
@@ -381,7 +376,9 @@ function* environmentAnswer(source: FourLetterSource): Generator<string> {
 function* monitorAnswer(source: FourLetterSource): Generator<string> {
   yield `zk_version\t${FULL_VERSION}\n`;
   yield `zk_server_state\t${source.mode}\n`;
-  for (const [name, value] of monitorValues(source.metrics, source.gauges(), source.quotas())) {
+  const { metrics } = source;
+  const [gauges, quotas] = [source.gauges(), [...source.quotas()]];
+  for (const [name, value] of monitorValues({ metrics, gauges, quotas })) {
     yield `zk_${name}\t${value}\n`;
   }
 }

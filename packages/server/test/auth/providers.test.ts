@@ -17,7 +17,7 @@ import { javaHostAddress, javaSocketAddress } from '../../src/auth/ip-address.ts
 import { IpProvider } from '../../src/auth/ip-provider.ts';
 import { SaslProvider } from '../../src/auth/sasl-provider.ts';
 import { X509Provider } from '../../src/auth/x509-provider.ts';
-import { ServerMetrics } from '../../src/metrics.ts';
+import { ServerMetrics } from '../../src/metrics/metrics.ts';
 
 const here = { remoteAddress: '127.0.0.1' };
 const bytes = (text: string) => Buffer.from(text, 'utf8');

@@ -22,6 +22,8 @@ export interface WorldOptions extends ServerConfigOverrides {
   readonly windowBytes?: number;
   /** The network has a fan-out; default: events go out connection by connection. */
   readonly fanOut?: boolean;
+  /** Where clients seem to come from; default: this host. */
+  readonly clientAddress?: string;
   /** With one the server takes snapshots, in /data. */
   readonly disk?: (time: ManualTime) => MemoryDisk;
   readonly random?: () => number;
@@ -59,6 +61,7 @@ export class World {
       state,
       windowBytes,
       fanOut,
+      clientAddress,
       disk: makeDisk,
       random = () => 0.5,
       ...overrides
@@ -69,8 +72,18 @@ export class World {
       schedule: (task) => time.afterTurn(task),
       ...(windowBytes === undefined ? {} : { windowBytes }),
     });
-    const network: Network =
-      fanOut === true ? { ...plain, fanOut: (bytes) => new FanOutAtOnce(bytes) } : plain;
+    const network: Network = {
+      ...plain,
+      ...(fanOut === true ? { fanOut: (bytes: Buffer) => new FanOutAtOnce(bytes) } : {}),
+      listen: (listening, accept) =>
+        plain.listen(listening, (connection) =>
+          accept(
+            clientAddress === undefined
+              ? connection
+              : Object.assign(connection, { remoteAddress: clientAddress }),
+          ),
+        ),
+    };
     const disk = makeDisk?.(time) ?? new MemoryDisk({ schedule: (task) => time.afterTurn(task) });
     const logged: string[] = [];
     const fatal: Error[] = [];
