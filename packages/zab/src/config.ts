@@ -14,7 +14,37 @@ export interface ZabConfig {
   /** Version of the ensemble's config; a learner whose version is higher is refused. */
   readonly configVersion: Zxid;
   readonly limits: ZabLimits;
+  /** Tests only: a defect to plant, which the simulator must find. */
+  readonly plant?: Plant | undefined;
 }
+
+/** Defects that can be planted, by name: each undoes one rule of the protocol. */
+export const PLANTS = [
+  'ack-before-durable',
+  'apply-before-durable',
+  'barrier-without-quorum',
+  'commit-before-sync',
+  'commit-by-minority',
+  'count-minus-one',
+  'count-observers',
+  'count-wiped',
+  'epoch-ack-before-durable',
+  'epoch-before-durable',
+  'epoch-before-history',
+  'forward-from-ack',
+  'keep-half-snapshot',
+  'keep-leading-below-epoch',
+  'lead-by-applied',
+  'lead-without-quorum',
+  'newleader-ack-before-history',
+  'no-drain',
+  'skip-trunc',
+  'trunc-across-epochs',
+  'vote-by-applied',
+  'vote-by-zxid-epoch',
+  'zxid-wraps',
+] as const;
+export type Plant = (typeof PLANTS)[number];
 
 /** In ticks of the core, but for the counts. DEFAULT_LIMITS has Apache's values for a tick of 10 ms. */
 export interface ZabLimits {

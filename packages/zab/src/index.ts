@@ -3,12 +3,22 @@
 export {
   DEFAULT_LIMITS,
   type HistoryTrust,
+  PLANTS,
+  type Plant,
   ticksFor,
   type ZabConfig,
   type ZabLimits,
   type ZabStart,
 } from './config.ts';
+export { InvariantError } from './invariants.ts';
 export * from './messages.ts';
 export * from './output.ts';
-export { type SyncFacts, SyncMode, type SyncPlan, type SyncRow } from './sync-plan.ts';
-export type { ZabCore } from './zab.ts';
+export {
+  planSync,
+  type SyncFacts,
+  SyncMode,
+  type SyncPlan,
+  type SyncQuestion,
+  type SyncRow,
+} from './sync-plan.ts';
+export { Zab } from './zab.ts';

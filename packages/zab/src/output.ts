@@ -3,14 +3,15 @@
 //
 //   1. closes    end these links. Nothing more goes out on them, and nothing that still arrives is given to the core.
 //   2. leaving   the role is over: drop proposed and received txns that were not handed to the log, throw away the
-//                tree where it says so, close clients and links, wait for the log, then call drained().
+//                tree where it says so, close clients and links, stop dialling, wait for the log, then call drained().
 //   3. sends     queue on the links, in order; do not wait for the disk.
 //   4. batch     if not 0: hand to the disk, in order: truncate, append, sync; acceptedEpoch, then currentEpoch,
 //                each synced; then durable(batch). Batches become durable in order; reporting one reports all
 //                before it.
 //   5. commitTo  apply txns up to and including it. Never beyond what was reported durable.
 //   6. change    tell the server about role, phase, leader and epoch.
-//   7. barriers  release the waiting syncs: behind the commits above on a learner's link.
+//   7. barriers  release the waiting syncs: behind the commits above on a learner's link; for a client of the leader's
+//                own once its tree holds Zab.committedZxid, which a slow disk may keep back.
 //
 // Links before the disk: their way is longer. The votes of `votes` may leave at any time.
 
@@ -63,7 +64,8 @@ export interface Reason {
 }
 
 export type ReasonCode =
-  // a role ends
+  // a role begins or ends
+  | 'started'
   | 'elected'
   | 'stopped'
   | 'leader-lost'
@@ -122,7 +124,10 @@ export interface RoleChange {
 
 export interface Leaving {
   readonly reason: Reason;
-  /** The tree is half of a leader's snapshot: throw it away and recover from disk. */
+  /**
+   * The tree is half of a leader's snapshot, or holds txns that are not committed: throw it away, and recover it from
+   * disk up to Zab.appliedZxid.
+   */
   readonly discardTree: boolean;
 }
 

@@ -14,88 +14,303 @@
 // Links are numbers that the driver gives, one for each connection, never used again: a member may come back by a
 // new connection before the old one is known to be dead. Election messages go by sid.
 
-import type { Zxid } from '@zebu/protocol';
-import type { Notification, PeerMessage } from './messages.ts';
-import type { Output, Phase, Role } from './output.ts';
+import { epochOf, type Zxid } from '@zebu/protocol';
+import type { ZabConfig, ZabStart } from './config.ts';
+import { Core } from './core.ts';
+import { Election } from './election.ts';
+import { assert } from './invariants.ts';
+import { Leader } from './leader.ts';
+import { Learner } from './learner.ts';
+import { MemberState, NO_VOTE, type Notification, type PeerMessage } from './messages.ts';
+import type { Output, Phase, Reason, Role, RoleChange } from './output.ts';
 import type { SyncFacts } from './sync-plan.ts';
+import type { Candidate } from './vote.ts';
 
-export interface ZabCore {
-  readonly role: Role;
-  readonly phase: Phase;
-  /** Sid of the leader, itself when leading; -1 while there is none. */
-  readonly leaderSid: number;
-  readonly acceptedEpoch: number;
-  readonly currentEpoch: number;
-  /** Last txn that the host was told to append. Invariant: durableZxid <= appendedZxid. */
-  readonly appendedZxid: Zxid;
+const STARTED: Reason = { code: 'started', text: 'The member starts' };
+
+export class Zab {
+  private readonly core: Core;
+  private readonly election: Election;
+  /** Uniform in [0, 1). */
+  private readonly random: () => number;
+  /** The role of this member; neither of them while it is looking. At most one is set. */
+  private leader: Leader | undefined;
+  private learner: Learner | undefined;
+  private state: 'electing' | 'waiting' | 'draining' | 'stopped' | 'in-role';
+  private isStopping: boolean;
+  /** When an observer looks for a leader again. */
+  private electAt: number;
+  /** Learners that dialled before this member knows whether it leads, and what they said. */
+  private readonly early: Map<number, PeerMessage | undefined>;
+  private told: RoleChange;
+
+  /** `random` gives numbers in [0, 1): only an observer's pause before an election depends on it. */
+  constructor(config: ZabConfig, start: ZabStart, random: () => number) {
+    const { acceptedEpoch, currentEpoch, lastZxid, appliedZxid } = start;
+    assert(currentEpoch <= acceptedEpoch, 'currentEpoch is at most acceptedEpoch', {
+      currentEpoch,
+      acceptedEpoch,
+    });
+    assert(appliedZxid <= lastZxid, 'The tree holds no more than the log', {
+      appliedZxid,
+      lastZxid,
+    });
+    assert(
+      epochOf(lastZxid) <= acceptedEpoch || acceptedEpoch === 0,
+      'A txn is of an accepted epoch',
+      {
+        lastZxid,
+        acceptedEpoch,
+      },
+    );
+    assert(new Set(config.voters).size === config.voters.length, 'Each voter is named once');
+    assert(!config.observer || !config.voters.includes(config.sid), 'An observer has no vote');
+    this.core = new Core(config, start);
+    this.election = new Election(config, this.core.quorum, this.core.outbox);
+    this.random = random;
+    this.leader = undefined;
+    this.learner = undefined;
+    this.state = 'electing';
+    this.isStopping = false;
+    this.electAt = 0;
+    this.early = new Map();
+    this.told = { role: 'looking', phase: 'election', leaderSid: -1, epoch: -1, reason: STARTED };
+    this.core.outbox.change(this.told);
+    this.election.start(this.candidate(), 0);
+    this.settle();
+  }
+
+  // State
+
+  get role(): Role {
+    return this.told.role;
+  }
+
+  get phase(): Phase {
+    return this.told.phase;
+  }
+
+  /** Sid of the leader, this member's own when it leads; -1 while there is none. */
+  get leaderSid(): number {
+    return this.told.leaderSid;
+  }
+
+  /** Durable. */
+  get acceptedEpoch(): number {
+    return this.core.disk.acceptedEpoch;
+  }
+
+  /** Durable. */
+  get currentEpoch(): number {
+    return this.core.disk.currentEpoch;
+  }
+
+  /** Last txn that the host was told to append, or will be. Invariant: durableZxid <= appendedZxid. */
+  get appendedZxid(): Zxid {
+    return this.core.disk.appendedZxid;
+  }
+
   /** Last txn that is durable in this member's log. */
-  readonly durableZxid: Zxid;
+  get durableZxid(): Zxid {
+    return this.core.disk.durableZxid;
+  }
+
   /** Last txn that is known to be committed; the tree may hold min(committedZxid, durableZxid). */
-  readonly committedZxid: Zxid;
+  get committedZxid(): Zxid {
+    return this.core.committedZxid;
+  }
+
+  /** What the host was told to apply: min(committedZxid, durableZxid), or what recovery found. */
+  get appliedZxid(): Zxid {
+    return this.core.appliedZxid;
+  }
 
   /**
    * The zxid of the next txn, or -1 when nothing may be proposed: this member does not lead, is not established, or
-   * is about to step down. Ask again after every propose().
+   * is about to step down. It moves with every propose().
    */
-  readonly nextZxid: Zxid;
+  get nextZxid(): Zxid {
+    return this.leader?.nextZxid ?? -1;
+  }
+
+  /**
+   * On a leader: the last txn that a learner may be told to be committed in a sync. While the leader establishes
+   * itself that is all that it brought into its epoch, later its last commit. -1 on any other member.
+   */
+  get horizonZxid(): Zxid {
+    return this.leader?.horizonZxid ?? -1;
+  }
+
+  /** Whether this member's acks and votes may be counted (config.ts, HistoryTrust). */
+  get historyCounts(): boolean {
+    return this.core.historyCounts;
+  }
 
   /** Whether takeOutput() has something to say. */
-  readonly hasOutput: boolean;
+  get hasOutput(): boolean {
+    return (
+      !this.core.outbox.isEmpty ||
+      this.core.disk.hasRequests ||
+      (this.leader?.hasOutput ?? false) ||
+      (this.learner?.hasOutput ?? false)
+    );
+  }
+
+  // Time and life
 
   /** One unit of logical time has passed. */
-  tick(): void;
+  tick(): void {
+    this.core.now++;
+    switch (this.state) {
+      case 'electing':
+        this.election.tick(this.core.now);
+        break;
+      case 'waiting':
+        if (this.core.now >= this.electAt) this.elect();
+        break;
+      default:
+        this.leader?.tick();
+        this.learner?.tick();
+        break;
+    }
+    this.settle();
+  }
 
-  /** Stops for good: no vote, no role. The log is drained by the host as in any end of a role. */
-  stop(): void;
+  /** Stops for good: no role, no vote. The host drains as at the end of any role, and calls drained(). */
+  stop(): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    if (this.state === 'draining') return;
+    this.core.leave('stopped', 'The member stops');
+    this.settle();
+  }
 
   // Election
 
   /** A notification from a member's election port. */
-  notification(sid: number, notification: Notification): void;
-  /** Dialling this member's election port was refused, or its election link was reset: it will not vote now. */
-  memberUnreachable(sid: number): void;
+  notification(sid: number, notification: Notification): void {
+    if (sid === this.core.config.sid || this.state === 'draining' || this.state === 'stopped')
+      return;
+    if (!this.core.quorum.isVoter(sid)) {
+      // Members without a vote only ask.
+      this.core.outbox.vote(sid, this.answer());
+      return;
+    }
+    this.core.noteVote(notification);
+    if (this.state === 'electing') {
+      this.election.receive(sid, notification, this.core.now);
+    } else if (notification.state === MemberState.LOOKING && this.state === 'in-role') {
+      this.leader?.voterLooks(sid);
+      this.core.outbox.vote(sid, this.answer());
+    }
+    this.settle();
+  }
+
+  /** Dialling this member's election port was refused, or its election link was reset: it does not vote now. */
+  memberUnreachable(sid: number): void {
+    this.election.memberUnreachable(sid, this.core.now, this.state === 'electing');
+    this.settle();
+  }
 
   // Links of the quorum port
 
-  /** A learner dialled. It speaks first. Allowed in every role: who does not lead closes the link. */
-  learnerConnected(link: number): void;
+  /** A learner dialled. It speaks first. Allowed in every role: a member that does not lead closes the link. */
+  learnerConnected(link: number): void {
+    if (this.leader !== undefined) this.leader.learnerConnected(link);
+    else if (this.state === 'electing') this.early.set(link, undefined);
+    else this.turnAway(link);
+  }
+
   /** The link to the leader that change.leaderSid named is up. */
-  leaderConnected(link: number): void;
+  leaderConnected(link: number): void {
+    if (this.learner !== undefined) this.learner.leaderConnected(link);
+    else {
+      const text = 'This member does not follow any more';
+      this.core.outbox.close(link, { code: 'role-over', text });
+    }
+  }
+
   /** The leader could not be reached; the driver gave up. */
-  leaderUnreachable(): void;
-  /** A link ended, for whatever reason; also one that the core had closed. */
-  linkClosed(link: number): void;
+  leaderUnreachable(): void {
+    this.learner?.leaderUnreachable();
+    this.settle();
+  }
+
+  /** A link ended, for whatever reason; one that the core had closed may be reported or not. */
+  linkClosed(link: number): void {
+    this.early.delete(link);
+    this.leader?.linkClosed(link);
+    this.learner?.linkClosed(link);
+    this.settle();
+  }
+
   /**
    * Bytes came in on a link, or a part of a sync went out: it is not dead. Once for each read is enough; the
    * receive methods imply it.
    */
-  linkActive(link: number): void;
+  linkActive(link: number): void {
+    this.leader?.linkActive(link);
+    this.learner?.linkActive(link);
+  }
 
   /** Any message that is none of the four below. Types that the core does not know are ignored. */
-  receive(link: number, message: PeerMessage): void;
+  receive(link: number, message: PeerMessage): void {
+    if (this.early.has(link)) this.early.set(link, this.early.get(link) ?? message);
+    this.leader?.receive(link, message);
+    this.learner?.receive(link, message);
+    this.settle();
+  }
+
   /** PROPOSAL from the leader; the host keeps its txn. */
-  receiveProposal(link: number, zxid: Zxid): void;
+  receiveProposal(link: number, zxid: Zxid): void {
+    this.learner?.receiveProposal(link, zxid);
+    if (this.core.leaving !== undefined) this.settle();
+  }
+
   /** COMMIT from the leader. */
-  receiveCommit(link: number, zxid: Zxid): void;
+  receiveCommit(link: number, zxid: Zxid): void {
+    this.learner?.receiveCommit(link, zxid);
+    if (this.core.leaving !== undefined) this.settle();
+  }
+
   /** INFORM from the leader; the host keeps its txn. */
-  receiveInform(link: number, zxid: Zxid): void;
-  /** ACK from a learner, whether of a proposal or of NEWLEADER. Of a run of proposals the last one is enough. */
-  receiveAck(link: number, zxid: Zxid): void;
+  receiveInform(link: number, zxid: Zxid): void {
+    this.learner?.receiveInform(link, zxid);
+    if (this.core.leaving !== undefined) this.settle();
+  }
+
+  /** ACK from a learner, of a proposal or of NEWLEADER. Of a run of proposals that was read at once the last is enough. */
+  receiveAck(link: number, zxid: Zxid): void {
+    this.leader?.receiveAck(link, zxid);
+    this.settle();
+  }
 
   // Leader
 
   /** The host proposes the txn with the number nextZxid. */
-  propose(zxid: Zxid): void;
-  /** Answers a planRequest, at once or later: how the learner is synced is decided with these facts now. */
-  syncFacts(link: number, facts: SyncFacts): void;
+  propose(zxid: Zxid): void {
+    assert(this.leader !== undefined, 'Only a leader proposes');
+    this.leader.propose(zxid);
+  }
+
+  /** Answers a planRequest, at once or later: how the learner is synced is decided now, with these facts. */
+  syncFacts(link: number, facts: SyncFacts): void {
+    this.leader?.syncFacts(link, facts);
+  }
+
   /** The last byte of a plan was handed to the link. */
-  syncSent(link: number): void;
+  syncSent(link: number): void {
+    this.leader?.syncSent(link);
+  }
+
   /**
    * Answered by output.barriers once a quorum has answered something that was sent after this call, and all that
-   * was proposed before it is committed. Tokens of a role that ended are never answered: the host drops them with
+   * was proposed before it is committed. Tokens of a role that ends are never answered: the host drops them with
    * the role.
    */
-  readBarrier(token: number): void;
+  readBarrier(token: number): void {
+    this.leader?.readBarrier(token);
+  }
 
   // Learner
 
@@ -103,20 +318,208 @@ export interface ZabCore {
    * The leader's snapshot is durable, the host's own history before it is gone, and its tree is that of the
    * snapshot. Appends may follow from here.
    */
-  snapshotInstalled(zxid: Zxid): void;
-  /** The host cannot do what the sync asks for (no such zxid to truncate to, a broken stream). */
-  syncFailed(why: string): void;
+  snapshotInstalled(zxid: Zxid): void {
+    this.learner?.snapshotInstalled(zxid);
+  }
+
+  /**
+   * The host cannot do what the sync asks for: no such zxid to truncate to, a broken stream. It carries out nothing
+   * of the batches that are not durable; it discards its history, or keeps it where it is still whole, and says so
+   * in drained().
+   */
+  syncFailed(why: string): void {
+    this.learner?.syncFailed(why);
+    this.settle();
+  }
 
   // Disk
 
   /** This batch and all before it are on disk. */
-  durable(batch: number): void;
+  durable(batch: number): void {
+    this.core.disk.durable(batch);
+    if (this.core.leaving !== undefined || this.state === 'draining') return;
+    this.leader?.diskAdvanced();
+    this.learner?.diskAdvanced();
+    this.settle();
+  }
+
   /**
    * Answers output.leaving: nothing is in flight to the disk, and the history ends with this txn. `discarded` says
    * that the host threw its history away: lastZxid is 0 then.
    */
-  drained(lastZxid: Zxid, discarded: boolean): void;
+  drained(lastZxid: Zxid, discarded: boolean): void {
+    const { core } = this;
+    assert(this.state === 'draining', 'A member is drained at the end of a role');
+    if (discarded) {
+      assert(lastZxid === 0, 'A discarded history is empty', { lastZxid });
+      core.disk.dropBatches();
+      core.trust = 'discarded';
+      core.disk.replaceHistory(0);
+      core.historyEndsAt(0);
+    }
+    assert(core.disk.isIdle, 'Every batch is reported before the member is drained');
+    assert(lastZxid === core.disk.durableZxid, 'The log ends where it was reported to end', {
+      lastZxid,
+      durableZxid: core.disk.durableZxid,
+    });
+    this.beginElection();
+    this.settle();
+  }
 
   /** What is to be done. The object and everything in it are valid until the next call. */
-  takeOutput(): Output;
+  takeOutput(): Output {
+    const { core } = this;
+    this.leader?.flush();
+    this.learner?.flush();
+    core.disk.seal(core.outbox.output, core.now);
+    return core.outbox.take();
+  }
+
+  /** Throws where the state contradicts itself. For tests: the cheap ones run in production anyway. */
+  checkInvariants(): void {
+    const { core } = this;
+    const { disk } = core;
+    assert(disk.currentEpoch <= disk.acceptedEpoch, 'currentEpoch is at most acceptedEpoch');
+    assert(
+      disk.durableZxid <= disk.appendedZxid || disk.hasRequests,
+      'What is durable was appended',
+    );
+    assert(this.leader === undefined || this.learner === undefined, 'A member has one role');
+    assert(core.appliedZxid <= disk.durableZxid, 'Only durable txns are applied', {
+      appliedZxid: core.appliedZxid,
+      durableZxid: disk.durableZxid,
+    });
+    assert(core.appliedZxid <= core.committedZxid, 'Only committed txns are applied');
+    this.leader?.checkInvariants();
+    this.learner?.checkInvariants();
+  }
+
+  // Transitions: all of them happen here, once an input is done.
+
+  private settle(): void {
+    const { core } = this;
+    if (core.leaving !== undefined) this.endRole();
+    if (this.state === 'electing' && this.election.elected !== undefined) this.beginRole();
+    this.tellChange(core.leaving?.reason);
+  }
+
+  private beginRole(): void {
+    const { core } = this;
+    const { elected } = this.election;
+    assert(elected !== undefined, 'A role begins with an election');
+    this.state = 'in-role';
+    if (elected.leader === core.config.sid) {
+      const leader = new Leader(core, elected);
+      this.leader = leader;
+      for (const [link, message] of this.early) {
+        leader.learnerConnected(link);
+        if (message !== undefined) leader.receive(link, message);
+      }
+    } else {
+      this.learner = new Learner(core, elected);
+      for (const link of this.early.keys()) this.turnAway(link);
+    }
+    this.early.clear();
+    const text = `Servers ${elected.by} voted for server ${elected.leader} in round ${elected.electionEpoch}`;
+    this.tellChange({ code: 'elected', text });
+  }
+
+  private endRole(): void {
+    const { core } = this;
+    const { leaving } = core;
+    assert(leaving !== undefined, 'A role ends for a reason');
+    core.leaving = undefined;
+    for (const link of this.early.keys()) this.turnAway(link);
+    this.early.clear();
+    core.outbox.leave(leaving.reason, leaving.discardTree || (this.leader?.leavesTree ?? false));
+    this.leader?.end();
+    this.learner?.end();
+    this.leader = undefined;
+    this.learner = undefined;
+    core.disk.dropRequests();
+    this.state = 'draining';
+    this.tellChange(leaving.reason);
+    if (core.plant === 'no-drain') this.beginElection();
+  }
+
+  /** Between two roles the log comes to rest: a vote speaks of what is on disk (ZOOKEEPER-4541, 4712). */
+  private beginElection(): void {
+    if (this.isStopping) {
+      this.state = 'stopped';
+      return;
+    }
+    const { observer, limits } = this.core.config;
+    if (!observer || limits.observerDelay === 0) {
+      this.elect();
+      return;
+    }
+    // Observers that lose their leader together do not all ask at once.
+    this.state = 'waiting';
+    this.electAt = this.core.now + Math.floor(this.random() * limits.observerDelay);
+  }
+
+  private elect(): void {
+    this.state = 'electing';
+    this.election.start(this.candidate(), this.core.now);
+  }
+
+  /** Whom this member proposes at first: itself, if it has a vote and a history that counts. */
+  private candidate(): Candidate {
+    const { core } = this;
+    const { disk, config } = core;
+    if (!core.quorum.isVoter(config.sid) || !core.historyCounts) {
+      return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
+    }
+    const zxid = core.plant === 'vote-by-applied' ? core.appliedZxid : disk.durableZxid;
+    const peerEpoch = core.plant === 'vote-by-zxid-epoch' ? epochOf(zxid) : disk.currentEpoch;
+    return { leader: config.sid, zxid, peerEpoch };
+  }
+
+  private answer(): Notification {
+    return (this.leader ?? this.learner ?? this.election).answer();
+  }
+
+  private turnAway(link: number): void {
+    const text = `Server ${this.core.config.sid} does not lead`;
+    this.core.outbox.close(link, { code: 'not-leading', text });
+  }
+
+  /** Tells the host where the member stands, if that changed. */
+  private tellChange(reason: Reason | undefined): void {
+    const role = this.currentRole();
+    const phase = this.currentPhase();
+    const leaderSid =
+      this.leader !== undefined ? this.core.config.sid : (this.learner?.leaderSid ?? -1);
+    const epoch = this.leader?.epoch ?? this.learner?.epoch ?? -1;
+    const { told } = this;
+    if (
+      told.role === role &&
+      told.phase === phase &&
+      told.leaderSid === leaderSid &&
+      told.epoch === epoch
+    ) {
+      return;
+    }
+    this.told = { role, phase, leaderSid, epoch, reason: reason ?? told.reason };
+    this.core.outbox.change(this.told);
+  }
+
+  private currentRole(): Role {
+    if (this.leader !== undefined) return 'leading';
+    if (this.learner === undefined) return 'looking';
+    return this.core.config.observer ? 'observing' : 'following';
+  }
+
+  private currentPhase(): Phase {
+    switch (this.state) {
+      case 'draining':
+        return 'draining';
+      case 'stopped':
+        return 'stopped';
+      case 'in-role':
+        return this.leader?.phase ?? this.learner?.phase ?? 'election';
+      default:
+        return 'election';
+    }
+  }
 }

@@ -1,0 +1,23 @@
+// Assertions that stay on in production: a broken one means that the machine or its driver is wrong, and the member
+// must stop before it says anything else.
+
+/** A rule of the protocol or of the interface is broken. */
+export class InvariantError extends Error {
+  override readonly name = 'InvariantError';
+}
+
+/** `numbers` are printed behind the message. */
+export function assert(
+  condition: boolean,
+  message: string,
+  numbers?: Readonly<Record<string, number | string>>,
+): asserts condition {
+  if (condition) return;
+  throw new InvariantError(
+    numbers === undefined
+      ? message
+      : `${message}: ${Object.entries(numbers)
+          .map(([name, value]) => `${name} ${value}`)
+          .join(', ')}`,
+  );
+}
