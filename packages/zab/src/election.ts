@@ -8,8 +8,9 @@
 // cannot be reached. Apache's waits 200 ms in any case. A wrong end is safe, it costs an attempt: the epoch phase
 // decides.
 
+import { ElectionState, NO_VOTE, NOTIFICATION_VERSION } from '@zebu/protocol';
 import type { ZabConfig } from './config.ts';
-import { MemberState, NO_VOTE, NOTIFICATION_VERSION, type Notification } from './messages.ts';
+import type { Notification } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import type { Quorum } from './quorum.ts';
 import { type Candidate, isBetter, votesAlike } from './vote.ts';
@@ -82,18 +83,18 @@ export class Election {
   /** Another member's vote; the sender is a voter. */
   receive(sid: number, vote: Notification, now: number): void {
     this.unreachable.delete(sid);
-    const isBehind = vote.state === MemberState.LOOKING && vote.electionEpoch < this.round;
+    const isBehind = vote.state === ElectionState.LOOKING && vote.electionEpoch < this.round;
     if (isBehind && this.quorum.isVoter(this.config.sid)) {
       // Perhaps it has restarted: our round and proposal bring it forward.
       this.outbox.vote(sid, this.notificationOf(this.proposal));
     }
     if (!this.quorum.isVoter(vote.leader)) return;
     switch (vote.state) {
-      case MemberState.LOOKING:
+      case ElectionState.LOOKING:
         this.receiveLooking(sid, vote, now);
         break;
-      case MemberState.FOLLOWING:
-      case MemberState.LEADING:
+      case ElectionState.FOLLOWING:
+      case ElectionState.LEADING:
         this.receiveSettled(sid, vote);
         break;
       default:
@@ -143,7 +144,7 @@ export class Election {
     if (vote.leader === this.config.sid) {
       // Only what this member was elected for in this very round makes it lead.
       if (vote.electionEpoch !== this.round) return false;
-    } else if (votes.get(vote.leader)?.state !== MemberState.LEADING) {
+    } else if (votes.get(vote.leader)?.state !== ElectionState.LEADING) {
       return false;
     }
     this.round = vote.electionEpoch;
@@ -192,7 +193,7 @@ export class Election {
 
   private notificationOf(candidate: Candidate): Notification {
     return {
-      state: MemberState.LOOKING,
+      state: ElectionState.LOOKING,
       leader: candidate.leader,
       zxid: candidate.zxid,
       electionEpoch: this.round,

@@ -11,7 +11,7 @@ export {
   type ZabStart,
 } from './config.ts';
 export { InvariantError } from './invariants.ts';
-export * from './messages.ts';
+export type { CoreMessage, CoreZxidMessage, Notification } from './messages.ts';
 export * from './output.ts';
 export {
   planSync,

@@ -8,20 +8,22 @@
 // What was brought into the epoch is committed once a quorum acked NEWLEADER, and not before: commits are counted
 // only over txns of the leader's own epoch.
 
-import { counterOf, epochOf, makeZxid, type Zxid } from '@zebu/protocol';
+import {
+  type AckEpochMessage,
+  counterOf,
+  ElectionState,
+  epochOf,
+  type LearnerInfoMessage,
+  makeZxid,
+  PacketType,
+  PEER_PROTOCOL_VERSION,
+  type Zxid,
+} from '@zebu/protocol';
 import type { Core } from './core.ts';
 import type { Elected } from './election.ts';
 import { assert } from './invariants.ts';
 import { LearnerProgress, LearnerStep } from './learner-progress.ts';
-import {
-  type AckEpochMessage,
-  type LearnerInfoMessage,
-  MemberState,
-  MessageType,
-  type Notification,
-  type PeerMessage,
-  PROTOCOL_VERSION,
-} from './messages.ts';
+import type { CoreMessage, Notification } from './messages.ts';
 import { type Phase, type ReasonCode, SendKind } from './output.ts';
 import { planSync, type SyncFacts, SyncMode } from './sync-plan.ts';
 
@@ -155,24 +157,24 @@ export class Leader {
     this.learners.clear();
   }
 
-  receive(link: number, message: PeerMessage): void {
+  receive(link: number, message: CoreMessage): void {
     const learner = this.learners.get(link);
     if (learner === undefined) return;
     this.heard(learner);
     switch (message.type) {
-      case MessageType.FOLLOWERINFO:
-      case MessageType.OBSERVERINFO:
+      case PacketType.FOLLOWERINFO:
+      case PacketType.OBSERVERINFO:
         if (learner.step === LearnerStep.CONNECTED) this.receiveInfo(learner, message);
         else this.closeUnexpected(learner, message.type);
         break;
-      case MessageType.ACKEPOCH:
+      case PacketType.ACKEPOCH:
         if (learner.step === LearnerStep.EPOCH_SENT) this.receiveAckEpoch(learner, message);
         else this.closeUnexpected(learner, message.type);
         break;
-      case MessageType.ACK:
+      case PacketType.ACK:
         this.receiveAck(link, message.zxid);
         break;
-      case MessageType.PING:
+      case PacketType.PING:
         this.receivePong(learner);
         break;
       default:
@@ -186,7 +188,7 @@ export class Leader {
   private receiveInfo(learner: LearnerProgress, message: LearnerInfoMessage): void {
     const { core } = this;
     const { sid, protocolVersion, configVersion } = message.info;
-    if (protocolVersion < PROTOCOL_VERSION) {
+    if (protocolVersion < PEER_PROTOCOL_VERSION) {
       const text = `A learner speaks version 0x${protocolVersion.toString(16)} of the peer protocol, of before 3.4`;
       this.close(learner, 'old-protocol', text);
       return;
@@ -197,7 +199,7 @@ export class Leader {
       return;
     }
     learner.sid = sid ?? this.nextAnonymousSid--;
-    learner.isObserver = message.type === MessageType.OBSERVERINFO;
+    learner.isObserver = message.type === PacketType.OBSERVERINFO;
     if (!learner.isObserver || core.plant === 'count-observers') {
       learner.voterIndex = core.quorum.indexOf(learner.sid);
     }
@@ -270,9 +272,9 @@ export class Leader {
     learner.step = LearnerStep.EPOCH_SENT;
     learner.heardAt = this.core.now;
     this.core.outbox.message(learner.link, {
-      type: MessageType.LEADERINFO,
+      type: PacketType.LEADERINFO,
       epoch: this.epoch,
-      protocolVersion: PROTOCOL_VERSION,
+      protocolVersion: PEER_PROTOCOL_VERSION,
     });
   }
 
@@ -352,7 +354,7 @@ export class Leader {
     learner.sentProposalZxid = Math.max(plan.upTo, makeZxid(this.epoch, 0));
     learner.sentCommitZxid = plan.upTo;
     this.core.outbox.plan(link, plan);
-    this.core.outbox.message(link, { type: MessageType.NEWLEADER, zxid: makeZxid(this.epoch, 0) });
+    this.core.outbox.message(link, { type: PacketType.NEWLEADER, zxid: makeZxid(this.epoch, 0) });
   }
 
   /** The last txn that a learner may be told to be committed: all that was brought in, then what is committed. */
@@ -421,7 +423,7 @@ export class Leader {
       learner.sentProposalZxid = this.proposedZxid;
       learner.sentCommitZxid = core.committedZxid;
     }
-    core.outbox.message(learner.link, { type: MessageType.UPTODATE, zxid: -1 });
+    core.outbox.message(learner.link, { type: PacketType.UPTODATE, zxid: -1 });
   }
 
   // Broadcast
@@ -437,7 +439,7 @@ export class Leader {
     if (learner === undefined) return;
     this.heard(learner);
     if (learner.step < LearnerStep.SYNCING) {
-      this.closeUnexpected(learner, MessageType.ACK);
+      this.closeUnexpected(learner, PacketType.ACK);
       return;
     }
     if (counterOf(zxid) === 0) {
@@ -687,7 +689,7 @@ export class Leader {
   /** What this member answers to those that look for a leader. */
   answer(): Notification {
     return {
-      state: MemberState.LEADING,
+      state: ElectionState.LEADING,
       leader: this.elected.leader,
       zxid: this.elected.zxid,
       electionEpoch: this.elected.electionEpoch,
@@ -705,7 +707,7 @@ export class Leader {
 
   private ping(learner: LearnerProgress): void {
     if (learner.step === LearnerStep.FORWARDING) learner.pingRounds.push(this.barrierRound);
-    this.core.outbox.message(learner.link, { type: MessageType.PING, zxid: this.proposedZxid });
+    this.core.outbox.message(learner.link, { type: PacketType.PING, zxid: this.proposedZxid });
   }
 
   private heard(learner: LearnerProgress): void {

@@ -10,17 +10,18 @@
 // history and the ack of NEWLEADER (ZOOKEEPER-3911, 4643, 4646, 4785). What the leader calls committed during the
 // sync is applied after UPTODATE, when a quorum has the history: a tree never has to be undone for it.
 
-import { epochOf, makeZxid, type Zxid } from '@zebu/protocol';
+import {
+  ElectionState,
+  epochOf,
+  makeZxid,
+  PacketType,
+  PEER_PROTOCOL_VERSION,
+  type Zxid,
+} from '@zebu/protocol';
 import type { Core } from './core.ts';
 import type { Elected } from './election.ts';
 import { assert } from './invariants.ts';
-import {
-  MemberState,
-  MessageType,
-  type Notification,
-  type PeerMessage,
-  PROTOCOL_VERSION,
-} from './messages.ts';
+import type { CoreMessage, Notification } from './messages.ts';
 import { type Phase, type ReasonCode, SendKind } from './output.ts';
 import { ZxidWindow } from './zxid-window.ts';
 
@@ -110,11 +111,11 @@ export class Learner {
     this.link = link;
     this.enter('leaderinfo');
     core.outbox.message(link, {
-      type: this.isObserver ? MessageType.OBSERVERINFO : MessageType.FOLLOWERINFO,
+      type: this.isObserver ? PacketType.OBSERVERINFO : PacketType.FOLLOWERINFO,
       acceptedEpoch: core.disk.acceptedEpoch,
       info: {
         sid: core.config.sid,
-        protocolVersion: PROTOCOL_VERSION,
+        protocolVersion: PEER_PROTOCOL_VERSION,
         configVersion: core.config.configVersion,
       },
     });
@@ -142,39 +143,39 @@ export class Learner {
 
   // Messages
 
-  receive(link: number, message: PeerMessage): void {
+  receive(link: number, message: CoreMessage): void {
     if (link !== this.link || this.core.leaving !== undefined) return;
     this.heardAt = this.core.now;
     switch (message.type) {
-      case MessageType.LEADERINFO:
+      case PacketType.LEADERINFO:
         if (this.step === 'leaderinfo') this.receiveLeaderInfo(message.epoch);
         else this.leaveUnexpected(message.type);
         break;
-      case MessageType.DIFF:
+      case PacketType.DIFF:
         if (this.step === 'sync') this.receiveDiff();
         else this.leaveUnexpected(message.type);
         break;
-      case MessageType.TRUNC:
+      case PacketType.TRUNC:
         if (this.step === 'sync') this.receiveTrunc(message.zxid);
         else this.leaveUnexpected(message.type);
         break;
-      case MessageType.SNAP:
+      case PacketType.SNAP:
         if (this.step === 'sync') this.receiveSnap(message.zxid);
         else this.leaveUnexpected(message.type);
         break;
-      case MessageType.NEWLEADER:
+      case PacketType.NEWLEADER:
         if (this.step === 'newleader' || this.step === 'snapshot') {
           this.receiveNewLeader(message.zxid);
         } else this.leaveUnexpected(message.type);
         break;
-      case MessageType.UPTODATE:
+      case PacketType.UPTODATE:
         if (this.step === 'uptodate') this.receiveUpToDate();
         else this.leaveUnexpected(message.type);
         break;
-      case MessageType.PING:
+      case PacketType.PING:
         // One that comes during the sync is not answered, as Apache's learners do not.
         if (this.step === 'broadcast') {
-          this.core.outbox.message(link, { type: MessageType.PING, zxid: message.zxid });
+          this.core.outbox.message(link, { type: PacketType.PING, zxid: message.zxid });
         }
         break;
       default:
@@ -218,7 +219,7 @@ export class Learner {
   }
 
   private sendAckEpoch(lastZxid: Zxid, currentEpoch: number): void {
-    this.core.outbox.message(this.link, { type: MessageType.ACKEPOCH, lastZxid, currentEpoch });
+    this.core.outbox.message(this.link, { type: PacketType.ACKEPOCH, lastZxid, currentEpoch });
     this.enter('sync');
   }
 
@@ -282,7 +283,7 @@ export class Learner {
       return;
     }
     if (this.newLeaderWaits) {
-      this.leaveUnexpected(MessageType.NEWLEADER);
+      this.leaveUnexpected(PacketType.NEWLEADER);
       return;
     }
     if (this.step === 'snapshot') this.newLeaderWaits = true;
@@ -303,7 +304,7 @@ export class Learner {
 
   private ackNewLeader(): void {
     this.core.outbox.message(this.link, {
-      type: MessageType.ACK,
+      type: PacketType.ACK,
       zxid: makeZxid(this.epoch, 0),
     });
     this.enter('uptodate');
@@ -311,7 +312,7 @@ export class Learner {
 
   private receiveUpToDate(): void {
     const { core } = this;
-    core.outbox.message(this.link, { type: MessageType.ACK, zxid: makeZxid(this.epoch, 0) });
+    core.outbox.message(this.link, { type: PacketType.ACK, zxid: makeZxid(this.epoch, 0) });
     this.enter('broadcast');
     core.commit(Math.max(core.committedZxid, this.syncedZxid));
   }
@@ -442,7 +443,7 @@ export class Learner {
   answer(): Notification {
     const { elected } = this;
     return {
-      state: this.isObserver ? MemberState.OBSERVING : MemberState.FOLLOWING,
+      state: this.isObserver ? ElectionState.OBSERVING : ElectionState.FOLLOWING,
       leader: elected.leader,
       zxid: elected.zxid,
       electionEpoch: elected.electionEpoch,

@@ -2,7 +2,7 @@
 // input called while the driver carries out one output writes into the other.
 
 import type { Zxid } from '@zebu/protocol';
-import type { Notification, PeerMessage } from './messages.ts';
+import type { CoreMessage, Notification } from './messages.ts';
 import {
   type LinkClose,
   type Output,
@@ -41,7 +41,7 @@ export class Outbox {
     return output;
   }
 
-  message(link: number, message: PeerMessage): void {
+  message(link: number, message: CoreMessage): void {
     this.filling.addSend(link, SendKind.MESSAGE, -1, -1, message, undefined);
   }
 
@@ -95,7 +95,7 @@ class SendRecord implements Send {
   kind: SendKind = SendKind.MESSAGE;
   after: Zxid = -1;
   upTo: Zxid = -1;
-  message: PeerMessage | undefined = undefined;
+  message: CoreMessage | undefined = undefined;
   plan: SyncPlan | undefined = undefined;
 }
 
@@ -135,7 +135,7 @@ class OutputBuffer implements Output {
     kind: SendKind,
     after: Zxid,
     upTo: Zxid,
-    message: PeerMessage | undefined,
+    message: CoreMessage | undefined,
     plan: SyncPlan | undefined,
   ): void {
     const index = this.sends.length;

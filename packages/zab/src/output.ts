@@ -16,7 +16,7 @@
 // Links before the disk: their way is longer. The votes of `votes` may leave at any time.
 
 import type { Zxid } from '@zebu/protocol';
-import type { Notification, PeerMessage } from './messages.ts';
+import type { CoreMessage, Notification } from './messages.ts';
 import type { SyncPlan } from './sync-plan.ts';
 
 /** What a Send asks for. PROPOSALS, COMMITS, INFORMS and ACKS stand for one packet for each txn of a range. */
@@ -45,7 +45,7 @@ export interface Send {
   /** Of a range: inclusive. */
   readonly upTo: Zxid;
   /** Only of MESSAGE. */
-  readonly message: PeerMessage | undefined;
+  readonly message: CoreMessage | undefined;
   /** Only of SYNC. */
   readonly plan: SyncPlan | undefined;
 }

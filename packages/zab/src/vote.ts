@@ -1,7 +1,7 @@
 // A vote, its order and its equality (FastLeaderElection.totalOrderPredicate, Vote.equals).
 
-import type { Zxid } from '@zebu/protocol';
-import { MemberState, type Notification } from './messages.ts';
+import { ElectionState, type Zxid } from '@zebu/protocol';
+import type { Notification } from './messages.ts';
 
 /** Who is voted for, and how far that member's history goes. */
 export interface Candidate {
@@ -24,7 +24,7 @@ export function isBetter(left: Candidate, right: Candidate): boolean {
  */
 export function votesAlike(left: Notification, right: Notification): boolean {
   if (left.leader !== right.leader) return false;
-  if (left.state === MemberState.LOOKING || right.state === MemberState.LOOKING) {
+  if (left.state === ElectionState.LOOKING || right.state === ElectionState.LOOKING) {
     return (
       left.zxid === right.zxid &&
       left.electionEpoch === right.electionEpoch &&

@@ -14,14 +14,14 @@
 // Links are numbers that the driver gives, one for each connection, never used again: a member may come back by a
 // new connection before the old one is known to be dead. Election messages go by sid.
 
-import { epochOf, type Zxid } from '@zebu/protocol';
+import { ElectionState, epochOf, NO_VOTE, type Zxid } from '@zebu/protocol';
 import type { ZabConfig, ZabStart } from './config.ts';
 import { Core } from './core.ts';
 import { Election } from './election.ts';
 import { assert } from './invariants.ts';
 import { Leader } from './leader.ts';
 import { Learner } from './learner.ts';
-import { MemberState, NO_VOTE, type Notification, type PeerMessage } from './messages.ts';
+import type { CoreMessage, Notification } from './messages.ts';
 import type { Output, Phase, Reason, Role, RoleChange } from './output.ts';
 import type { SyncFacts } from './sync-plan.ts';
 import type { Candidate } from './vote.ts';
@@ -41,7 +41,7 @@ export class Zab {
   /** When an observer looks for a leader again. */
   private electAt: number;
   /** Learners that dialled before this member knows whether it leads, and what they said. */
-  private readonly early: Map<number, PeerMessage | undefined>;
+  private readonly early: Map<number, CoreMessage | undefined>;
   private told: RoleChange;
 
   /** `random` gives numbers in [0, 1): only an observer's pause before an election depends on it. */
@@ -199,7 +199,7 @@ export class Zab {
     this.core.noteVote(notification);
     if (this.state === 'electing') {
       this.election.receive(sid, notification, this.core.now);
-    } else if (notification.state === MemberState.LOOKING && this.state === 'in-role') {
+    } else if (notification.state === ElectionState.LOOKING && this.state === 'in-role') {
       this.leader?.voterLooks(sid);
       this.core.outbox.vote(sid, this.answer());
     }
@@ -254,7 +254,7 @@ export class Zab {
   }
 
   /** Any message that is none of the four below. Types that the core does not know are ignored. */
-  receive(link: number, message: PeerMessage): void {
+  receive(link: number, message: CoreMessage): void {
     if (this.early.has(link)) this.early.set(link, this.early.get(link) ?? message);
     this.leader?.receive(link, message);
     this.learner?.receive(link, message);

@@ -1,8 +1,9 @@
+import { ElectionState, NO_VOTE } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
-import { MemberState, NO_VOTE, type Notification } from '../src/index.ts';
+import type { Notification } from '../src/index.ts';
 import { isBetter, votesAlike } from '../src/vote.ts';
 
-const { LOOKING, FOLLOWING, LEADING } = MemberState;
+const { LOOKING, FOLLOWING, LEADING } = ElectionState;
 
 describe('the order of votes', () => {
   test.each([

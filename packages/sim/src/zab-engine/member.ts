@@ -1,12 +1,11 @@
 // One member of the engine's ensemble: the core, and around it the smallest host there can be. A log of txn ids with a
 // disk that takes its time, a tree that is a number of applied txns, links that are the world's.
 
-import { epochOf, formatZxid, type Zxid } from '@zebu/protocol';
+import { epochOf, formatZxid, PacketType, type Zxid } from '@zebu/protocol';
 import {
-  MessageType,
+  type CoreMessage,
   type Notification,
   type Output,
-  type PeerMessage,
   type PlanRequest,
   type RoleChange,
   SendKind,
@@ -31,7 +30,7 @@ interface Batch {
 export type Packet =
   | { readonly kind: 'open' }
   | { readonly kind: 'close' }
-  | { readonly kind: 'message'; readonly message: PeerMessage }
+  | { readonly kind: 'message'; readonly message: CoreMessage }
   | { readonly kind: 'proposal' | 'inform'; readonly id: number }
   | { readonly kind: 'commit' | 'ack'; readonly zxid: Zxid }
   | { readonly kind: 'snapshot'; readonly zxid: Zxid; readonly ids: readonly number[] };
@@ -242,10 +241,9 @@ export class ZabMember {
         zab.learnerConnected(link);
         break;
       case 'message':
-        if (packet.message.type === MessageType.SNAP) this.isTreeHalf = true;
-        if (packet.message.type === MessageType.LEADERINFO)
-          this.offeredEpoch = packet.message.epoch;
-        if (packet.message.type === MessageType.ACK) zab.receiveAck(link, packet.message.zxid);
+        if (packet.message.type === PacketType.SNAP) this.isTreeHalf = true;
+        if (packet.message.type === PacketType.LEADERINFO) this.offeredEpoch = packet.message.epoch;
+        if (packet.message.type === PacketType.ACK) zab.receiveAck(link, packet.message.zxid);
         else zab.receive(link, packet.message);
         break;
       case 'proposal':
@@ -388,7 +386,7 @@ export class ZabMember {
     for (const send of output.sends) {
       switch (send.kind) {
         case SendKind.MESSAGE:
-          this.sendMessage(send.link, send.message as PeerMessage);
+          this.sendMessage(send.link, send.message as CoreMessage);
           break;
         case SendKind.SYNC:
           this.sendSync(send.link, send.plan as SyncPlan);
@@ -447,17 +445,17 @@ export class ZabMember {
     this.pump();
   }
 
-  private sendMessage(link: number, message: PeerMessage): void {
+  private sendMessage(link: number, message: CoreMessage): void {
     const { world } = this;
     switch (message.type) {
-      case MessageType.LEADERINFO:
+      case PacketType.LEADERINFO:
         demand(
           this.acceptedEpoch >= message.epoch,
           'acked is durable',
           () => `LEADERINFO ${message.epoch}`,
         );
         break;
-      case MessageType.ACKEPOCH:
+      case PacketType.ACKEPOCH:
         if (message.currentEpoch === -1)
           world.coverage.add(message.lastZxid === -1 ? 'ack of no history' : 'ack -1');
         else {
@@ -467,7 +465,7 @@ export class ZabMember {
         }
         if (message.lastZxid >= 0) this.checkDurable('ACKEPOCH', message.lastZxid);
         break;
-      case MessageType.ACK: {
+      case PacketType.ACK: {
         const epoch = epochOf(message.zxid);
         demand(
           this.currentEpoch >= epoch && this.acceptedEpoch >= epoch,
@@ -476,7 +474,7 @@ export class ZabMember {
         );
         break;
       }
-      case MessageType.UPTODATE:
+      case PacketType.UPTODATE:
         world.coverage.add('UPTODATE');
         break;
       default:
