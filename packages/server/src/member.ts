@@ -30,6 +30,7 @@ import type { Logger } from './logger.ts';
 import { ServerMetrics } from './metrics/metrics.ts';
 import { Serving, type ServingRole, type ServingServices } from './serving.ts';
 import { Newcomers } from './sessions/newcomers.ts';
+import { Snapshotter } from './snapshots/snapshotter.ts';
 import { Seldom } from './turns/seldom.ts';
 import { Throttle } from './turns/throttle.ts';
 import { Turns } from './turns/turns.ts';
@@ -131,7 +132,14 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.newcomers = new Newcomers(environment.scheduler, config, this.turns, this.metrics);
     this.upkeep =
       directory &&
-      new DirectoryUpkeep(environment, config, directory, (error) => this.fail('directory', error));
+      new DirectoryUpkeep({
+        environment,
+        config,
+        directory,
+        history: () => (this.serving?.isOpen === true ? this.serving : undefined),
+        onDirectoryGone: (error) => this.fail('directory', error),
+        onFileGone: (error) => this.fail('directory', error, directory),
+      });
     this.refusedWarning = new Seldom(WARNING_MS);
     this.refused = 0;
     this.state = 'running';
@@ -208,6 +216,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   startServing(): void {
     this.turns.look();
     this.serving?.open();
+    this.upkeep?.rememberFiles();
     this.role?.start();
   }
 
@@ -251,14 +260,17 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     });
   }
 
-  /** This server cannot go on: nothing more is answered. */
-  fail(code: FailureCode, error: Error): void {
+  /**
+   * This server cannot go on: nothing more is answered. Where logs were deleted, a snapshot in `saveTo` keeps
+   * what only memory holds.
+   */
+  fail(code: FailureCode, error: Error, saveTo?: DataDirectory): void {
     if (this.state === 'failed') return;
     this.state = 'failed';
     this.metrics.unrecoverableErrors++;
     const failure = new ServerFailure(code, error);
     this.failure = failure;
-    void this.stopSchedules();
+    const snapshotEnds = this.stopSchedules();
     for (const listener of this.listeners) listener.stopAccepting();
     for (const connection of this.connections) connection.transport.destroy();
     this.environment.logger.error(`${failure.heading}; this server stops`, {
@@ -267,7 +279,28 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     });
     // What it holds open is given back.
     this.serving?.abandon();
-    this.onFatal(failure);
+    if (saveTo === undefined) this.onFatal(failure);
+    else void this.saveState(saveTo, snapshotEnds).then(() => this.onFatal(failure));
+  }
+
+  /** Resolves when the snapshot is on disk, or its failure in the log. */
+  private async saveState(
+    directory: DataDirectory,
+    snapshotEnds: Promise<void> | undefined,
+  ): Promise<void> {
+    await snapshotEnds;
+    const { environment, config, metrics, serving } = this;
+    if (serving === undefined) return;
+    const { tree, sessions } = serving;
+    const snapshotter = new Snapshotter({
+      environment,
+      config,
+      directory,
+      tree,
+      sessions,
+      metrics,
+    });
+    await new Promise<void>((resolve) => snapshotter.start(() => resolve()));
   }
 
   // ---- Connections --------------------------------------------------------------------------

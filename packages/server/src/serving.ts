@@ -237,6 +237,16 @@ export class Serving implements ServedState {
     this.log.abandon();
   }
 
+  /** The newest txn that is durable here. */
+  get durableZxid(): Zxid {
+    return this.sequence.durableZxid;
+  }
+
+  /** The file that txns go to, if another file, or none, has its name now. */
+  lostFile(): string | undefined {
+    return this.log.lostFile();
+  }
+
   // ---- The way of a txn ---------------------------------------------------------------------
 
   /** The txn is in the log's hands. */

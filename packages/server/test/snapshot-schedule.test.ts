@@ -38,6 +38,8 @@ class CountingLog implements TxnLog {
 
   abandon(): void {}
 
+  lostFile(): undefined {}
+
   close(done: () => void): void {
     done();
   }

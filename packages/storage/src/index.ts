@@ -39,6 +39,7 @@ export {
 } from './log-reader.ts';
 export { TxnLogWriter, type TxnLogWriterOptions } from './log-writer.ts';
 export { MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
+export { missingFile, type NeededFiles, neededFiles } from './needed-files.ts';
 export { NodeDisk } from './node-disk.ts';
 export { MIN_RETAIN_COUNT, type PurgePlan, planPurge, purge } from './purge.ts';
 export {

@@ -12,7 +12,7 @@ import {
 
 // One file of the txn log, from its making to its last batch:
 //
-//   made ahead    tmp-log.next-<n>: header and preallocated size, synced
+//   made ahead    tmp-log.next-<n>...: header and preallocated size, synced
 //   zeroAhead     zeros where records will be, a piece at a time, so that batches find blocks; a file
 //                 that cannot be made or zeroed is removed at once
 //   writeFirst    renamed to log.<hex>, then as write, and beside it the directory synced
@@ -50,6 +50,8 @@ export class LogSegment {
   readonly #file: WritableFile;
   #isMade = false;
   #finalPath: string | undefined;
+  /** Of the file, once it has its final name. */
+  #identity: string | undefined;
   #isClosed = false;
   /** Up to here zeros are wanted. */
   #zerosEnd = 0;
@@ -74,7 +76,8 @@ export class LogSegment {
     this.#directory = options.directory;
     this.#preAllocBytes = options.preAllocBytes;
     this.#fsync = options.fsync;
-    this.path = `${this.#directory}/${temporaryName(`log.next-${n}`)}`;
+    const identity = this.#disk.identity(this.#directory);
+    this.path = `${this.#directory}/${temporaryName(`log.next-${n}`, identity)}`;
     this.#size = FILE_HEADER_BYTES;
     this.#writtenTo = FILE_HEADER_BYTES;
     this.#file = this.#disk.openWrite(this.path, { truncate: true, writeThrough: this.#fsync });
@@ -145,6 +148,11 @@ export class LogSegment {
     this.close(done);
   }
 
+  /** True when another file, or none, has the name that this one was given. */
+  isLost(): boolean {
+    return this.#identity !== undefined && this.#disk.identity(this.path) !== this.#identity;
+  }
+
   /** Removes what was made ahead and never begun. */
   discard(done: Done = ignore): void {
     this.close(() => this.#disk.unlinkAsync(this.path, () => done()));
@@ -183,6 +191,7 @@ export class LogSegment {
       this.#done(error, 'name a file of');
       return;
     }
+    this.#identity = this.#disk.identity(this.path);
     this.#stepsLeft = this.#fsync ? 2 : 1;
     if (this.#fsync) this.#disk.syncDirectoryAsync(this.#directory, this.#afterDirectory);
     this.#writeBatch();

@@ -194,6 +194,14 @@ export class TxnLogWriter {
     this.pendingBytes += framed;
   }
 
+  /**
+   * The log that batches go to, if another file, or none, has its name now: what is written to it would not
+   * be found again. Looks at the disk.
+   */
+  lostFile(): string | undefined {
+    return this.#segment?.isLost() === true ? this.#segment.path : undefined;
+  }
+
   /** Starts writing what was appended, unless a write is in flight: then it follows by itself. */
   flush(): void {
     if (this.#inFlight === undefined) this.#writeNext();

@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
+import { ClaimedDirectories, identityOf } from './claimed-directories.ts';
 import { claimDirectory } from './directory-claim.ts';
 import {
   type Claimed,
@@ -15,7 +16,6 @@ import {
   type ReadableFile,
   type WritableFile,
 } from './disk.ts';
-import { type BorrowedPath, descriptorPath, HeldDirectories } from './held-directories.ts';
 import { CHUNK_BYTES, PAGE_BYTES } from './page-memory.ts';
 import { ReadAhead } from './read-ahead.ts';
 
@@ -26,28 +26,35 @@ const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
 const O_DIRECT: number = fs.constants.O_DIRECT ?? 0;
 
 /**
- * Owns no state but its claims: any number of these may serve the same directory. What is done in a
- * claimed directory reaches that one even when it was moved away (held-directories.ts).
+ * A descriptor opened for reading can be synced, so a file that may not be written (a backup that was put
+ * back with mode 0444) can be. Windows wants one that may be written to.
+ */
+const SYNC_FLAGS = process.platform === 'win32' ? 'r+' : 'r';
+
+/**
+ * Owns no state but its claims: any number of these may serve the same directory. In a claimed directory
+ * that was moved away or replaced nothing is made, renamed, cut or removed any more (claimed-directories.ts).
+ * Every error names the path.
  */
 export class NodeDisk implements Disk {
-  readonly #held = new HeldDirectories();
+  readonly #claimed = new ClaimedDirectories();
 
   list(directory: string): string[] {
-    return this.#held.in(directory, (real) => fs.readdirSync(real).sort());
+    return fs.readdirSync(directory).sort();
   }
 
   exists(path: string): boolean {
-    return fs.existsSync(this.#held.real(path));
+    return fs.existsSync(path);
   }
 
   kind(path: string): FileKind | undefined {
-    const stats = fs.statSync(this.#held.real(path), { throwIfNoEntry: false });
+    const stats = fs.statSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
     return stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other';
   }
 
   size(path: string): number {
-    return this.#held.in(path, (real) => fs.statSync(real).size);
+    return fs.statSync(path).size;
   }
 
   isWritable(directory: string): boolean {
@@ -77,7 +84,7 @@ export class NodeDisk implements Disk {
       }
       let letGo: () => void;
       try {
-        letGo = this.#held.hold(directory);
+        letGo = this.#claimed.add(directory);
       } catch (failure) {
         claim.release(() => done(failure as DiskError));
         return;
@@ -91,64 +98,53 @@ export class NodeDisk implements Disk {
   }
 
   identity(path: string): string | undefined {
-    // By its name: whether that leads elsewhere now is the question.
-    const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
-    return stats && `${stats.dev}-${stats.ino}`;
+    return identityOf(path);
   }
 
   readFile(path: string): Buffer {
-    return this.#held.in(path, (real) => fs.readFileSync(real));
+    return naming(path, () => fs.readFileSync(path));
   }
 
   writeFile(path: string, bytes: Uint8Array): void {
-    this.#held.in(path, (real) => fs.writeFileSync(real, bytes, { flush: true }));
+    this.#claimed.check(path, 'open');
+    naming(path, () => fs.writeFileSync(path, bytes, { flush: true }));
   }
 
   rename(from: string, to: string): void {
-    this.#held.in(from, (real) => fs.renameSync(real, this.#held.real(to)));
+    this.#claimed.check(from, 'rename');
+    fs.renameSync(from, to);
   }
 
   unlink(path: string): void {
-    this.#held.in(path, (real) => fs.unlinkSync(real));
+    this.#claimed.check(path, 'unlink');
+    fs.unlinkSync(path);
   }
 
   truncate(path: string, size: number): void {
-    this.#withOpen(path, 'r+', (fd) => {
+    this.#claimed.check(path, 'open');
+    withOpen(path, 'r+', (fd) => {
       fs.ftruncateSync(fd, size);
       fs.fsyncSync(fd);
     });
   }
 
   syncFile(path: string): void {
-    this.#withOpen(path, 'r+', (fd) => fs.fsyncSync(fd));
+    withOpen(path, SYNC_FLAGS, (fd) => fs.fsyncSync(fd));
   }
 
   syncDirectory(path: string): void {
     if (process.platform === 'win32') return; // A directory cannot be opened there.
-    this.#withOpen(path, 'r', (fd) => fs.fsyncSync(fd));
-  }
-
-  #withOpen(path: string, flags: string, use: (fd: number) => void): void {
-    const fd = this.#held.in(path, (real) => fs.openSync(real, flags));
-    try {
-      use(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
+    withOpen(path, 'r', (fd) => fs.fsyncSync(fd));
   }
 
   renameAsync(from: string, to: string, done: Done): void {
-    const source = this.#held.borrow(from);
-    const target = this.#held.borrow(to);
-    fs.rename(source.real, target.real, (error) => {
-      target.end(null);
-      finish(done, source.end(error));
-    });
+    if (this.#isStale(from, 'rename', done)) return;
+    fs.rename(from, to, (error) => finish(done, error));
   }
 
   unlinkAsync(path: string, done: Done): void {
-    const borrowed = this.#held.borrow(path);
-    fs.unlink(borrowed.real, (error) => finish(done, borrowed.end(error)));
+    if (this.#isStale(path, 'unlink', done)) return;
+    fs.unlink(path, (error) => finish(done, error));
   }
 
   syncDirectoryAsync(path: string, done: Done): void {
@@ -159,7 +155,7 @@ export class NodeDisk implements Disk {
     // Opened at once: that takes microseconds, another trip to the thread pool a turn of a busy loop.
     let fd: number;
     try {
-      fd = this.#held.in(path, (real) => fs.openSync(real, 'r'));
+      fd = fs.openSync(path, 'r');
     } catch (error) {
       setImmediate(done, error as DiskError);
       return;
@@ -167,26 +163,66 @@ export class NodeDisk implements Disk {
     fs.fsync(fd, (error) => {
       // What is durable stays so, however closing the directory ends.
       fs.close(fd, ignore);
-      finish(done, error);
+      finish(done, error && named(error, path));
     });
   }
 
   openRead(path: string, options: OpenReadOptions = {}): ReadableFile {
-    return this.#held.in(path, (real) => new NodeReadableFile(real, options));
+    return new NodeReadableFile(path, options);
   }
 
   openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
-    return new NodeWritableFile(path, this.#held.borrow(path), options);
+    return new NodeWritableFile(path, options, this.#claimed);
   }
+
+  /** True when the directory is no longer the one that was claimed; then `done` gets the error. */
+  #isStale(path: string, syscall: string, done: Done): boolean {
+    try {
+      this.#claimed.check(path, syscall);
+      return false;
+    } catch (error) {
+      setImmediate(done, error as DiskError);
+      return true;
+    }
+  }
+}
+
+function withOpen(path: string, flags: string, use: (fd: number) => void): void {
+  const fd = fs.openSync(path, flags);
+  try {
+    naming(path, () => use(fd));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Does `work`; what it throws names `path`. */
+function naming<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw named(error as DiskError, path);
+  }
+}
+
+/** Node's errors about a descriptor do not say which file it is. */
+function named<E extends DiskError>(error: E, path: string): E {
+  if (error.path === undefined) {
+    error.path = path;
+    error.message = `${error.message} '${path}'`;
+  }
+  return error;
 }
 
 class NodeReadableFile implements ReadableFile {
   readonly size: number;
   readonly allocatedBytes: number;
+  readonly #path: string;
   readonly #fd: number;
   readonly #ahead: ReadAhead | undefined;
 
   constructor(path: string, options: OpenReadOptions) {
+    this.#path = path;
     this.#fd = fs.openSync(path, 'r');
     const stat = fs.fstatSync(this.#fd);
     this.size = stat.size;
@@ -197,16 +233,15 @@ class NodeReadableFile implements ReadableFile {
 
   read(target: Buffer, offset: number, length: number, position: number): number {
     let filled = this.#ahead?.take(target, offset, length, position) ?? 0;
-    while (filled < length) {
-      const got = fs.readSync(
-        this.#fd,
-        target,
-        offset + filled,
-        length - filled,
-        position + filled,
-      );
-      if (got === 0) break;
-      filled += got;
+    try {
+      while (filled < length) {
+        const at = position + filled;
+        const got = fs.readSync(this.#fd, target, offset + filled, length - filled, at);
+        if (got === 0) break;
+        filled += got;
+      }
+    } catch (error) {
+      throw named(error as DiskError, this.#path);
     }
     return filled;
   }
@@ -215,6 +250,11 @@ class NodeReadableFile implements ReadableFile {
     this.#ahead?.close();
     fs.closeSync(this.#fd);
   }
+}
+
+/** Leads to an open file, whatever has its name by now. Linux alone has such paths, as it alone has O_DIRECT. */
+function descriptorPath(fd: number): string {
+  return `/proc/self/fd/${fd}`;
 }
 
 /** Undefined where there is no way past the page cache (then the kernel reads ahead), or nothing to read ahead. */
@@ -246,8 +286,7 @@ interface Operation {
 /** One operation is with the thread pool at a time; the others wait in `#queue`. Allocates per call, not per byte. */
 class NodeWritableFile implements WritableFile {
   readonly path: string;
-  /** Until it is opened. */
-  readonly #borrowed: BorrowedPath;
+  readonly #claimed: ClaimedDirectories;
   readonly #flags: number;
   /** True when each write is durable by itself. */
   readonly #writesThrough: boolean;
@@ -263,9 +302,9 @@ class NodeWritableFile implements WritableFile {
   #isDirect = false;
   #failure: DiskError | undefined;
 
-  constructor(path: string, borrowed: BorrowedPath, options: OpenWriteOptions) {
+  constructor(path: string, options: OpenWriteOptions, claimed: ClaimedDirectories) {
     this.path = path;
-    this.#borrowed = borrowed;
+    this.#claimed = claimed;
     this.#writesThrough = options.writeThrough === true && O_DSYNC !== 0;
     this.#isUncached = options.uncached === true && O_DIRECT !== 0;
     this.#flags =
@@ -322,7 +361,7 @@ class NodeWritableFile implements WritableFile {
     }
     switch (operation.kind) {
       case OPEN:
-        fs.open(this.#borrowed.real, this.#flags, 0o644, this.#onOpen);
+        this.#open();
         break;
       case WRITE:
       case WRITE_DURABLE:
@@ -336,6 +375,16 @@ class NodeWritableFile implements WritableFile {
         fs.fsync(this.#fd, this.#onEnd);
         break;
     }
+  }
+
+  #open(): void {
+    try {
+      this.#claimed.check(this.path, 'open');
+    } catch (error) {
+      process.nextTick(this.#onEnd, error);
+      return;
+    }
+    fs.open(this.path, this.#flags, 0o644, this.#onOpen);
   }
 
   #writeRest(operation: Operation): void {
@@ -368,14 +417,14 @@ class NodeWritableFile implements WritableFile {
       const flags = (this.#flags & ~(O_CREAT | O_TRUNC)) | O_DIRECT;
       fs.open(descriptorPath(fd), flags, this.#onDirectOpen);
     } else {
-      this.#onEnd(this.#borrowed.end(error));
+      this.#onEnd(error);
     }
   };
 
   /** Not every file system has such a way: then all goes through the page cache. */
   readonly #onDirectOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
     if (error === null) this.#directFd = fd;
-    this.#onEnd(this.#borrowed.end(null));
+    this.#onEnd(null);
   };
 
   readonly #onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
@@ -409,8 +458,7 @@ class NodeWritableFile implements WritableFile {
   readonly #onEnd = (error: NodeJS.ErrnoException | null): void => {
     const operation = this.#running as Operation;
     if (error !== null && operation.kind !== CLOSE) {
-      error.path ??= this.path;
-      this.#failure ??= error;
+      this.#failure ??= named(error, this.path);
     }
     this.#next();
     if (operation.done !== undefined) finish(operation.done, error);

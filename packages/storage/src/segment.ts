@@ -39,10 +39,12 @@ export function snapshotName(zxid: Zxid, compression: SnapshotCompression = ''):
 
 /**
  * The name of a log or snapshot while it is being made: neither we nor Java's readers take it for one.
- * (Java's own `snapshot.<hex>.tmp` it may take for a snapshot.)
+ * (Java's own `snapshot.<hex>.tmp` it may take for a snapshot.) `identity` is that of the directory, as
+ * `Disk.identity` gives it. It is part of the name, so that a server whose directory was moved away cannot
+ * rename a file of the directory that has its path now. One that is no file name (a path) is left out.
  */
-export function temporaryName(name: string): string {
-  return `tmp-${name}`;
+export function temporaryName(name: string, identity?: string): string {
+  return `tmp-${name}${identity === undefined || /[^\w-]/.test(identity) ? '' : `-of-${identity}`}`;
 }
 
 export function isTemporaryName(name: string): boolean {

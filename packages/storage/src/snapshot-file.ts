@@ -97,7 +97,7 @@ export class SnapshotWriter {
     this.failure = undefined;
     this.#disk = options.disk;
     this.#directory = options.directory;
-    this.#temporaryPath = `${options.directory}/${temporaryName(this.name)}`;
+    this.#temporaryPath = `${options.directory}/${temporaryName(this.name, options.disk.identity(options.directory))}`;
     this.#onReady = options.onReady;
     this.#file = options.disk.openWrite(this.#temporaryPath, {
       truncate: true,

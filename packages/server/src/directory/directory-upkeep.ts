@@ -1,40 +1,67 @@
-// What the data directory of a running server needs from time to time: old files are purged, and a look
-// whether it is still the one that the server began with.
+// What the data directory of a running server needs from time to time. Old files are purged. And every half
+// tick the server checks that the directory is the one it began with, and that the files are there which a
+// restart would read: what is written to a deleted log is lost when the process ends.
 
-import { type DataDirectory, purge } from '@zebu/storage';
+import {
+  type DataDirectory,
+  missingFile,
+  type NeededFiles,
+  neededFiles,
+  purge,
+} from '@zebu/storage';
 import { halfTickMs, type ServerConfig } from '../config/server-config.ts';
 import type { Environment } from '../environment.ts';
 
+/** What is being written. */
+export interface History {
+  /** The newest txn that is durable. */
+  readonly durableZxid: number;
+  /** The log that txns go to, if another file, or none, has its name now. Looks at the disk. */
+  lostFile(): string | undefined;
+}
+
+export interface DirectoryUpkeepOptions {
+  readonly environment: Environment;
+  readonly config: ServerConfig;
+  readonly directory: DataDirectory;
+  /** Undefined while nothing is served: a member may discard its history then. */
+  readonly history: () => History | undefined;
+  /** The directory is another one, or gone: the server must not go on, and write nothing. */
+  readonly onDirectoryGone: (error: Error) => void;
+  /** A needed file is gone: the server must not go on. The directory can be written to. */
+  readonly onFileGone: (error: Error) => void;
+}
+
 export class DirectoryUpkeep {
-  private readonly environment: Environment;
-  private readonly config: ServerConfig;
-  private readonly directory: DataDirectory;
-  private readonly onGone: (error: Error) => void;
-  private readonly identityAtFirst: string | undefined;
+  private readonly options: DirectoryUpkeepOptions;
+  /** Of both directories. */
+  private readonly identityAtFirst: string;
+  /** As of the last look. */
+  private needed: NeededFiles | undefined;
   private readonly timers: (() => void)[];
 
-  /** `onGone`: the log is not in the directory of its name any more; the server must not go on. */
-  constructor(
-    environment: Environment,
-    config: ServerConfig,
-    directory: DataDirectory,
-    onGone: (error: Error) => void,
-  ) {
-    this.environment = environment;
-    this.config = config;
-    this.directory = directory;
-    this.onGone = onGone;
+  constructor(options: DirectoryUpkeepOptions) {
+    this.options = options;
     this.identityAtFirst = this.identity();
+    this.needed = undefined;
     this.timers = [];
   }
 
   start(): void {
-    const { scheduler } = this.environment;
-    const { autopurgePurgeIntervalMs } = this.config;
-    this.timers.push(scheduler.every(halfTickMs(this.config), () => this.checkIdentity()));
+    const { config, environment } = this.options;
+    const { scheduler } = environment;
+    const { autopurgePurgeIntervalMs } = config;
+    this.timers.push(scheduler.every(halfTickMs(config), () => this.check()));
     if (autopurgePurgeIntervalMs <= 0) return;
     this.purge();
     this.timers.push(scheduler.every(autopurgePurgeIntervalMs, () => this.purge()));
+  }
+
+  /** Serving begins: what is there now is what a restart would read. */
+  rememberFiles(): void {
+    const { environment, directory, history } = this.options;
+    const current = history();
+    this.needed = current && neededFiles(environment.disk, directory, current.durableZxid);
   }
 
   stop(): void {
@@ -42,21 +69,33 @@ export class DirectoryUpkeep {
     this.timers.length = 0;
   }
 
-  private identity(): string | undefined {
-    return this.environment.disk.identity(this.directory.logDirectory);
+  private identity(): string {
+    const { environment, directory } = this.options;
+    const { disk } = environment;
+    return `${disk.identity(directory.logDirectory)} ${disk.identity(directory.snapshotDirectory)}`;
   }
 
-  private checkIdentity(): void {
-    if (this.identity() === this.identityAtFirst) return;
-    // What is written to a directory that was removed is gone with this process. Where one that was moved away
-    // is not held open (the disk's claim), the next file would go into another server's directory.
-    const { logDirectory } = this.directory;
-    this.onGone(new Error(`Data directory ${logDirectory} was removed or replaced`));
+  private check(): void {
+    const { directory, history, onDirectoryGone, onFileGone } = this.options;
+    const { logDirectory, snapshotDirectory } = directory;
+    if (this.identity() !== this.identityAtFirst) {
+      // What is written to a directory that was removed is gone with this process.
+      const paths = [...new Set([logDirectory, snapshotDirectory])].join(' or ');
+      onDirectoryGone(new Error(`Data directory ${paths} was removed or replaced`));
+      return;
+    }
+    const before = this.needed;
+    this.rememberFiles();
+    const missing = before && this.needed && missingFile(before, this.needed, directory);
+    const lost = history()?.lostFile() ?? missing;
+    if (lost === undefined) return;
+    onFileGone(new Error(`${lost} was deleted or replaced while the server was running`));
   }
 
   private purge(): void {
-    const { disk, logger } = this.environment;
-    purge(disk, this.directory, this.config.autopurgeSnapRetainCount, (error, deleted) => {
+    const { environment, config, directory } = this.options;
+    const { disk, logger } = environment;
+    purge(disk, directory, config.autopurgeSnapRetainCount, (error, deleted) => {
       if (deleted.length > 0) logger.info('Purged old files', { deleted });
       if (error !== undefined) logger.warn('Purge failed', { reason: error.message });
     });

@@ -13,6 +13,8 @@ export interface TxnLog {
   roll(): void;
   readonly txnsSinceRoll: number;
   readonly bytesSinceRoll: number;
+  /** The file that txns go to, if another file, or none, has its name now. */
+  lostFile(): string | undefined;
   close(done: (error?: Error) => void): void;
   /** Ends at once: nothing more is written or told. */
   abandon(): void;
@@ -43,6 +45,8 @@ export class MemoryTxnLog implements TxnLog {
   roll(): void {}
 
   abandon(): void {}
+
+  lostFile(): undefined {}
 
   close(done: (error?: Error) => void): void {
     this.flush();

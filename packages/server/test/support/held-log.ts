@@ -52,6 +52,8 @@ export class HeldLog implements TxnLog {
 
   prepareRoll(): void {}
 
+  lostFile(): undefined {}
+
   abandon(): void {
     this.isHeld = true;
   }
