@@ -13,6 +13,10 @@
 //
 // A connection takes its place back before anything else happens to it, so nothing overtakes the bytes, and
 // no descriptor is written to after it was closed.
+//
+// A second thread that dies or stands still on a TAKEN place leaves one connection of which nobody knows what
+// was written. That one is closed, but not before the thread has ended: its descriptor would become
+// somebody else's. This thread then writes alone for good.
 
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
@@ -29,6 +33,13 @@ const MAX_PLACES = 1 << 20;
 const STEP = 32;
 /** A second thread that nobody needs ends, and gives its memory back. */
 const IDLE_MS = 60_000;
+/**
+ * A write to a socket takes some 10 us. The second thread may lose its core in the middle of one, on a busy machine
+ * for many times that. Waiting holds the loop.
+ */
+const WAIT_LIMIT_MS = 1000;
+/** A thread that was told to end may finish one more write. */
+const ENDING_LIMIT_MS = 20;
 
 const THREAD = new URL(
   import.meta.url.endsWith('.ts') ? './fan-out-thread.ts' : './fan-out-thread.js',
@@ -45,24 +56,46 @@ export interface Recipient extends Connection {
   leaveFanOut(fanOut: SharedFanOut): boolean;
 }
 
+export interface FanOutThreadOptions {
+  /** False: there is no second thread. Default: with two cores or more. */
+  readonly enabled?: boolean;
+  /** Told, once, why there is no second thread any more. */
+  readonly warn?: (reason: string) => void;
+  /** The code of the second thread. */
+  readonly file?: URL;
+  /** It ends when it was idle for so long. */
+  readonly idleMs?: number;
+  /** So long it may take over one write before it counts as dead. */
+  readonly waitLimitMs?: number;
+}
+
 /** The second thread of one network. */
 export class FanOutThread {
-  private readonly file: URL;
-  private readonly idleMs: number;
+  private readonly options: Required<FanOutThreadOptions>;
+  private worker: Worker | undefined;
   private memory: FanOutMemory | undefined;
   private isUnavailable: boolean;
   private runs: number;
   /** Whose places are in the memory. */
   private last: SharedFanOut | undefined;
+  /** Called when the worker has ended. */
+  private readonly waiting: (() => void)[];
 
-  /** `file`: the code of the second thread, which ends when it was idle for so long. */
-  constructor({ file = THREAD, idleMs = IDLE_MS } = {}) {
-    this.file = file;
-    this.idleMs = idleMs;
+  constructor(options: FanOutThreadOptions = {}) {
+    this.options = {
+      enabled: availableParallelism() >= 2,
+      warn: () => {},
+      file: THREAD,
+      idleMs: IDLE_MS,
+      waitLimitMs: WAIT_LIMIT_MS,
+      ...options,
+    };
+    this.worker = undefined;
     this.memory = undefined;
-    this.isUnavailable = availableParallelism() < 2;
+    this.isUnavailable = !this.options.enabled;
     this.runs = 0;
     this.last = undefined;
+    this.waiting = [];
   }
 
   /** Sets the second thread to work for this one. Undefined while it works for another, or where there is none. */
@@ -83,6 +116,39 @@ export class FanOutThread {
     return memory;
   }
 
+  /**
+   * Waits until the second thread has left this place. False: it does not, within the limit, and is ended. What
+   * it has written there is not known, and it may still write until it has ended.
+   */
+  awaitPlace(slots: Int32Array, place: number): boolean {
+    const limitMs = this.isUnavailable ? ENDING_LIMIT_MS : this.options.waitLimitMs;
+    const untilMs = performance.now() + limitMs;
+    // The second thread is in the middle of a write, or lost its core there: sleeping makes room for it.
+    while (Atomics.load(slots, place) === TAKEN) {
+      if (this.worker === undefined || performance.now() > untilMs) {
+        this.giveUp(`it stood still for ${limitMs} ms over one write`);
+        return false;
+      }
+      Atomics.wait(slots, place, TAKEN, 10);
+    }
+    return true;
+  }
+
+  /** Calls back when the second thread writes no more: later, also when it has ended already. */
+  whenEnded(callback: () => void): void {
+    if (this.worker === undefined) setImmediate(callback);
+    else this.waiting.push(callback);
+  }
+
+  /** From now on there is one thread. */
+  private giveUp(reason: string): void {
+    if (this.isUnavailable) return;
+    this.isUnavailable = true;
+    this.memory = undefined;
+    void this.worker?.terminate();
+    this.options.warn(reason);
+  }
+
   private start(): FanOutMemory | undefined {
     if (this.isUnavailable) return undefined;
     let memory: FanOutMemory;
@@ -91,24 +157,27 @@ export class FanOutThread {
         control: new Int32Array(new SharedArrayBuffer(4 * Control.words)),
         slots: new Int32Array(new SharedArrayBuffer(4 * MAX_PLACES)),
         bytes: new Uint8Array(new SharedArrayBuffer(MAX_SHARED_BYTES)),
-        idleMs: this.idleMs,
+        idleMs: this.options.idleMs,
       };
-      const thread = new Worker(this.file, {
+      const thread = new Worker(this.options.file, {
         name: 'zebu-fan-out',
         workerData: memory,
         execArgv: [],
         resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 },
       });
       thread.unref();
-      thread.once('exit', () => {
+      thread.once('error', (error: Error) => this.giveUp(error.message));
+      thread.once('exit', (code) => {
+        this.worker = undefined;
         this.memory = undefined;
+        // With 0 it was idle.
+        if (code !== 0) this.giveUp(`it ended with code ${code}`);
+        for (const callback of this.waiting.splice(0)) callback();
       });
-      thread.once('error', () => {
-        this.isUnavailable = true;
-      });
-    } catch {
+      this.worker = thread;
+    } catch (error) {
       // Node's permission model without --allow-worker, or no memory for a thread.
-      this.isUnavailable = true;
+      this.giveUp((error as Error).message);
       return undefined;
     }
     this.runs = 0;
@@ -197,25 +266,28 @@ export class SharedFanOut implements FanOut {
     Atomics.notify(control, Control.places);
   }
 
-  /** How many bytes the second thread has written there; from now on it writes no more. */
+  /**
+   * How many bytes the second thread has written there; from now on it writes no more. UNKNOWN if it died or
+   * stands still in the middle of that: the connection is of no use any more, see whenThreadEnded().
+   */
   takeBack(place: number): number {
     const slots = this.memory?.slots;
     if (slots === undefined || place >= slots.length) return 0;
-    let state = Atomics.load(slots, place);
-    if (state >= 0) {
-      const found = Atomics.compareExchange(slots, place, state, OURS);
-      if (found === state) return 0;
-      state = found;
-    }
-    while (state === TAKEN) {
-      // The second thread is in the middle of a write, or lost its core there: sleeping makes room for it. It does
-      // nothing else between TAKEN and DONE, and ends only when it is idle.
-      Atomics.wait(slots, place, TAKEN, 10);
-      state = Atomics.load(slots, place);
-    }
-    return state === OURS ? 0 : DONE - state;
+    const state = Atomics.load(slots, place);
+    if (state >= 0 && Atomics.compareExchange(slots, place, state, OURS) === state) return 0;
+    if (!this.thread.awaitPlace(slots, place)) return UNKNOWN;
+    const final = Atomics.load(slots, place);
+    return final === OURS ? 0 : DONE - final;
+  }
+
+  /** Calls back when the second thread can write to no descriptor any more. */
+  whenThreadEnded(callback: () => void): void {
+    this.thread.whenEnded(callback);
   }
 }
+
+/** Nobody knows how much was written. */
+export const UNKNOWN = -1;
 
 /** For networks without sockets: written to as they are added. */
 export class FanOutAtOnce implements FanOut {

@@ -16,6 +16,8 @@ import {
 export interface NodeNetworkOptions {
   /** True: nothing but what Node documents, and one thread. Default false. */
   readonly publicApiOnly?: boolean;
+  /** False: one event to thousands of clients is written by this thread alone. Default: with two cores or more. */
+  readonly fanOutThread?: boolean;
   /** Told, once each, what an operator should know. Default: a warning of the process. */
   readonly warn?: (message: string, details: { readonly [name: string]: string }) => void;
   /** Tries Node's stream handles, before the first plain listener. Rejects with the reason not to use them. */
@@ -38,7 +40,12 @@ export function nodeNetwork(options: NodeNetworkOptions = {}): Network {
     leaving: new Leaving(),
     lingering: new Lingering(),
   };
-  const thread = new FanOutThread();
+  const { warn = warnOfProcess } = options;
+  const thread = new FanOutThread({
+    ...(options.fanOutThread === false ? { enabled: false } : {}),
+    warn: (reason) =>
+      warn('One thread writes all events from now on: the second is gone', { reason }),
+  });
   let probed: Promise<StreamInternals | undefined> | undefined;
   let internals: StreamInternals | undefined;
   const streams = async (): Promise<StreamInternals | undefined> => {

@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { FanOutThread, SharedFanOut } from '../src/fan-out.ts';
+import { WORK_STEPS, type WorkStep } from '../src/fan-out-work.ts';
 import { type Connection, type FanOut, type Listener, nodeNetwork } from '../src/index.ts';
 import { socketHarness } from './harness.ts';
 
@@ -129,7 +130,8 @@ test('goes on by the second thread while this one takes no step', async () => {
   const server = await Server.start();
   // So many are told of when there is a multiple of 32; the rest with the first step.
   const all = await server.connect(MANY - (MANY % 32));
-  const started = to(all, new SharedFanOut(MESSAGE, new FanOutThread()));
+  // On one core, too, the two threads take turns.
+  const started = to(all, new SharedFanOut(MESSAGE, new FanOutThread({ enabled: true })));
   await server.allGet(all, String(MESSAGE));
   // Nobody is told twice.
   finish(started);
@@ -262,20 +264,105 @@ test('a connection that the second thread fills up gets the rest in order', asyn
 test('a second thread that cannot start costs time, nothing else', async () => {
   const server = await Server.start();
   const all = await server.connect(MANY);
-  const thread = new FanOutThread({ file: new URL('./no-such-thread.js', import.meta.url) });
+  const warnings: string[] = [];
+  const thread = new FanOutThread({
+    enabled: true,
+    file: new URL('./no-such-thread.js', import.meta.url),
+    warn: (reason) => warnings.push(reason),
+  });
   for (let round = 1; round <= 3; round++) {
     finish(to(all, new SharedFanOut(MESSAGE, thread)));
     await server.allGet(all, String(MESSAGE).repeat(round));
   }
+  await harness.until(() => warnings.length > 0);
+  expect(warnings).toEqual([expect.stringContaining('no-such-thread.js')]);
+});
+
+test('a second thread that the operator does not want never starts', async () => {
+  const server = await Server.start();
+  const all = await server.connect(MANY);
+  const started = to(all, new SharedFanOut(MESSAGE, new FanOutThread({ enabled: false })));
+  await harness.settle();
+  expect(server.textsOf(all)).toEqual(['']);
+  expect(process.getActiveResourcesInfo()).not.toContain('MessagePort');
+  finish(started);
+  await server.allGet(all, String(MESSAGE));
 });
 
 test('a second thread that ended for want of work is followed by another', async () => {
   const server = await Server.start();
   const all = await server.connect(MANY);
-  const thread = new FanOutThread({ idleMs: 1 });
+  const thread = new FanOutThread({ enabled: true, idleMs: 1 });
   for (let round = 1; round <= 5; round++) {
     finish(to(all, new SharedFanOut(MESSAGE, thread)));
     await server.allGet(all, String(MESSAGE).repeat(round));
     await harness.settle();
   }
 });
+
+/** The steps between which nobody knows what was written to one connection. */
+const IN_A_WRITE: readonly WorkStep[] = ['place taken', 'bytes written'];
+
+describe.each(['exit', 'throw', 'stand still'])('a second thread that fails (%s)', (how) => {
+  test.each(WORK_STEPS)('at "%s" costs at most the connection it was writing to', async (step) => {
+    const server = await Server.start();
+    const all = await server.connect(MANY - (MANY % 32));
+    const warnings: string[] = [];
+    const { file, reached } = failingThread(step, how);
+    const thread = new FanOutThread({
+      enabled: true,
+      file,
+      waitLimitMs: 30,
+      warn: (reason) => warnings.push(reason),
+    });
+    const started = to(all, new SharedFanOut(MESSAGE, thread));
+    // The last two come only after this thread has said that no more will be added.
+    const isLast = step === 'all places done' || step === 'finished';
+    if (isLast) started.step();
+    await reached;
+    const closed: (Error | undefined)[] = [];
+    for (const connection of all) {
+      connection.handler = { data() {}, drained() {}, closed: (reason) => closed.push(reason) };
+    }
+    finish(started);
+    const lost = IN_A_WRITE.includes(step) ? 1 : 0;
+    await harness.until(() => closed.length === lost);
+    const texts = () => all.map((connection) => server.clientOf(connection).text);
+    await harness.until(() => texts().filter((text) => text !== '').length >= all.length - lost);
+    expect(closed).toEqual(lost === 0 ? [] : [expect.objectContaining({ code: 'IO_FAILED' })]);
+
+    // From now on without it, and to whoever took the descriptor of the lost one.
+    const newcomers = await server.connect(lost);
+    const left = all.filter((connection) => !server.clientOf(connection).isClosed);
+    expect(left.length).toBe(all.length - lost);
+    for (let round = 2; round <= 4; round++) {
+      finish(to([...left, ...newcomers], new SharedFanOut(MESSAGE, thread)));
+      await server.allGet(left, String(MESSAGE).repeat(round));
+    }
+    expect(server.textsOf(newcomers)).toEqual(lost === 0 ? [] : [String(MESSAGE).repeat(3)]);
+    const [gone] = all.filter((connection) => server.clientOf(connection).isClosed);
+    if (gone !== undefined) expect(['', String(MESSAGE)]).toContain(server.clientOf(gone).text);
+    if (how !== 'stand still' || lost > 0) {
+      await harness.until(() => warnings.length > 0);
+      expect(warnings).toHaveLength(1);
+    }
+  });
+});
+
+let channels = 0;
+
+/** The code of a thread that fails at a step, and when it has reached that. One at a time. */
+function failingThread(step: WorkStep, how: string): { file: URL; reached: Promise<void> } {
+  const name = `fan-out-test-${process.pid}-${channels++}`;
+  // A worker starts with a copy of this.
+  process.env.ZEBU_TEST_FAILURE = JSON.stringify({ step, how, channel: name });
+  const file = new URL('./fixtures/failing-thread.ts', import.meta.url);
+  const reached = new Promise<void>((resolve) => {
+    const channel = new BroadcastChannel(name);
+    channel.onmessage = () => {
+      channel.close();
+      resolve();
+    };
+  });
+  return { file, reached };
+}
