@@ -281,10 +281,12 @@ function runInForeground(command, parameters) {
   if (process.ppid !== parent) fail('stopped while preparing');
   const child = spawn(command, parameters, { cwd: root, env, stdio: 'inherit' });
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  // On a terminal Ctrl-C reaches the server by itself: the whole foreground group gets it.
-  process.on('SIGINT', () => {
-    if (!process.stdin.isTTY) child.kill('SIGINT');
-  });
+  // On a terminal Ctrl-C and Ctrl-\ reach the server by themselves: the whole foreground group gets it.
+  for (const signal of ['SIGINT', 'SIGQUIT']) {
+    process.on(signal, () => {
+      if (!process.stdin.isTTY) child.kill(signal);
+    });
+  }
   // `kill <pid of npm>` ends npm and its shell but signals nobody else: notice that our parent
   // changed, and stop the server too.
   const watch = setInterval(() => {

@@ -9,6 +9,7 @@ import {
   ConfigError,
   FULL_VERSION,
   helpText,
+  type Logger,
   type ParsedConfig,
   parseConfig,
   printConfig,
@@ -16,6 +17,7 @@ import {
   wholeHelpText,
   type ZebuServer,
 } from '@zebu/server';
+import { reportActivity } from './activity-report.ts';
 import {
   checkStart,
   formatAsJson,
@@ -24,6 +26,7 @@ import {
   type Problem,
   problemsOf,
 } from './check-start.ts';
+import { watchTurns } from './long-turns.ts';
 import { type CommandLog, openLog } from './pino-logger.ts';
 import { StopWishes } from './stop-wishes.ts';
 
@@ -128,10 +131,8 @@ async function runUntilStopped(
   log: CommandLog,
 ): Promise<number> {
   const { logger } = log;
-  // A server without a port (there is a warning then) has nothing else that keeps a process alive.
-  const alive = setInterval(() => {}, 0x7fffffff);
+  reportOnSignal(server, logger);
   const ended = await Promise.race([server.failed, stop]);
-  clearInterval(alive);
   if (ended instanceof Error) {
     // The library said what happened; there is nothing to wait for, since nothing can be written.
     return ExitCode.failed;
@@ -163,6 +164,18 @@ function exit({ flush }: CommandLog, code: number): never {
   process.exit(code);
 }
 
+function reportOnSignal(server: ZebuServer, logger: Logger): void {
+  const turns = watchTurns();
+  let isReporting = false;
+  process.on('SIGQUIT', () => {
+    if (isReporting) return;
+    isReporting = true;
+    void reportActivity(server, turns, logger).finally(() => {
+      isReporting = false;
+    });
+  });
+}
+
 /** Resolves with the reason. A second signal does not wait. */
 function whenAskedToStop(log: CommandLog): Promise<string> {
   const wishes = new StopWishes();
@@ -176,6 +189,10 @@ function whenAskedToStop(log: CommandLog): Promise<string> {
     };
     process.on('SIGTERM', ask);
     process.on('SIGINT', ask);
+    // Until it serves there is nothing to report; without a listener the signal would end the process.
+    process.on('SIGQUIT', () => {});
+    // Node opens its debugger, and with it the whole process, on this signal unless somebody listens.
+    process.on('SIGUSR1', () => log.logger.info('SIGUSR1 does nothing here'));
     process.on('SIGHUP', (signal) => {
       // Node undoes what nohup did. A server that does not write to a terminal outlives it.
       if (process.stdout.isTTY === true) ask(signal);

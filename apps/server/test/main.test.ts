@@ -345,6 +345,41 @@ describe('a server', () => {
     expect(await ask(port, 'srvr')).toContain('Mode: standalone');
   });
 
+  test('prints on SIGQUIT what it is doing, time and again, and serves on', async () => {
+    const command = server();
+    const port = await command.port();
+    const zk = await connectClient(`127.0.0.1:${port}`);
+    for (let reports = 1; reports <= 2; reports++) {
+      command.process.kill('SIGQUIT');
+      while (command.lines.filter(({ msg }) => msg === 'Report ends').length < reports) {
+        await once(command.process.stdout, 'data');
+      }
+    }
+    expect(command.lines.find(({ msg }) => msg === 'Report')).toMatchObject({
+      mode: 'standalone',
+      connections: 1,
+      outstandingRequests: 0,
+      residentMb: expect.any(Number),
+    });
+    expect(command.lines.find(({ msg }) => msg === 'Report: a stack')).toMatchObject({
+      percent: expect.any(Number),
+      frames: expect.arrayContaining([expect.any(String)]),
+    });
+    expect((await zk.create('/still-here', '')).path).toBe('/still-here');
+    await zk.close();
+    expect(await command.stop('SIGTERM')).toBe(0);
+  });
+
+  test("never opens Node's debugger on SIGUSR1", async () => {
+    const command = server();
+    const port = await command.port();
+    command.process.kill('SIGUSR1');
+    await command.said('SIGUSR1 does nothing here');
+    expect(await ask(port, 'srvr')).toContain('Mode: standalone');
+    expect(await command.stop('SIGTERM')).toBe(0);
+    expect(command.err).toBe('');
+  });
+
   test('a port that is taken is an error of one line: exit code 1', async () => {
     const first = server();
     const port = await first.port();

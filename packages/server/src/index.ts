@@ -1,5 +1,6 @@
 // @zebu/server: a ZooKeeper server to run, or to embed.
 
+export type { ConnectionActivity, ServerActivity } from './activity.ts';
 export {
   type ConfigInput,
   type LogFormat,

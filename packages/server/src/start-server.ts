@@ -11,6 +11,7 @@ import {
   TxnLogWriter,
 } from '@zebu/storage';
 import type { Listener } from '@zebu/transport';
+import { activityOf, type ServerActivity } from './activity.ts';
 import { checkServerConfig } from './config/check-config.ts';
 import {
   defaultServerConfig,
@@ -59,6 +60,8 @@ export interface ZebuServer {
   readonly znodeCount: number;
   /** Resolves when the server stopped because of a failure; never if it did not. */
   readonly failed: Promise<ServerFailure>;
+  /** What it is doing now, for a report. */
+  activity(): ServerActivity;
   /**
    * Answers what is in the works, makes it durable and stops. The reason goes to the log. A second
    * call waits for the first.
@@ -182,6 +185,10 @@ export class RunningServer implements ZebuServer {
 
   get znodeCount(): number {
     return (this.member.serving?.tree.znodeCount ?? 1) - 1;
+  }
+
+  activity(): ServerActivity {
+    return activityOf(this.member.fourLetterSource);
   }
 
   close(reason = 'asked to'): Promise<void> {

@@ -1,0 +1,43 @@
+/**
+ * The longest turns of the event loop: how long, and when. A timer that comes late tells them; what a
+ * turn did is not known here.
+ */
+
+/** How often the timer asks to be called. A turn shorter than this may go unseen. */
+const INTERVAL_MS = 20;
+/** Timers are late by a few ms on an idle machine. */
+const LEAST_MS = 10;
+const KEPT = 10;
+
+export interface LongTurn {
+  readonly ms: number;
+  readonly endedAt: Date;
+}
+
+/** The longest turns since the first call of `note`. */
+export class LongTurns {
+  #longest: LongTurn[] = [];
+  #lastMs: number | undefined;
+
+  /** To be called about every INTERVAL_MS, by a monotonic clock. */
+  note(nowMs: number, now: () => Date = () => new Date()): void {
+    const lateMs = this.#lastMs === undefined ? 0 : nowMs - this.#lastMs - INTERVAL_MS;
+    this.#lastMs = nowMs;
+    if (lateMs < LEAST_MS || lateMs <= (this.#longest[KEPT - 1]?.ms ?? 0)) return;
+    this.#longest.push({ ms: Math.round(lateMs), endedAt: now() });
+    this.#longest.sort((a, b) => b.ms - a.ms);
+    this.#longest.length = Math.min(this.#longest.length, KEPT);
+  }
+
+  /** The longest first. */
+  get longest(): readonly LongTurn[] {
+    return this.#longest;
+  }
+}
+
+/** Watches this thread's event loop. 50 timers a second: about 0.02 % of a core. */
+export function watchTurns(): LongTurns {
+  const turns = new LongTurns();
+  setInterval(() => turns.note(performance.now()), INTERVAL_MS).unref();
+  return turns;
+}
