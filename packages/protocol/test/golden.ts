@@ -69,3 +69,23 @@ export function plain(value: unknown): unknown {
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]));
 }
+
+/** One connection between two members of an Apache ensemble. */
+export interface PeerConnection {
+  readonly phase: string;
+  readonly channel: 'quorum' | 'election';
+  readonly from: number;
+  readonly to: number;
+  readonly initiator: Buffer;
+  readonly acceptor: Buffer;
+}
+
+export function peersGolden(version: '3.9.5' | '3.8.6'): PeerConnection[] {
+  const path = new URL(`golden/peers-${version}.json`, import.meta.url);
+  const { connections } = JSON.parse(readFileSync(path, 'utf8'));
+  return connections.map((one: { initiator: string; acceptor: string }) => ({
+    ...one,
+    initiator: Buffer.from(one.initiator, 'hex'),
+    acceptor: Buffer.from(one.acceptor, 'hex'),
+  }));
+}
