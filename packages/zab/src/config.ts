@@ -39,7 +39,6 @@ export const PLANTS = [
   'newleader-ack-before-history',
   'no-drain',
   'skip-trunc',
-  'trunc-across-epochs',
   'vote-by-applied',
   'vote-by-zxid-epoch',
   'zxid-wraps',

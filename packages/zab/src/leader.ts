@@ -200,7 +200,7 @@ export class Leader {
     }
     learner.sid = sid ?? this.nextAnonymousSid--;
     learner.isObserver = message.type === PacketType.OBSERVERINFO;
-    if (!learner.isObserver || core.plant === 'count-observers') {
+    if (!learner.isObserver) {
       learner.voterIndex = core.quorum.indexOf(learner.sid);
     }
     if (learner.sid === core.config.sid) {
@@ -212,7 +212,7 @@ export class Leader {
     this.noteAcceptedEpoch(learner, message.acceptedEpoch);
     if (core.leaving !== undefined) return;
     if (this.step === 'epoch') {
-      if (learner.voterIndex >= 0) this.connected.add(learner.sid);
+      if (this.counts(learner)) this.connected.add(learner.sid);
       this.chooseEpoch();
     } else if (this.step !== 'epoch-durable') this.sendEpoch(learner);
   }
@@ -250,7 +250,7 @@ export class Leader {
 
   private chooseEpoch(): void {
     const { core } = this;
-    if (!core.quorum.includedIn(this.connected)) return;
+    if (!this.isQuorum(this.connected)) return;
     this.epoch = this.maxAcceptedEpoch + 1;
     // Throws beyond the last epoch that a zxid can hold.
     this.proposedZxid = makeZxid(this.epoch, 0);
@@ -292,7 +292,7 @@ export class Leader {
       this.close(learner, 'learner-ahead', text);
       return;
     }
-    if (counts && message.lastZxid !== -1 && learner.voterIndex >= 0) {
+    if (counts && message.lastZxid !== -1 && this.counts(learner)) {
       this.epochAcks.add(learner.sid);
       this.countEpochAcks();
     }
@@ -307,7 +307,7 @@ export class Leader {
   /** Once a quorum promised to keep to the epoch, nobody else can lead an older one any more. */
   private countEpochAcks(): void {
     const { core } = this;
-    if (!this.epochAcks.has(core.config.sid) || !core.quorum.includedIn(this.epochAcks)) return;
+    if (!this.epochAcks.has(core.config.sid) || !this.isQuorum(this.epochAcks)) return;
     core.disk.setCurrentEpoch(this.epoch);
     this.enter('newleader-acks');
     for (const learner of this.learners.values()) {
@@ -391,8 +391,8 @@ export class Leader {
   private receiveNewLeaderAck(learner: LearnerProgress): void {
     learner.step = LearnerStep.SYNCED;
     learner.ackedZxid = Math.max(learner.ackedZxid, learner.sentCommitZxid);
+    if (this.counts(learner)) this.newLeaderAcks.add(learner.sid);
     if (learner.voterIndex >= 0) {
-      this.newLeaderAcks.add(learner.sid);
       this.acked[learner.voterIndex] = learner.ackedZxid;
     }
     if (this.step === 'established') {
@@ -406,7 +406,7 @@ export class Leader {
     if (this.step !== 'newleader-acks' || core.leaving !== undefined) return;
     if (core.disk.currentEpoch !== this.epoch) return;
     this.newLeaderAcks.add(core.config.sid);
-    if (!core.quorum.includedIn(this.newLeaderAcks)) return;
+    if (!this.isQuorum(this.newLeaderAcks)) return;
     this.enter('established');
     core.commit(this.historyZxid);
     for (const learner of this.learners.values()) {
@@ -703,6 +703,17 @@ export class Leader {
     if (this.step !== 'established') return;
     assert(this.proposedZxid >= makeZxid(this.epoch, 0), 'A leader proposes in its own epoch');
     assert(core.committedZxid <= this.proposedZxid, 'A commit is of a proposal');
+  }
+
+  /** Whether what the learner acks helps a quorum. */
+  private counts(learner: LearnerProgress): boolean {
+    return learner.voterIndex >= 0 || this.core.plant === 'count-observers';
+  }
+
+  private isQuorum(sids: ReadonlySet<number>): boolean {
+    const { plant, quorum } = this.core;
+    if (plant === 'count-observers') return sids.size * 2 > quorum.voters.length;
+    return quorum.includedIn(sids);
   }
 
   private ping(learner: LearnerProgress): void {

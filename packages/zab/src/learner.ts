@@ -423,7 +423,6 @@ export class Learner {
     if (this.step === 'epoch-durable' && core.disk.acceptedEpoch === this.epoch) {
       this.sendAckEpoch(this.historyZxid, core.disk.currentEpoch);
     } else if (this.step === 'history-durable' && core.disk.currentEpoch === this.epoch) {
-      core.trust = 'judge';
       this.ackNewLeader();
     }
     core.applyCommitted();

@@ -156,13 +156,13 @@ class OutputBuffer implements Output {
     this.appendTo = -1;
     this.acceptedEpoch = -1;
     this.currentEpoch = -1;
-    this.closes.length = 0;
+    if (this.closes.length > 0) this.closes.length = 0;
     this.leaving = undefined;
-    this.sends.length = 0;
-    this.votes.length = 0;
-    this.planRequests.length = 0;
+    if (this.sends.length > 0) this.sends.length = 0;
+    if (this.votes.length > 0) this.votes.length = 0;
+    if (this.planRequests.length > 0) this.planRequests.length = 0;
     this.commitTo = -1;
     this.change = undefined;
-    this.barriers.length = 0;
+    if (this.barriers.length > 0) this.barriers.length = 0;
   }
 }

@@ -93,9 +93,6 @@ export function planSync(
     if (newEpoch) return snapshot(question, facts, 'ahead-new-epoch');
     const epoch = epochOf(learnerZxid);
     if (plant === 'skip-trunc') return diff(learnerZxid, learnerZxid, false, 'ahead-trunc');
-    if (plant === 'trunc-across-epochs') {
-      return truncate(horizonZxid, horizonZxid, false, 'ahead-across-epochs');
-    }
     return epoch === leaderEpoch || epoch === epochOf(horizonZxid)
       ? truncate(horizonZxid, horizonZxid, false, 'ahead-trunc')
       : snapshot(question, facts, 'ahead-across-epochs');

@@ -336,8 +336,12 @@ export class Zab {
 
   /** This batch and all before it are on disk. */
   durable(batch: number): void {
-    this.core.disk.durable(batch);
-    if (this.core.leaving !== undefined || this.state === 'draining') return;
+    const { core } = this;
+    const epochBefore = core.disk.currentEpoch;
+    core.disk.durable(batch);
+    // A history that is whole under a new epoch is the member's own again, whether or not its leader still is.
+    if (core.disk.currentEpoch > epochBefore && core.trust === 'discarded') core.trust = 'judge';
+    if (core.leaving !== undefined || this.state === 'draining') return;
     this.leader?.diskAdvanced();
     this.learner?.diskAdvanced();
     this.settle();

@@ -68,6 +68,8 @@ export class ZabMember {
   isTreeTentative: boolean;
   batches: Batch[];
   diskFreeAt: number;
+  /** The process is stopped until then. */
+  pausedUntil: number;
   diskLatency: number;
   linkLatency: number;
   isDraining: boolean;
@@ -103,6 +105,7 @@ export class ZabMember {
     this.isTreeTentative = false;
     this.batches = [];
     this.diskFreeAt = 0;
+    this.pausedUntil = 0;
     this.diskLatency = 1;
     this.linkLatency = 1;
     this.isDraining = false;
@@ -157,6 +160,7 @@ export class ZabMember {
   /** The process is gone. The batch that is being written may be there in part. */
   die(): void {
     this.zab = undefined;
+    this.pausedUntil = 0;
     const [batch] = this.batches;
     if (batch !== undefined && this.world.prng.chance(0.7)) this.tear(batch);
     this.batches = [];

@@ -35,7 +35,9 @@ export type FaultKind =
   /** The member takes a snapshot and drops the log before it. */
   | 'snapshot'
   /** The member stops in good order. */
-  | 'stop';
+  | 'stop'
+  /** The process is stopped for a while (SIGSTOP); on going on it serves its clients before it reads anything. */
+  | 'pause';
 
 export interface Fault {
   readonly at: number;
@@ -46,6 +48,17 @@ export interface Fault {
   readonly other: number;
 }
 
+/** A fault that hits a leader at a tender moment: when one enters a phase for the `count`-th time in the run. */
+export interface Trigger {
+  readonly phase: 'discovery' | 'synchronization' | 'broadcast';
+  readonly count: number;
+  readonly delay: number;
+  /** 'kill', 'power-cut', 'isolate' or 'pause'. */
+  readonly kind: FaultKind;
+  /** After so long it is back, or everything is mended. */
+  readonly pause: number;
+}
+
 export interface ZabPlan {
   readonly seed: number;
   readonly voters: number;
@@ -53,6 +66,7 @@ export interface ZabPlan {
   /** Time until everything is mended, in ticks. */
   readonly duration: number;
   readonly faults: readonly Fault[];
+  readonly triggers: readonly Trigger[];
   /** Proposals per tick, in bursts. */
   readonly load: number;
   /** Txns in the committed log in memory. */
@@ -78,11 +92,13 @@ const ALL: readonly FaultKind[] = [
   'slow-links',
   'snapshot',
   'stop',
+  'pause',
 ];
 
 export function drawPlan(seed: number): ZabPlan {
   const prng = new Prng(seed);
-  const voters = prng.pick([3, 3, 3, 5, 5, 1, 2, 4]);
+  const storms = prng.chance(0.15);
+  const voters = storms ? 5 : prng.pick([3, 3, 3, 5, 5, 1, 2, 4]);
   const observers = prng.chance(0.3) ? prng.below(2) + 1 : 0;
   const members = voters + observers;
   const duration = 150 + prng.below(250);
@@ -90,9 +106,11 @@ export function drawPlan(seed: number): ZabPlan {
   const kinds = ALL.filter(() => prng.chance(0.35));
   const faults: Fault[] = [];
   const count = kinds.length === 0 ? 0 : 3 + prng.below(14);
+  let at = 0;
   for (let i = 0; i < count; i++) {
     const kind = prng.pick(kinds);
-    const at = prng.between(0, duration);
+    // Some come close upon each other: an election takes no more than ten ticks.
+    at = prng.chance(0.4) ? at + prng.between(0, 12) : prng.between(0, duration);
     const member = prng.below(members);
     const other = prng.below(members);
     const pause = prng.between(1, prng.chance(0.3) ? 120 : 30);
@@ -127,6 +145,32 @@ export function drawPlan(seed: number): ZabPlan {
         break;
     }
   }
+  const triggers: Trigger[] = [];
+  if (storms) {
+    // Leaders that die while their epoch is being promised, and one member that hears of everything late.
+    faults.push({ at: 0, kind: 'slow-links', member: prng.below(members), other: 0 });
+    const many = 3 + prng.below(6);
+    for (let i = 0; i < many; i++) {
+      triggers.push({
+        phase: 'discovery',
+        count: 1 + prng.below(16),
+        delay: prng.between(0, 1.3),
+        kind: prng.pick(['kill', 'power-cut', 'power-cut']),
+        pause: prng.between(2, 60),
+      });
+    }
+  } else if (prng.chance(0.5)) {
+    const many = 1 + prng.below(5);
+    for (let i = 0; i < many; i++) {
+      triggers.push({
+        phase: prng.pick(['discovery', 'discovery', 'synchronization', 'broadcast']),
+        count: 1 + prng.below(5),
+        delay: prng.between(0, 4),
+        kind: prng.pick(['kill', 'power-cut', 'isolate', 'pause']),
+        pause: prng.between(2, prng.chance(0.5) ? 150 : 40),
+      });
+    }
+  }
   faults.sort((a, b) => a.at - b.at);
   return {
     seed,
@@ -134,7 +178,8 @@ export function drawPlan(seed: number): ZabPlan {
     observers,
     duration,
     faults,
-    load: prng.pick([0, 0.05, 0.2, 0.5]),
+    triggers,
+    load: prng.pick([0, 0.05, 0.05, 0.2, 0.5]),
     committedLog: prng.pick([3, 10, 500]),
     syncFromLogs: prng.chance(0.5),
     drift: prng.pick([0, 0, 0.05, 0.2]),

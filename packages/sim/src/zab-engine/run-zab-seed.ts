@@ -75,7 +75,7 @@ export function expectLiveness(world: ZabWorld): void {
     'liveness',
     () => `no fresh txn: ${members.map((one) => one.describe()).join('; ')}`,
   );
-  for (const member of members) oracle.holdsDecided('agreement', member.log);
+  for (const member of members) oracle.holdsDecided('agreement', member.log, oracle.decided.length);
 }
 
 function isInSync(world: ZabWorld): boolean {

@@ -27,6 +27,8 @@ const Event = {
   SNAPSHOT: 7,
   FAULT: 8,
   LOAD: 9,
+  TRIGGERED: 10,
+  RESUMED: 11,
 } as const;
 
 /** Short limits: what takes a second there takes twenty ticks here. */
@@ -105,6 +107,9 @@ export class ZabWorld {
   private readonly load: Prng;
   private readonly listensEarly: boolean;
   private readonly trace: ((line: string) => void) | undefined;
+  /** How often a leader entered each phase. */
+  private readonly phaseCounts: Map<string, number>;
+  private isHealed: boolean;
   private nextLife: number;
   private nextToken: number;
 
@@ -127,6 +132,8 @@ export class ZabWorld {
     this.events = new EventHeap();
     this.links = [];
     this.trace = options.trace;
+    this.phaseCounts = new Map();
+    this.isHealed = false;
     this.nextLife = 0;
     this.nextToken = 0;
     const count = plan.voters + plan.observers;
@@ -186,9 +193,15 @@ export class ZabWorld {
       return false;
     }
     this.now = events.time;
+    const { kind, argument, payload } = events;
+    const pausedUntil = this.pausedUntil(kind, argument);
+    if (pausedUntil > this.now) {
+      // What comes meanwhile waits, in order.
+      events.push(pausedUntil, kind, argument, payload);
+      return true;
+    }
     this.beforeStep?.(this.steps);
     this.steps++;
-    const { kind, argument, payload } = events;
     this.mix(kind * 64 + argument);
     switch (kind) {
       case Event.TICK: {
@@ -236,10 +249,39 @@ export class ZabWorld {
       case Event.LOAD:
         this.makeLoad();
         break;
+      case Event.TRIGGERED:
+        this.happen(payload as Fault);
+        break;
+      case Event.RESUMED: {
+        const member = this.members[argument] as ZabMember;
+        member.askBarrier(this.nextToken++);
+        member.propose(1);
+        break;
+      }
       default:
         break;
     }
     return true;
+  }
+
+  /** Until when the member that an event concerns is stopped; 0: it is not. */
+  private pausedUntil(kind: number, argument: number): number {
+    switch (kind) {
+      case Event.TICK:
+      case Event.VOTE:
+      case Event.UNREACHABLE:
+      case Event.DISK:
+      case Event.DIAL:
+      case Event.DRAINED:
+      case Event.SNAPSHOT:
+        return this.members[argument]?.pausedUntil ?? 0;
+      case Event.LINK: {
+        const end = this.links[argument >> 1]?.ends[argument & 1] ?? 0;
+        return this.members[end]?.pausedUntil ?? 0;
+      }
+      default:
+        return 0;
+    }
   }
 
   private mix(value: number): void {
@@ -250,11 +292,27 @@ export class ZabWorld {
   /** For the hash, and for a trace. */
   note(member: number, change: RoleChange): void {
     this.mix(member * 1024 + change.phase.length * 64 + change.leaderSid);
+    if (change.role === 'leading') this.trigger(member, change.phase);
     if (this.trace === undefined) return;
     const { role, phase, leaderSid, epoch, reason } = change;
     this.trace(
       `${this.now.toFixed(2)} server ${member + 1}: ${role} ${phase}, leader ${leaderSid}, epoch ${epoch} (${reason.code}: ${reason.text})`,
     );
+  }
+
+  private trigger(member: number, phase: string): void {
+    // A leader enters discovery once, and tells its epoch in it.
+    const count = (this.phaseCounts.get(phase) ?? 0) + 1;
+    this.phaseCounts.set(phase, count);
+    if (this.now > this.plan.duration) return;
+    for (const { phase: wanted, count: at, delay, kind, pause } of this.plan.triggers) {
+      if (wanted !== phase || at !== count) continue;
+      const fault: Fault = { at: this.now + delay, kind, member, other: member };
+      this.events.push(fault.at, Event.TRIGGERED, member, fault);
+      const back = kind === 'isolate' ? 'mend' : 'start';
+      if (kind === 'pause') continue;
+      this.events.push(fault.at + pause, Event.TRIGGERED, member, { ...fault, kind: back });
+    }
   }
 
   // Load
@@ -267,6 +325,7 @@ export class ZabWorld {
     const count = 1 + load.below(4);
     const asks = load.chance(0.1);
     for (const member of this.members) {
+      if (member.pausedUntil > this.now) continue;
       if (doesPropose) member.propose(count);
       if (asks) member.askBarrier(this.nextToken++);
     }
@@ -275,6 +334,7 @@ export class ZabWorld {
   // Faults
 
   private happen(fault: Fault): void {
+    if (this.isHealed) return;
     const member = this.members[fault.member] as ZabMember;
     this.trace?.(`${this.now.toFixed(2)} ${fault.kind} of server ${member.sid}`);
     const count = this.members.length;
@@ -351,6 +411,11 @@ export class ZabWorld {
       case 'snapshot':
         member.takeSnapshot();
         break;
+      case 'pause':
+        if (!member.isUp) break;
+        member.pausedUntil = this.now + 5 + this.network.below(70);
+        this.events.push(member.pausedUntil, Event.RESUMED, member.index);
+        break;
     }
   }
 
@@ -364,6 +429,7 @@ export class ZabWorld {
     if (!member.isUp) return;
     const life = member.life;
     member.die();
+    this.loseSent(member);
     for (const link of this.links) {
       if (link === undefined) continue;
       const end = this.endOf(link, member.index);
@@ -378,7 +444,19 @@ export class ZabWorld {
   cutPower(member: ZabMember): void {
     if (!member.isUp) return;
     member.die();
+    this.loseSent(member);
     member.isMachineUp = false;
+  }
+
+  /** What a process wrote to its sockets does not always leave the machine. */
+  private loseSent(member: ZabMember): void {
+    for (const link of this.links) {
+      if (link === undefined) continue;
+      const end = this.endOf(link, member.index);
+      if (end < 0 || !this.network.chance(0.5)) continue;
+      const queue = link.queues[1 - end] as Packet[];
+      queue.length = this.network.below(queue.length + 1);
+    }
   }
 
   /** A machine that comes back answers with a reset to what it does not know. */
@@ -447,10 +525,12 @@ export class ZabWorld {
 
   /** What the faults did is undone, and who is down comes back. */
   heal(): void {
+    this.isHealed = true;
     for (const member of this.members) {
       member.diskLatency = 1;
       member.linkLatency = 1;
       member.diskFreeAt = Math.min(member.diskFreeAt, this.now);
+      member.pausedUntil = Math.min(member.pausedUntil, this.now);
     }
     this.mend();
     for (const member of this.members) if (!member.isUp) this.startMember(member);
