@@ -315,6 +315,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     const identities = this.access.initialIdentities(transport);
     if (this.state !== 'running' || isTooMany || identities === undefined) {
       if (this.state !== 'running') this.metrics.connectionsClosedWhileNotServing++;
+      if (identities === undefined) this.metrics.authFailed++;
       if (isTooMany) {
         this.metrics.connectionsRejected++;
         this.environment.logger.warn('Too many connections', {

@@ -306,7 +306,9 @@ const SCENARIOS: Record<string, () => Promise<Stage>> = {
   }),
   auth_failed_count: world((_, client) => void client.send(auth('nothing', 'x'))),
   non_mtls_local_conn_count: world((world) => void world.dial()),
-  non_mtls_remote_conn_count: world((world) => void world.dial(), { clientAddress: '192.0.2.7' }),
+  non_mtls_remote_conn_count: world((world) => void world.dial(), {
+    seenOfClients: { remoteAddress: '192.0.2.7' },
+  }),
 
   quota_count_limit_per_namespace: quota,
   quota_bytes_limit_per_namespace: quota,
@@ -452,6 +454,15 @@ test.each(METRICS.map((metric) => [metric.name, metric] as const))(
     }
   },
 );
+
+test('a client whose certificate names nobody counts as one that failed to authenticate', async () => {
+  const started = await World.start({
+    authProviders: ['digest', 'ip', 'x509'],
+    seenOfClients: { peerCertificate: Buffer.from('no certificate') },
+  });
+  expect(started.dial().isClosed).toBe(true);
+  expect(started.member.metrics.authFailed).toBe(1);
+});
 
 /** What the metric shows, by what it is: value; count and sum; or a value for each key. */
 function valuesOf(metric: Metric, member: Member | undefined): Record<string, number> {

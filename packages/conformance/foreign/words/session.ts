@@ -108,7 +108,7 @@ async function tell(word: string): Promise<void> {
     console.log(looked.filter((name) => names.includes(name)).join('\n'));
   } else if (word === 'mntr') {
     const wanted =
-      /^zk_(server_state|num_alive_connections|outstanding_requests|znode_count|watch_count|ephemerals_count|approximate_data_size|global_sessions|local_sessions|connection_drop_probability|auth_failed_count|(node|watch).*|packets_.*)\t/;
+      /^zk_(server_state|num_alive_connections|outstanding_requests|znode_count|watch_count|ephemerals_count|approximate_data_size|global_sessions|connection_drop_probability|auth_failed_count|(node|watch).*|packets_.*)\t/;
     console.log(
       lines
         .filter((line) => wanted.test(line))

@@ -105,7 +105,7 @@ export const METRICS: readonly Metric[] = [
   gauge('max_client_response_size', 'bytes', 'Size of the largest reply; -1 before the first', ({ metrics }) => metrics.maxResponseBytes),
   gauge('min_client_response_size', 'bytes', 'Size of the smallest reply; -1 before the first', ({ metrics }) => metrics.minResponseBytes),
   gauge('outstanding_tls_handshake', 'handshakes', 'TLS handshakes under way', ({ gauges }) => gauges.outstandingTlsHandshakes),
-  counter('auth_failed_count', 'requests', 'addAuth requests that proved nothing; srst keeps it', (m) => m.authFailed),
+  counter('auth_failed_count', 'errors', 'addAuth requests that proved nothing, and connections whose certificate is not accepted; srst keeps it', (m) => m.authFailed),
   counter('non_mtls_remote_conn_count', 'connections', 'Connections without TLS accepted from other hosts; srst keeps it', (m) => m.plainRemoteConnections),
   counter('non_mtls_local_conn_count', 'connections', 'Connections without TLS accepted from this host; srst keeps it', (m) => m.plainLocalConnections),
 

@@ -22,8 +22,8 @@ export interface WorldOptions extends ServerConfigOverrides {
   readonly windowBytes?: number;
   /** The network has a fan-out; default: events go out connection by connection. */
   readonly fanOut?: boolean;
-  /** Where clients seem to come from; default: this host. */
-  readonly clientAddress?: string;
+  /** What the server sees of clients; default: they come from this host, without a certificate. */
+  readonly seenOfClients?: { readonly remoteAddress?: string; readonly peerCertificate?: Buffer };
   /** With one the server takes snapshots, in /data. */
   readonly disk?: (time: ManualTime) => MemoryDisk;
   readonly random?: () => number;
@@ -61,7 +61,7 @@ export class World {
       state,
       windowBytes,
       fanOut,
-      clientAddress,
+      seenOfClients,
       disk: makeDisk,
       random = () => 0.5,
       ...overrides
@@ -76,13 +76,7 @@ export class World {
       ...plain,
       ...(fanOut === true ? { fanOut: (bytes: Buffer) => new FanOutAtOnce(bytes) } : {}),
       listen: (listening, accept) =>
-        plain.listen(listening, (connection) =>
-          accept(
-            clientAddress === undefined
-              ? connection
-              : Object.assign(connection, { remoteAddress: clientAddress }),
-          ),
-        ),
+        plain.listen(listening, (connection) => accept(Object.assign(connection, seenOfClients))),
     };
     const disk = makeDisk?.(time) ?? new MemoryDisk({ schedule: (task) => time.afterTurn(task) });
     const logged: string[] = [];
