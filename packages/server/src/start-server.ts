@@ -86,6 +86,13 @@ export async function startServer(options: StartServerOptions = {}): Promise<Zeb
   for (const planned of ports) await tryPort(planned, environment.network);
   const directory = openDirectory(environment.disk, config);
   const claims = directory === undefined ? [] : await claimDirectories(environment.disk, directory);
+  const unseen = new Set(claims.flatMap((claim) => claim.unseen ?? []));
+  if (unseen.size > 0) {
+    environment.logger.warn(
+      'The data belong to another user, whose processes cannot be looked into: is a server still using them?',
+      { processes: [...unseen].slice(0, 10) },
+    );
+  }
   try {
     return await startOn(directory, claims, environment, config, ports);
   } catch (error) {

@@ -62,14 +62,20 @@ export function openDataDirectory(options: OpenDataDirectoryOptions): DataDirect
       throw wrong(path, 'Cannot write here', REMEDIES.EACCES);
     }
   }
-  if (snapshotDirectory !== logDirectory) {
-    const remedy = 'Check whether dataDir and dataLogDir were swapped or changed';
-    if (disk.list(logDirectory).some(isSnapshotName)) {
-      throw wrong(logDirectory, 'The directory of the txn logs holds snapshots', remedy);
-    }
-    if (disk.list(snapshotDirectory).some(isLogName)) {
-      throw wrong(snapshotDirectory, 'The directory of the snapshots holds txn logs', remedy);
-    }
+  // One directory by two names: a link, or a volume that is mounted twice.
+  if (disk.identity(snapshotDirectory) === disk.identity(logDirectory)) {
+    return { dataDir, dataLogDir, snapshotDirectory, logDirectory: snapshotDirectory };
+  }
+  const remedy = 'Check whether dataDir and dataLogDir were swapped or changed';
+  const snapshot = disk.list(logDirectory).find(isSnapshotName);
+  if (snapshot !== undefined) {
+    const path = `${logDirectory}/${snapshot}`;
+    throw wrong(path, 'The directory of the txn logs holds a snapshot', remedy);
+  }
+  const log = disk.list(snapshotDirectory).find(isLogName);
+  if (log !== undefined) {
+    const path = `${snapshotDirectory}/${log}`;
+    throw wrong(path, 'The directory of the snapshots holds a txn log', remedy);
   }
   return { dataDir, dataLogDir, snapshotDirectory, logDirectory };
 }

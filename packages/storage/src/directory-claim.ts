@@ -10,6 +10,8 @@ import type { Claimed, DirectoryClaim, DiskError, Done } from './disk.ts';
 //              that share a volume but no network do not see each other's claims
 //   Windows    named pipe
 //   elsewhere  nothing of that kind: every claim succeeds
+//
+// Apache's servers make no such claim: directory-writers.ts looks for them.
 
 /** Claims an existing directory: see `Disk.claim`. */
 export function claimDirectory(directory: string, done: Claimed): void {
@@ -58,7 +60,9 @@ function isTaken(error: DiskError): boolean {
   return error.code === 'EADDRINUSE' || (process.platform === 'win32' && error.code === 'EACCES');
 }
 
-function busy(directory: string): DiskError {
-  const error: DiskError = new Error(`EBUSY: directory is in use, claim '${directory}'`);
-  return Object.assign(error, { code: 'EBUSY', syscall: 'claim', path: directory });
+/** `holder`, if it is known: "process 12 (java) has ... open". */
+export function busy(directory: string, holder?: string): DiskError {
+  const why = holder ?? 'directory is in use';
+  const error: DiskError = new Error(`EBUSY: ${why}, claim '${directory}'`);
+  return Object.assign(error, { code: 'EBUSY', syscall: 'claim', path: directory, holder });
 }

@@ -16,6 +16,8 @@ export interface DiskError extends Error {
   code?: string | undefined;
   path?: string | undefined;
   syscall?: string | undefined;
+  /** Of a claim that failed: which process has the directory, and which file of it, where that is known. */
+  holder?: string | undefined;
 }
 
 /** `other`: a socket, a named pipe or a device. Opening a pipe would wait for its writer. */
@@ -25,6 +27,8 @@ export type FileKind = 'file' | 'directory' | 'other';
 export type Claimed = (error: DiskError | undefined, claim?: DirectoryClaim) => void;
 
 export interface DirectoryClaim {
+  /** Processes that may be using the directory: they are its owner's, and their files cannot be seen. */
+  readonly unseen?: readonly string[];
   /** To be called once. When `done` is called, the directory can be claimed again. */
   release(done?: Done): void;
 }
@@ -43,8 +47,9 @@ export interface Disk {
   makeDirectory(path: string): void;
   /**
    * Takes the directory for one server, until the claim is released or its process ends. Fails with
-   * EBUSY while another claim of it stands that this disk can see, by whatever path it was made; how
-   * far the real one sees, directory-claim.ts says.
+   * EBUSY while another claim of it stands that this disk can see, by whatever path it was made, and while
+   * another process writes to its files; how far the real one sees, directory-claim.ts and
+   * directory-writers.ts say.
    */
   claim(directory: string, done: Claimed): void;
   /** Tells a file or directory from another one that has its name now; undefined where there is none. */

@@ -3,7 +3,8 @@
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { ClaimedDirectories, identityOf } from './claimed-directories.ts';
-import { claimDirectory } from './directory-claim.ts';
+import { busy, claimDirectory } from './directory-claim.ts';
+import { findWriters } from './directory-writers.ts';
 import {
   type Claimed,
   type Disk,
@@ -82,18 +83,25 @@ export class NodeDisk implements Disk {
         done(error);
         return;
       }
-      let letGo: () => void;
-      try {
-        letGo = this.#claimed.add(directory);
-      } catch (failure) {
-        claim.release(() => done(failure as DiskError));
-        return;
-      }
-      const release = (released?: Done): void => {
-        letGo();
-        claim.release(released);
-      };
-      done(undefined, { release });
+      findWriters(directory, ({ writer, unseen }) => {
+        const fail = (failure: DiskError): void => claim.release(() => done(failure));
+        if (writer !== undefined) {
+          fail(busy(directory, `${writer.process} has ${writer.file} open for writing`));
+          return;
+        }
+        let forget: () => void;
+        try {
+          forget = this.#claimed.add(directory);
+        } catch (failure) {
+          fail(failure as DiskError);
+          return;
+        }
+        const release = (released?: Done): void => {
+          forget();
+          claim.release(released);
+        };
+        done(undefined, unseen.length === 0 ? { release } : { release, unseen });
+      });
     });
   }
 

@@ -1,6 +1,7 @@
 // Real files of Apache's servers (test/fixtures/README.md) through our readers and back.
 
-import { readFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ByteReader, decodeTxn, encodeTxn, readAclVector } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
@@ -23,6 +24,7 @@ import {
 } from '../src/index.ts';
 import { RECORD_FRAME_BYTES } from '../src/log-record.ts';
 import { directoryOn } from './helpers.ts';
+import { canRunAsOther, runAsOther } from './support/other-user.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');
 const disk = new NodeDisk();
@@ -196,4 +198,33 @@ test("a member's epochs are read, and agree with its data", () => {
     currentEpoch: 3,
     acceptedEpoch: 3,
   });
+});
+
+test.runIf(canRunAsOther())('a backup that may be read and not written is recovered', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'zebu-backup-'));
+  try {
+    cpSync(join(fixtures, 'apache-3.9.5'), dataDir, { recursive: true });
+    const version2 = join(dataDir, 'version-2');
+    for (const name of readdirSync(version2)) chmodSync(join(version2, name), 0o444);
+    for (const path of [dataDir, version2]) chmodSync(path, 0o777);
+    const recovered = runAsOther(`
+      const disk = new storage.NodeDisk();
+      const directory = storage.openDataDirectory({ disk, dataDir: ${JSON.stringify(dataDir)} });
+      // Three seals, the digest and the last zxid follow the nodes: 67 bytes.
+      const createTarget = () => ({
+        loadSnapshot: (input) => (input.offset += input.remaining(1_000_000) - 67) > 0,
+        snapshotLoaded() {},
+        applyEntry() {},
+      });
+      const steps = storage.recover({ disk, directory, createTarget });
+      for (;;) {
+        const step = steps.next();
+        if (step.done) return [process.getuid(), step.value.snapshotZxid, step.value.zxid];
+      }`);
+    const [uid, ...zxids] = recovered as [number, number, number];
+    expect(uid).not.toBe(0);
+    expect(zxids).toEqual([0x23, 0x2c]);
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
 });

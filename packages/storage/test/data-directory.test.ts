@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { MemoryDisk, openDataDirectory, readMyId } from '../src/index.ts';
+import { MemoryDisk, NodeDisk, openDataDirectory, readMyId } from '../src/index.ts';
 
 let disk: MemoryDisk;
 beforeEach(() => {
@@ -48,13 +51,13 @@ test("the other kind's files are refused when the directories differ", () => {
   disk.makeDirectory('/l/version-2');
   disk.writeFile('/d/version-2/log.1', Buffer.alloc(0));
   expect(() => openDataDirectory({ disk, dataDir: '/d', dataLogDir: '/l' })).toThrow(
-    wrong(/snapshots holds txn logs/),
+    wrong(/snapshots holds a txn log .*\/d\/version-2\/log\.1/),
   );
   openDataDirectory({ disk, dataDir: '/d' });
   disk.unlink('/d/version-2/log.1');
   disk.writeFile('/l/version-2/snapshot.1', Buffer.alloc(0));
   expect(() => openDataDirectory({ disk, dataDir: '/d', dataLogDir: '/l' })).toThrow(
-    wrong(/txn logs holds snapshots/),
+    wrong(/txn logs holds a snapshot .*\/l\/version-2\/snapshot\.1/),
   );
 });
 
@@ -77,4 +80,31 @@ test.each(['', ' 3', '3 ', 'three', '3.5', '0x3'])('myid %j is refused', (conten
 test('a missing myid is undefined', () => {
   disk.makeDirectory('/d');
   expect(readMyId(disk, '/d')).toBeUndefined();
+});
+
+test.runIf(process.platform !== 'win32').each<[string, (home: string) => void]>([
+  ['dataLogDir is a link to dataDir', (home) => symlinkSync(join(home, 'd'), join(home, 'l'))],
+  [
+    'version-2 is a link',
+    (home) => {
+      mkdirSync(join(home, 'd', 'version-2'));
+      mkdirSync(join(home, 'l'));
+      symlinkSync(join(home, 'd', 'version-2'), join(home, 'l', 'version-2'));
+    },
+  ],
+])('one directory by two names is one directory: %s', (_, link) => {
+  const home = mkdtempSync(join(tmpdir(), 'zebu-two-names-'));
+  try {
+    mkdirSync(join(home, 'd'));
+    link(home);
+    const real = new NodeDisk();
+    const open = () =>
+      openDataDirectory({ disk: real, dataDir: join(home, 'd'), dataLogDir: join(home, 'l') });
+    expect(open().logDirectory).toBe(join(home, 'd', 'version-2'));
+    real.writeFile(join(home, 'd', 'version-2', 'log.1'), Buffer.alloc(0));
+    real.writeFile(join(home, 'l', 'version-2', 'snapshot.0'), Buffer.alloc(0));
+    expect(open().logDirectory).toBe(open().snapshotDirectory);
+  } finally {
+    rmSync(home, { recursive: true });
+  }
 });

@@ -44,7 +44,12 @@ function claim(disk: Disk, path: string): Promise<DirectoryClaim> {
 }
 
 function inUse(path: string, cause: DiskError): StorageError {
-  return new StorageError('DIRECTORY_IN_USE', 'Another server has this data directory', {
+  const { holder } = cause;
+  const what =
+    holder === undefined
+      ? 'Another server has this data directory'
+      : `Another server has this data directory: ${holder}`;
+  return new StorageError('DIRECTORY_IN_USE', what, {
     file: path,
     remedy: 'Stop that server first, or give this one a dataDir (and dataLogDir) of its own',
     cause,
