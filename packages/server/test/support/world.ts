@@ -76,7 +76,12 @@ export class World {
       ...plain,
       ...(fanOut === true ? { fanOut: (bytes: Buffer) => new FanOutAtOnce(bytes) } : {}),
       listen: (listening, accept) =>
-        plain.listen(listening, (connection) => accept(Object.assign(connection, seenOfClients))),
+        plain.listen(listening, (connection) => {
+          for (const [name, value] of Object.entries(seenOfClients ?? {})) {
+            Object.defineProperty(connection, name, { value });
+          }
+          return accept(connection);
+        }),
     };
     const disk = makeDisk?.(time) ?? new MemoryDisk({ schedule: (task) => time.afterTurn(task) });
     const logged: string[] = [];
