@@ -10,6 +10,7 @@
 //   check           install, then format, lint, types, package checks, unused code
 //   ci              test, then check
 //   interop         install and build, then the foreign clients against zebu (packages/conformance)
+//   sim [args]      install, then the simulator: `npm run sim -- --seeds 1000`
 //   pnpm ...        pnpm in this workspace, e.g. `npm run pnpm -- verify`
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -49,7 +50,7 @@ const env = {
 };
 
 const [task = 'help', ...args] = process.argv.slice(2);
-const tasks = { start, test, build, check, ci, interop, pnpm };
+const tasks = { start, test, build, check, ci, interop, sim, pnpm };
 if (tasks[task] === undefined) fail(`usage: run.mjs ${Object.keys(tasks).join('|')}`);
 await tasks[task]();
 
@@ -100,6 +101,17 @@ async function interop() {
   });
   printTotals([report]);
   if (!ok) process.exit(1);
+}
+
+/** From source: nothing needs to be built. */
+async function sim() {
+  await install({ quiet: true });
+  const main = join('packages', 'sim', 'src', 'main.ts');
+  await runInForeground(join(root, 'node_modules', '.bin', 'node'), [
+    '--conditions=@zebu/source',
+    main,
+    ...args,
+  ]);
 }
 
 async function pnpm() {

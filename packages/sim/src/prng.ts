@@ -1,11 +1,13 @@
 // The only source of chance in a simulation: one seed, one run.
 
-/** A generator with 32 bits of state (mulberry32). Forks draw from streams of their own. */
+/** A generator with 32 bits of state (mulberry32). Forks have streams of their own. */
 export class Prng {
+  private readonly seed: number;
   private state: number;
 
   constructor(seed: number) {
-    this.state = seed >>> 0;
+    this.seed = seed >>> 0;
+    this.state = this.seed;
   }
 
   /** Uniform in [0, 1). */
@@ -35,12 +37,12 @@ export class Prng {
   }
 
   /**
-   * A generator of its own for one part of the simulation, so that one part drawing more does not
-   * change what the others draw.
+   * A generator of its own for the part of the simulation with this name. It depends on the seed and the
+   * name alone: what the others draw, and whether they exist, changes nothing.
    */
-  fork(label: string): Prng {
-    let hash = Math.floor(this.next() * 2 ** 32);
-    for (let i = 0; i < label.length; i++) hash = Math.imul(hash ^ label.charCodeAt(i), 0x01000193);
-    return new Prng(hash);
+  fork(name: string): Prng {
+    let hash = 0x811c9dc5 ^ this.seed;
+    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+    return new Prng(hash ^ (hash >>> 15));
   }
 }

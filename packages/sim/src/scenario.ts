@@ -1,103 +1,109 @@
-// A random life of one server, from one seed: a configuration, a workload, and a list of misfortunes;
-// then everything is healed, and the server must serve everybody and still know all that it said.
+// The life of one server under a plan: requests, and faults one after the other; then everything is healed, and
+// the server must serve everybody and still know all that it said.
 
+import { drawPlan, type Fault, type LifePlan, type Plan } from './plan.ts';
 import { Prng } from './prng.ts';
 import { Standalone, type StandaloneOptions } from './standalone.ts';
 import { demand, Violation } from './violation.ts';
 
-/** What a run did, to see that the misfortunes do happen. */
+/** What a run did, to see that the faults do happen. */
 export interface ScenarioReport {
   readonly seed: number;
   readonly hash: number;
   readonly steps: number;
+  readonly virtualMs: number;
   readonly starts: number;
   readonly txns: number;
   /** Issued txns that crashes took away. */
   readonly lostTxns: number;
+  /** Faults, and what they led to. */
   readonly misfortunes: readonly string[];
 }
 
-/** A scenario that failed: the cause, and how to see it again. */
+/** A run that failed: the cause, and how to see it again. */
 export class ScenarioFailure extends Error {
   override readonly name = 'ScenarioFailure';
+  readonly plan: Plan;
+  readonly transcript: string;
 
-  constructor(seed: number, cause: Error, transcript: string) {
-    super(
-      `Seed ${seed}: ${cause.message}\n${transcript}\n` +
-        `Again: node --conditions=@zebu/source packages/sim/src/fuzz.ts --seed ${seed}`,
-      { cause },
-    );
+  constructor(plan: Plan, cause: Error, transcript: string) {
+    super(`Seed ${plan.seed}: ${cause.message}\nAgain: npm run sim -- --seed ${plan.seed}`, {
+      cause,
+    });
+    this.plan = plan;
+    this.transcript = transcript;
   }
 }
+
+/** Things that a plan does not hold: checkers, planted defects, whether the transcript can be read. */
+export type ScenarioOverrides = Pick<StandaloneOptions, 'checkers' | 'plant' | 'keepsText'>;
 
 const HEAL_MS = 30_000;
 const LONGEST_LIFE_MS = 1_500;
 const SERVER_HOST = '10.0.0.1';
 
-/** Runs the scenario of a seed. Rejects with ScenarioFailure. */
-export async function runScenario(
+/** Runs the plan of a seed. Rejects with ScenarioFailure. */
+export function runScenario(
   seed: number,
-  overrides: Partial<StandaloneOptions> = {},
+  overrides: ScenarioOverrides = {},
 ): Promise<ScenarioReport> {
-  const prng = new Prng(seed ^ 0x5ce2a810);
-  const world = new Standalone({ ...chooseOptions(seed, prng), ...overrides });
-  try {
-    return await new Scenario(world, prng).run(seed);
-  } catch (error) {
-    throw new ScenarioFailure(seed, error as Error, world.transcript.tail());
-  }
+  return runPlan(drawPlan(seed), overrides);
 }
 
-function chooseOptions(seed: number, prng: Prng): StandaloneOptions {
-  const isPaced = prng.chance(0.6);
-  const slowMs = prng.chance(0.2) ? prng.between(1, 40) : 0;
-  return {
-    seed,
-    requests: 60 + prng.below(200),
-    clients: 2 + prng.below(4),
-    reads: prng.between(0.1, 0.7),
-    closes: prng.pick([0, 0.01, 0.05]),
-    dataBytes: prng.pick([20, 200, 3000]),
-    paceMs: isPaced ? prng.between(2, 60) : 0,
-    windowBytes: prng.pick([600, 4096, 65_536]),
-    ...(slowMs === 0 ? {} : { diskMs: (disk: Prng) => disk.between(0, slowMs) }),
-    config: {
-      snapCount: 6 + prng.below(40),
-      preAllocSizeBytes: prng.pick([0, 2048, 8192, 65_536]),
-      txnLogSizeLimitBytes: prng.pick([-1, -1, 1500, 6000]),
-      snapshotCompression: prng.pick(['none', 'none', 'snappy']),
-      globalOutstandingLimit: prng.pick([1000, 1000, 2]),
-      tickTimeMs: prng.pick([50, 100, 200]),
-      ...(prng.chance(0.3) ? { dataLogDir: '/logs' } : {}),
-    },
-  };
+/** Rejects with ScenarioFailure. */
+export async function runPlan(
+  plan: Plan,
+  overrides: ScenarioOverrides = {},
+): Promise<ScenarioReport> {
+  const { clients, paceMs, windowBytes, slowDiskMs, config } = plan.world;
+  const world = new Standalone({
+    seed: plan.seed,
+    requests: plan.requests,
+    clients,
+    paceMs,
+    windowBytes,
+    ...(slowDiskMs === 0 ? {} : { diskMs: (disk: Prng) => disk.between(0, slowDiskMs) }),
+    config,
+    keepsText: false,
+    ...overrides,
+  });
+  try {
+    return await new Scenario(world, plan).run();
+  } catch (error) {
+    throw new ScenarioFailure(plan, error as Error, world.transcript.tail());
+  }
 }
 
 class Scenario {
   private readonly world: Standalone;
-  private readonly prng: Prng;
+  private readonly plan: Plan;
+  /** Of the life at hand: how crashes and restarts go. */
+  private prng: Prng;
   private readonly misfortunes: string[];
   private lostTxns: number;
 
-  constructor(world: Standalone, prng: Prng) {
+  constructor(world: Standalone, plan: Plan) {
     this.world = world;
-    this.prng = prng;
+    this.plan = plan;
+    this.prng = new Prng(plan.seed).fork('first start');
     this.misfortunes = [];
     this.lostTxns = 0;
   }
 
-  async run(seed: number): Promise<ScenarioReport> {
-    const { world, prng } = this;
-    if (prng.chance(0.15)) world.disk.crashAtEvent(1 + prng.below(25));
+  async run(): Promise<ScenarioReport> {
+    const { world, plan } = this;
+    if (plan.firstCrashEvent > 0) world.disk.crashAtEvent(plan.firstCrashEvent);
     await this.startUntilServing();
     world.startClients();
-    for (let left = 1 + prng.below(7); left > 0; left--) await this.liveUntil(this.misfortune());
+    for (const life of plan.lives) await this.live(life);
+    this.prng = new Prng(plan.end.seed);
     await this.healAll();
     await this.endInOrder();
     return {
-      seed,
+      seed: plan.seed,
       hash: world.transcript.hash,
       steps: world.scheduler.steps,
+      virtualMs: world.scheduler.nowMs,
       starts: world.starts,
       txns: world.oracle.lastZxid,
       lostTxns: this.lostTxns,
@@ -105,22 +111,28 @@ class Scenario {
     };
   }
 
-  /** Runs for a while, lets the misfortune happen, and sees to it that a server serves. */
-  private async liveUntil(happen: () => void): Promise<void> {
-    const { world, prng } = this;
-    const shortMs = (world.workload.left > 0 ? prng.next() ** 2 : 0.1) * LONGEST_LIFE_MS;
-    // Whatever else happens: clients come and go, and miss things.
-    if (prng.chance(0.6)) {
-      const client = prng.pick(world.clients);
-      const awayMs = prng.between(5, 200);
-      world.scheduler.schedule(prng.between(0, shortMs), () => client.breakOff(awayMs));
+  /** Runs for a while, lets the fault happen, and sees to it that a server serves. */
+  private async live({ seed, length, away, fault, afterwardsMs }: LifePlan): Promise<void> {
+    const { world } = this;
+    this.prng = new Prng(seed);
+    const lengthMs = (world.workload.left > 0 ? length : 0.1) * LONGEST_LIFE_MS;
+    if (away !== null) {
+      const client = this.client(away.client);
+      world.scheduler.schedule(away.at * lengthMs, () => client.breakOff(away.awayMs));
     }
-    world.runFor(shortMs, () => this.isStruck);
-    if (!this.isStruck) {
-      happen();
-      world.runFor(prng.between(0, 200), () => this.isStruck);
+    world.runFor(lengthMs, () => this.isStruck);
+    if (!this.isStruck && fault !== null) {
+      this.misfortunes.push(fault.kind);
+      world.transcript.addText('fate', fault.kind);
+      this.happen(fault);
+      world.runFor(afterwardsMs, () => this.isStruck);
     }
     await this.afterwards();
+  }
+
+  private client(index: number) {
+    const { clients } = this.world;
+    return clients[index % clients.length] as (typeof clients)[number];
   }
 
   /** The disk is down, or the server gave up. */
@@ -184,89 +196,69 @@ class Scenario {
     }
   }
 
-  private misfortune(): () => void {
-    const { world, prng } = this;
-    const client = prng.pick(world.clients);
-    const host = `10.0.1.${1 + world.clients.indexOf(client)}`;
-    const choices: [string, () => void][] = [
-      [
-        'power cut at a disk event',
-        () => world.disk.crashAtEvent(world.disk.events + 1 + prng.below(60)),
-      ],
-      ['power cut', () => this.strikeNow(() => world.powerCut(prng.below(2 ** 31)))],
-      ['kill', () => this.strikeNow(() => world.kill())],
-      ['stall', () => world.stall(prng.between(1, 600))],
-      ['clock jump', () => world.clock.jump(prng.between(-100_000, 100_000))],
-      ['reset', () => this.resetOne()],
-      ['cut off', () => this.cutOff(() => world.network.cut(host, SERVER_HOST))],
-      [
-        'cut off one way',
-        () =>
-          this.cutOff(() =>
-            prng.chance(0.5)
-              ? world.network.cutOneWay(host, SERVER_HOST)
-              : world.network.cutOneWay(SERVER_HOST, host),
-          ),
-      ],
-      ['slow reader', () => client.dawdle(prng.between(20, 900))],
-      ['client breaks off', () => client.breakOff(prng.between(5, 300))],
-      [
-        'client asks for another timeout',
-        () => {
-          client.timeoutMs = 100 + prng.below(2_000);
-          client.breakOff();
-        },
-      ],
-      [
-        'client goes away',
-        () => {
-          client.wantsConnection = false;
-          client.breakOff();
-        },
-      ],
-      ['disk full', () => this.fillDisk(prng.below(12) * 512)],
-      ['failed write', () => world.disk.injectFault({ operation: 'writeDurable', path: 'log.' })],
-      ['failed sync', () => world.disk.injectFault({ operation: 'sync', path: 'log.' })],
-      ['failed rename', () => world.disk.injectFault({ operation: 'rename', path: 'tmp-log.' })],
-      [
-        'failed snapshot',
-        () =>
-          world.disk.injectFault({
-            operation: prng.pick(['write', 'sync', 'rename', 'open'] as const),
-            path: 'tmp-snapshot.',
-          }),
-      ],
-      [
-        'failed directory sync',
-        () => world.disk.injectFault({ operation: 'syncDirectory', path: 'version-2' }),
-      ],
-      ['failed unlink', () => world.disk.injectFault({ operation: 'unlink' })],
-    ];
-    const [name, happen] = prng.pick(choices);
-    return () => {
-      this.misfortunes.push(name);
-      world.transcript.add('fate', name);
-      happen();
-    };
+  private happen(fault: Fault): void {
+    const { world } = this;
+    switch (fault.kind) {
+      case 'power cut at a disk event':
+        world.disk.crashAtEvent(world.disk.events + fault.events);
+        break;
+      case 'power cut':
+        world.powerCut(fault.seed);
+        break;
+      case 'kill':
+        world.kill();
+        break;
+      case 'stall':
+        world.stall(fault.forMs);
+        break;
+      case 'clock jump':
+        world.clock.jump(fault.byMs);
+        break;
+      case 'reset': {
+        const open = [...world.network.connections];
+        const chosen = open[Math.floor(fault.which * open.length)];
+        if (chosen !== undefined) world.network.reset(chosen);
+        break;
+      }
+      case 'cut off':
+        world.network.cut(this.hostOf(fault.client), SERVER_HOST);
+        world.scheduler.schedule(fault.forMs, () => world.network.heal());
+        break;
+      case 'cut off one way':
+        if (fault.toServer) world.network.cutOneWay(this.hostOf(fault.client), SERVER_HOST);
+        else world.network.cutOneWay(SERVER_HOST, this.hostOf(fault.client));
+        world.scheduler.schedule(fault.forMs, () => world.network.heal());
+        break;
+      case 'slow reader':
+        this.client(fault.client).dawdle(fault.forMs);
+        break;
+      case 'client breaks off':
+        this.client(fault.client).breakOff(fault.awayMs);
+        break;
+      case 'client asks for another timeout': {
+        const client = this.client(fault.client);
+        client.timeoutMs = fault.timeoutMs;
+        client.breakOff();
+        break;
+      }
+      case 'client goes away': {
+        const client = this.client(fault.client);
+        client.wantsConnection = false;
+        client.breakOff();
+        break;
+      }
+      case 'disk full':
+        world.disk.freeBytes = fault.freeBytes;
+        break;
+      default: {
+        const { operation, path } = fault;
+        world.disk.injectFault({ operation, ...(path === '' ? {} : { path }) });
+      }
+    }
   }
 
-  private strikeNow(how: () => void): void {
-    how();
-  }
-
-  private resetOne(): void {
-    const open = [...this.world.network.connections];
-    if (open.length > 0) this.world.network.reset(this.prng.pick(open));
-  }
-
-  private cutOff(cut: () => void): void {
-    const { world, prng } = this;
-    cut();
-    world.scheduler.schedule(prng.between(10, 1_500), () => world.network.heal());
-  }
-
-  private fillDisk(bytes: number): void {
-    this.world.disk.freeBytes = bytes;
+  private hostOf(client: number): string {
+    return `10.0.1.${1 + (client % this.world.clients.length)}`;
   }
 
   private async healAll(): Promise<void> {
@@ -296,8 +288,8 @@ class Scenario {
 
   /** Stops the server and starts it again: nothing may be missing, and sessions end when they should. */
   private async endInOrder(): Promise<void> {
-    const { world, prng } = this;
-    const isOrderly = prng.chance(0.5);
+    const { world } = this;
+    const { isOrderly } = this.plan.end;
     if (isOrderly) await world.stop();
     else this.strike();
     const issued = world.oracle.lastZxid;

@@ -32,7 +32,7 @@ import { Transcript } from './transcript.ts';
 import { tapTxnLog } from './txn-log-tap.ts';
 import { demand, Violation } from './violation.ts';
 import { type Answer, type Ask, describeAsk } from './wire.ts';
-import { Workload } from './workload.ts';
+import { drawRequests, type Request, Workload } from './workload.ts';
 
 export const DATA_DIR = '/data';
 const SERVER = { host: '10.0.0.1', port: 2181 };
@@ -53,7 +53,8 @@ export interface Plant {
 
 export interface StandaloneOptions {
   readonly seed: number;
-  readonly requests?: number;
+  /** All requests, or how many are drawn from the seed. Default 150. */
+  readonly requests?: number | readonly Request[];
   readonly clients?: number;
   readonly reads?: number;
   readonly closes?: number;
@@ -67,6 +68,8 @@ export interface StandaloneOptions {
   /** Sees every event of the disk. */
   readonly onDiskEvent?: (event: SimDiskEvent) => void;
   readonly checkers?: readonly MakeChecker[];
+  /** Whether the transcript can be read, and not only compared. Default true. */
+  readonly keepsText?: boolean;
   readonly plant?: Plant;
 }
 
@@ -115,14 +118,19 @@ export class Standalone {
     });
     this.clock = new SimClock(this.scheduler, this.prng.fork('clock'));
     this.oracle = new Oracle();
-    this.transcript = new Transcript(() => this.scheduler.nowMs);
-    this.workload = new Workload({
-      prng: this.prng.fork('workload'),
-      requests: options.requests ?? 150,
-      reads: options.reads ?? 0.4,
-      dataBytes: options.dataBytes ?? 120,
-      closes: options.closes ?? 0.015,
-    });
+    this.transcript = new Transcript(() => this.scheduler.nowMs, options.keepsText ?? true);
+    const { requests = 150 } = options;
+    this.workload = new Workload(
+      typeof requests !== 'number'
+        ? requests
+        : drawRequests({
+            prng: this.prng.fork('workload'),
+            requests,
+            reads: options.reads ?? 0.4,
+            dataBytes: options.dataBytes ?? 120,
+            closes: options.closes ?? 0.015,
+          }),
+    );
     this.serverPrng = this.prng.fork('server');
     this.process = new SimProcess(this.scheduler, 'server 0');
     this.server = undefined;
@@ -200,7 +208,7 @@ export class Standalone {
       prng: this.serverPrng.fork(this.process.name),
       logger: this.logger(),
     });
-    this.transcript.add('server', `start ${this.starts}`);
+    this.transcript.addText('server', `start ${this.starts}`);
     let server: ZebuServer | undefined;
     let refusal: Error | undefined;
     startServer({ ...this.config, environment }).then(
@@ -215,7 +223,7 @@ export class Standalone {
     if (this.disk.down) return 'down';
     if (server === undefined) {
       this.refusal = refusal;
-      this.transcript.add('server', `refuses to start: ${refusal?.message}`);
+      this.transcript.addText('server', `refuses to start: ${refusal?.message}`);
       return 'refused';
     }
     void server.failed.then((error) => {
@@ -226,7 +234,7 @@ export class Standalone {
     plant?.serving?.(serving, member);
     this.server = server;
     const zxid = server.lastZxid;
-    this.transcript.add('server', `recovered ${zxid} of ${this.oracle.lastZxid}`);
+    this.transcript.addText('server', `recovered ${zxid} of ${this.oracle.lastZxid}`);
     const { dataLogDir } = this.config;
     const state = { serving, disk: this.disk, dataDir: DATA_DIR, dataLogDir, zxid };
     this.tell('recovered', state);
@@ -235,7 +243,7 @@ export class Standalone {
     this.tell('serving', state);
     this.throwViolation();
     this.process.every(LOOK_MS, () => {
-      if (member.isServing) this.tell('look', serving);
+      if (member.isServing) this.tell('look', serving, false);
     });
     return 'serving';
   }
@@ -262,21 +270,21 @@ export class Standalone {
 
   /** Power fails and comes back: what was not synced is kept in part, as `seed` says. */
   powerCut(seed: number): void {
-    this.transcript.add('power', `cut, seed ${seed}`);
+    this.transcript.addText('power', `cut, seed ${seed}`);
     this.bury();
     this.disk.crash({ seed });
   }
 
   /** The process is killed; the machine, and with it all that was written, stays. */
   kill(): void {
-    this.transcript.add('server', 'killed');
+    this.transcript.addText('server', 'killed');
     this.bury();
     this.disk.kill();
   }
 
   /** Nothing of the server runs for a while. */
   stall(forMs: number): void {
-    this.transcript.add('server', `stalls for ${forMs.toFixed(0)} ms`);
+    this.transcript.addText('server', `stalls for ${forMs.toFixed(0)} ms`);
     this.stalledMs += forMs;
     this.process.stall(forMs);
   }
@@ -360,7 +368,7 @@ export class Standalone {
   /** Everything that the checkers say about the server as it stands. */
   look(): void {
     const { member, serving } = this;
-    if (member?.isServing && serving !== undefined) this.tell('look', serving);
+    if (member?.isServing && serving !== undefined) this.tell('look', serving, true);
     this.throwViolation();
   }
 
@@ -385,7 +393,8 @@ export class Standalone {
   private issued(bytes: Buffer): void {
     const entry = this.oracle.issued(bytes, this.scheduler.nowMs);
     const { zxid, txn } = entry;
-    this.transcript.add('log', `${zxid} type ${txn.header.type} #${txn.header.cxid}`);
+    const { type, cxid } = txn.header;
+    this.transcript.add('log', zxid, type, () => `${zxid} type ${type} #${cxid}`);
     for (const checker of this.checkers) checker.issued?.(entry);
   }
 
@@ -431,7 +440,7 @@ export class Standalone {
     const line =
       (level: string) =>
       (message: string, fields?: { session?: string }): void => {
-        this.transcript.add('server', `${level} ${message} ${JSON.stringify(fields ?? {})}`);
+        this.transcript.addText('server', `${level} ${message} ${JSON.stringify(fields ?? {})}`);
         if (message === 'Session expired') {
           this.tell('expired', BigInt(fields?.session as string));
         }
@@ -469,32 +478,36 @@ export class Standalone {
       established: (conversation) => {
         const { client, sessionId, isReattached } = conversation;
         const how = isReattached ? 'again' : 'new';
-        transcript.add(client.name, `session 0x${sessionId.toString(16)} ${how}`);
+        transcript.addText(client.name, `session 0x${sessionId.toString(16)} ${how}`);
         this.tell('established', conversation);
       },
       refused: (client, sessionId) => {
-        transcript.add(client.name, `session 0x${sessionId.toString(16)} refused`);
+        transcript.addText(client.name, `session 0x${sessionId.toString(16)} refused`);
         this.tell('refused', client, sessionId);
       },
       sent: (conversation, ask) => {
-        transcript.add(conversation.client.name, `> ${describeAsk(ask)}`);
+        transcript.add(conversation.client.name, ask.xid, ask.type, () => `> ${describeAsk(ask)}`);
         this.tell('sent', conversation, ask);
       },
       answered: (conversation, ask, answer) => {
         const { xid, zxid, error, path } = answer;
         transcript.add(
           conversation.client.name,
-          `< #${xid} ${zxid} ${errorName(error)} ${path ?? ''}`,
+          zxid,
+          error,
+          () => `< #${xid} ${zxid} ${errorName(error)} ${path ?? ''}`,
         );
         this.tell('answered', conversation, ask, answer);
         onAnswer?.(ask, answer);
       },
       event: (conversation, event, zxid) => {
-        transcript.add(conversation.client.name, `! ${event.type} ${event.path} ${zxid}`);
+        const { type, path } = event;
+        transcript.add(conversation.client.name, zxid, type, () => `! ${type} ${path} ${zxid}`);
         this.tell('event', conversation, event, zxid);
       },
       ended: (conversation, unanswered) => {
-        transcript.add(conversation.client.name, `closed, ${unanswered.length} unknown`);
+        const { length } = unanswered;
+        transcript.add(conversation.client.name, length, 0, () => `closed, ${length} unknown`);
         this.tell('ended', conversation, unanswered);
       },
     };

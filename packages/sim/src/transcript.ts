@@ -1,33 +1,56 @@
-// What happened, line by line: the last of it to read, and a hash of all of it to compare two runs by.
+// What happened, event by event: a hash of all of it, by which two runs are compared, and, where somebody
+// will read it, the last of it as text. Making the text costs more than the rest of the simulation, so it is
+// made only on request: a seed that failed is run again for it.
 
 const KEPT_LINES = 400;
 
 export class Transcript {
-  /** Of every line so far: two runs of one seed must agree on it. */
+  /** Of every event so far: two runs of one plan must agree on it. */
   hash: number;
-  lines: number;
+  events: number;
   private readonly nowMs: () => number;
-  private readonly kept: string[];
+  private readonly kept: string[] | undefined;
+  private readonly clock: Float64Array;
+  private readonly clockWords: Int32Array;
 
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, keepsText: boolean) {
     this.hash = 0x811c9dc5;
-    this.lines = 0;
+    this.events = 0;
     this.nowMs = nowMs;
-    this.kept = [];
+    this.kept = keepsText ? [] : undefined;
+    this.clock = new Float64Array(1);
+    this.clockWords = new Int32Array(this.clock.buffer);
   }
 
-  add(who: string, what: string): void {
-    const line = `${this.nowMs().toFixed(3).padStart(10)} ${who.padEnd(6)} ${what}`;
-    let { hash } = this;
-    for (let i = 0; i < line.length; i++) hash = Math.imul(hash ^ line.charCodeAt(i), 0x01000193);
-    this.hash = hash >>> 0;
-    this.lines++;
-    this.kept.push(line);
-    if (this.kept.length > 2 * KEPT_LINES) this.kept.splice(0, KEPT_LINES);
+  /** An event: who, two numbers that tell it from others of its kind, and the text for a reader. */
+  add(who: string, a: number, b: number, what: () => string): void {
+    const nowMs = this.nowMs();
+    this.clock[0] = nowMs;
+    this.mix(this.clockWords[0] as number);
+    this.mix(this.clockWords[1] as number);
+    for (let i = 0; i < who.length; i++) this.mix(who.charCodeAt(i));
+    this.mix(a);
+    this.mix(b);
+    this.events++;
+    const { kept } = this;
+    if (kept === undefined) return;
+    kept.push(`${nowMs.toFixed(3).padStart(10)} ${who.padEnd(6)} ${what()}`);
+    if (kept.length > 2 * KEPT_LINES) kept.splice(0, KEPT_LINES);
   }
 
-  /** The end of it, one event a line. */
+  /** An event that is rare enough for its text to be hashed. */
+  addText(who: string, what: string): void {
+    for (let i = 0; i < what.length; i++) this.mix(what.charCodeAt(i));
+    this.add(who, 0, 0, () => what);
+  }
+
+  /** The end of it, one event a line; says so where no text was kept. */
   tail(lines = 60): string {
-    return this.kept.slice(-lines).join('\n');
+    return this.kept?.slice(-lines).join('\n') ?? '(no text was kept)';
+  }
+
+  private mix(word: number): void {
+    const hash = Math.imul(this.hash ^ (word | 0), 0x9e3779b1);
+    this.hash = (hash ^ (hash >>> 15)) >>> 0;
   }
 }

@@ -1,5 +1,6 @@
 // What the clients of a simulation ask for: few paths, so that they meet; every kind of write; reads
-// that set watches; requests that must fail. Drawn from one seed, request by request.
+// that set watches; requests that must fail. All of it is drawn before the run, each request from a generator
+// of its own, so that one can be left out without changing the others.
 
 import {
   type Acl,
@@ -13,7 +14,7 @@ import {
 import type { Prng } from './prng.ts';
 import type { Ask } from './wire.ts';
 
-type Request = Omit<Ask, 'xid'>;
+export type Request = Omit<Ask, 'xid'>;
 
 const TOP = ['/a', '/b', '/c', '/d'];
 const BELOW = ['x', 'y', 'z'];
@@ -47,16 +48,14 @@ export interface WorkloadOptions {
 }
 
 export class Workload {
-  /** Requests still to be made. */
+  /** Requests still to be made; may be lowered. */
   left: number;
-  private readonly options: WorkloadOptions;
-  private readonly prng: Prng;
+  private readonly requests: readonly Request[];
   private made: number;
 
-  constructor(options: WorkloadOptions) {
-    this.left = options.requests;
-    this.options = options;
-    this.prng = options.prng;
+  constructor(requests: readonly Request[]) {
+    this.requests = requests;
+    this.left = requests.length;
     this.made = 0;
   }
 
@@ -64,7 +63,29 @@ export class Workload {
   next(): Request | undefined {
     if (this.left <= 0) return undefined;
     this.left--;
-    this.made++;
+    return this.requests[this.made++];
+  }
+}
+
+export function drawRequests(options: WorkloadOptions): Request[] {
+  return Array.from({ length: options.requests }, (_, index) =>
+    new RequestDraw(options, options.prng.fork(`request ${index}`), index + 1).next(),
+  );
+}
+
+/** Draws one request. */
+class RequestDraw {
+  private readonly options: WorkloadOptions;
+  private readonly prng: Prng;
+  private readonly number: number;
+
+  constructor(options: WorkloadOptions, prng: Prng, number: number) {
+    this.options = options;
+    this.prng = prng;
+    this.number = number;
+  }
+
+  next(): Request {
     const { prng, options } = this;
     if (prng.chance(options.closes)) return { ...NOTHING, type: OpCode.closeSession };
     return prng.chance(options.reads) ? this.read() : this.write();
@@ -195,8 +216,8 @@ export class Workload {
     const { prng, options } = this;
     if (prng.chance(0.05)) return null;
     if (prng.chance(0.05)) return Buffer.alloc(0);
-    const data = Buffer.alloc(1 + prng.below(options.dataBytes), this.made & 0xff);
-    data.write(`r${this.made}`, 'latin1');
+    const data = Buffer.alloc(1 + prng.below(options.dataBytes), this.number & 0xff);
+    data.write(`r${this.number}`, 'latin1');
     return data;
   }
 

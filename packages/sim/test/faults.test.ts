@@ -83,8 +83,9 @@ describe('a disk that fails in the txn log', () => {
 test.each(['open', 'write', 'resize', 'sync'] as const)(
   'a log file whose making ahead fails in %s is made when it is needed',
   async (operation) => {
-    const world = await busyServer({ config: { snapCount: 60, preAllocSizeBytes: 2_048 } });
+    const world = await busyServer({ config: { snapCount: 100, preAllocSizeBytes: 2_048 } });
     const path = 'tmp-log.next-2';
+    expect(world.disk.list('/data/version-2').join()).not.toMatch(/next-2|log\.[2-9a-f]/);
     world.disk.injectFault({ operation, path, always: true });
     expect(world.runFor(30_000, () => world.isDone)).toBe(true);
     expect(world.member?.isServing).toBe(true);

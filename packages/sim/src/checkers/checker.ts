@@ -49,8 +49,11 @@ export interface Checker {
   serverHears?(end: SimConnection): void;
   /** The server decided that a session has expired. */
   expired?(sessionId: bigint): void;
-  /** From time to time while the server serves, and at the end. */
-  look?(serving: Serving): void;
+  /**
+   * Every 100 ms while the server serves, and, `thorough`, after each fault and at the end. Only a thorough
+   * look may walk the whole tree.
+   */
+  look?(serving: Serving, thorough: boolean): void;
 }
 
 export type MakeChecker = (context: CheckerContext) => Checker;

@@ -1,0 +1,136 @@
+// What can be simulated: engines by name, each with what it takes to run a seed or a plan. The command
+// (main.ts) and its workers know engines only through this table.
+
+import { drawPlan, FAULT_KINDS, formatPlan, type Plan, parsePlan } from './plan.ts';
+import {
+  runPlan,
+  ScenarioFailure,
+  type ScenarioOverrides,
+  type ScenarioReport,
+} from './scenario.ts';
+import { shrinkPlan } from './shrink.ts';
+import { Violation } from './violation.ts';
+
+/** What every engine reports of one run. */
+export type RunReport = ScenarioReport;
+
+export interface RunFailure {
+  readonly seed: number;
+  readonly message: string;
+  /** What was broken: two failures of one kind are one bug, most likely. */
+  readonly kind: string;
+  readonly stack: string;
+  /** The last events, as text. */
+  readonly transcript: string;
+  /** As JSON. */
+  readonly plan: string;
+}
+
+export type Outcome =
+  | { readonly report: RunReport; readonly failure?: undefined }
+  | { readonly report?: undefined; readonly failure: RunFailure };
+
+export interface ShrinkProgress {
+  readonly runs: number;
+  readonly faults: number;
+  readonly requests: number;
+}
+
+export interface Engine {
+  readonly summary: string;
+  /** Undefined: built. */
+  readonly missing?: string;
+  /** How many members it can have. */
+  readonly members: readonly number[];
+  /** What may happen in a run, for the report to say what never did. */
+  readonly faults: readonly string[];
+  runSeed(seed: number): Promise<Outcome>;
+  runPlan(plan: string): Promise<Outcome>;
+  /** A smaller plan that fails alike. */
+  shrink(failure: RunFailure, onStep: (progress: ShrinkProgress) => void): Promise<RunFailure>;
+}
+
+const SHRINK_RUNS = 600;
+
+/** Runs once as fast as it can, and once more for the text if it fails. */
+export async function runForOutcome(
+  plan: Plan,
+  overrides: ScenarioOverrides = {},
+): Promise<Outcome> {
+  try {
+    return { report: await runPlan(plan, overrides) };
+  } catch (error) {
+    const first = failureOf(error);
+    try {
+      await runPlan(plan, { ...overrides, keepsText: true });
+    } catch (again) {
+      return { failure: { ...first, transcript: failureOf(again).transcript } };
+    }
+    const message = `${first.message} (the same plan did not fail when it was run again: find out why first)`;
+    return { failure: { ...first, message } };
+  }
+}
+
+function failureOf(error: unknown): RunFailure {
+  if (!(error instanceof ScenarioFailure)) throw error;
+  const cause = error.cause as Error;
+  return {
+    seed: error.plan.seed,
+    message: cause.message,
+    kind: cause instanceof Violation ? cause.checker : cause.name,
+    stack: cause.stack ?? '',
+    transcript: error.transcript,
+    plan: formatPlan(error.plan),
+  };
+}
+
+/** `overrides` are for tests: a planted defect, say. */
+export async function shrinkFailure(
+  failure: RunFailure,
+  onStep: (progress: ShrinkProgress) => void,
+  overrides: ScenarioOverrides = {},
+): Promise<RunFailure> {
+  const smaller = await shrinkPlan(parsePlan(failure.plan), {
+    budget: SHRINK_RUNS,
+    fails: async (plan) => {
+      try {
+        await runPlan(plan, overrides);
+        return false;
+      } catch (error) {
+        return failureOf(error).kind === failure.kind;
+      }
+    },
+    onStep: (runs, { lives, requests }) =>
+      onStep({
+        runs,
+        faults: lives.filter(({ fault }) => fault !== null).length,
+        requests: requests.length,
+      }),
+  });
+  const outcome = await runForOutcome(smaller, overrides);
+  return outcome.failure ?? failure;
+}
+
+const NOT_BUILT = (): never => {
+  throw new Error('This engine is not built');
+};
+
+export const ENGINES: Readonly<Record<string, Engine>> = {
+  member: {
+    summary: 'whole production members: disk, network, clocks, clients',
+    members: [1],
+    faults: FAULT_KINDS,
+    runSeed: (seed) => runForOutcome(drawPlan(seed)),
+    runPlan: (plan) => runForOutcome(parsePlan(plan)),
+    shrink: (failure, onStep) => shrinkFailure(failure, onStep),
+  },
+  zab: {
+    summary: 'the core of the ensemble protocol alone: many more seeds a second',
+    missing: 'The zab engine is not built yet',
+    members: [],
+    faults: [],
+    runSeed: NOT_BUILT,
+    runPlan: NOT_BUILT,
+    shrink: NOT_BUILT,
+  },
+};

@@ -1,0 +1,216 @@
+// The command `npm run sim`: many seeds, or one plan again. Exit codes: 0 no run failed, 1 one did, 2 not
+// understood or not built, 130 stopped.
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ENGINES, type Engine, type RunFailure } from './engines.ts';
+import { parsePlan } from './plan.ts';
+import { Pool } from './pool.ts';
+import { formatFailure, RunTotals } from './run-report.ts';
+import { StatusLine } from './status-line.ts';
+
+const USAGE = `Usage: npm run sim -- [options]
+
+Runs the production server in virtual time, on a simulated disk and network, through faults that are drawn
+from a seed, and checks after every event that it keeps its promises. One seed is one run, to the last bit.
+
+  --seeds N         how many seeds to run (default 100)
+  --from N          the first of them (default 1)
+  --seed N          this one only
+  --plan FILE       run a plan that a failure left, or an edited one
+  --members N       members of the ensemble (default 1)
+  --engine NAME     what is simulated (default member):
+${Object.entries(ENGINES)
+  .map(
+    ([name, { summary, missing }]) =>
+      `                      ${name.padEnd(8)}${summary}${missing === undefined ? '' : ' (not built yet)'}`,
+  )
+  .join('\n')}
+  --workers N       threads (default: one for each core)
+  --max-failures N  stop after so many (default 10)
+  --no-shrink       do not look for a smaller plan that fails alike
+  --help            this text
+
+What a run does: a server with a random configuration serves 2 to 5 clients that make 60 to 260 requests
+between them, while up to 7 faults happen one after the other: power cuts (at a chosen write, too), kills,
+stalls, clock jumps, resets, cut networks, slow readers, a full disk, failing writes, syncs and renames. Then
+everything is healed: all clients must be served, and nothing that was acknowledged may be missing.
+
+When a run fails: its plan (configuration, requests, faults) goes to packages/sim/reports, made as small as
+it can be while it still fails alike, and its last events are printed. A plan is JSON; faults and requests
+can be taken out by hand, since nothing else depends on them.
+
+Exit codes: 0 no run failed, 1 one did, 2 not understood or not built, 130 stopped.
+`;
+
+/** Plans of failures go here. */
+const OUT = join(import.meta.dirname, '..', 'reports');
+/** Failures of different kinds that are made smaller and shown whole. */
+const SHOWN_FAILURES = 3;
+
+interface Settings {
+  readonly engineName: string;
+  readonly engine: Engine;
+  readonly from: number;
+  readonly seeds: number;
+  readonly plan: string | undefined;
+  readonly workers: number;
+  readonly maxFailures: number;
+  readonly shrinks: boolean;
+}
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let settings: Settings | undefined;
+  try {
+    settings = readSettings();
+  } catch (error) {
+    process.stderr.write(`sim: ${(error as Error).message}\nTry 'npm run sim -- --help'\n`);
+    return 2;
+  }
+  if (settings === undefined) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const pool = new Pool(settings.engineName, settings.workers);
+  const status = new StatusLine();
+  const totals = new RunTotals();
+  const startMs = performance.now();
+  const seconds = (): number => (performance.now() - startMs) / 1000;
+  process.once('SIGINT', () => {
+    status.clear();
+    process.stdout.write(`Stopped. ${totals.format([], seconds())}`);
+    process.exit(130);
+  });
+  try {
+    await run(settings, pool, totals, status);
+    const took = seconds();
+    status.clear();
+    await explain(settings, pool, totals.failures, status);
+    // Of few runs it says nothing that something never happened.
+    const isMany = settings.plan === undefined && settings.seeds >= 100;
+    process.stdout.write(totals.format(isMany ? settings.engine.faults : [], took));
+  } finally {
+    await pool.close();
+  }
+  return totals.failures.length === 0 ? 0 : 1;
+}
+
+/** Undefined when help is asked for. Throws an Error for the user. */
+function readSettings(): Settings | undefined {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '100' },
+      from: { type: 'string', default: '1' },
+      seed: { type: 'string' },
+      plan: { type: 'string' },
+      members: { type: 'string', default: '1' },
+      engine: { type: 'string', default: 'member' },
+      workers: { type: 'string', default: String(availableParallelism()) },
+      'max-failures': { type: 'string', default: '10' },
+      'no-shrink': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const engine = ENGINES[values.engine];
+  if (engine === undefined) {
+    throw new Error(
+      `There is no engine ${values.engine}: it is one of ${Object.keys(ENGINES).join(', ')}`,
+    );
+  }
+  if (engine.missing !== undefined) throw new Error(engine.missing);
+  const members = wholeNumber('--members', values.members);
+  if (!engine.members.includes(members)) {
+    throw new Error(
+      `The ${values.engine} engine runs ${engine.members.join(' or ')} member, not ${members}: ` +
+        'ensembles are not built yet',
+    );
+  }
+  const seeds = values.seed === undefined ? wholeNumber('--seeds', values.seeds) : 1;
+  return {
+    engineName: values.engine,
+    engine,
+    from:
+      values.seed === undefined
+        ? wholeNumber('--from', values.from, 0)
+        : wholeNumber('--seed', values.seed, 0),
+    seeds,
+    plan: values.plan === undefined ? undefined : readPlanFile(values.plan),
+    workers:
+      values.plan === undefined ? Math.min(seeds, wholeNumber('--workers', values.workers)) : 1,
+    maxFailures: wholeNumber('--max-failures', values['max-failures']),
+    shrinks: !values['no-shrink'],
+  };
+}
+
+/** npm changes into the root of the repository: the path is meant from where the user is. */
+function readPlanFile(path: string): string {
+  const text = readFileSync(resolve(process.env.INIT_CWD ?? '.', path), 'utf8');
+  try {
+    parsePlan(text);
+  } catch (error) {
+    throw new Error(`${path}: ${(error as Error).message}`);
+  }
+  return text;
+}
+
+function wholeNumber(name: string, text: string, least = 1): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < least || text.trim() === '') {
+    throw new Error(`${name} must be a whole number from ${least} on, not ${text}`);
+  }
+  return value;
+}
+
+async function run(settings: Settings, pool: Pool, totals: RunTotals, status: StatusLine) {
+  if (settings.plan !== undefined) {
+    totals.add(await pool.runPlan(settings.plan));
+    return;
+  }
+  const { from, seeds, maxFailures } = settings;
+  let next = from;
+  const progress = (): void => {
+    const failed = totals.failures.length === 0 ? '' : `, ${totals.failures.length} failed`;
+    status.show(`${totals.runs} of ${seeds} seeds${failed}`, totals.runs, seeds);
+  };
+  progress();
+  await pool.runSeeds(
+    () => (next < from + seeds && totals.failures.length < maxFailures ? next++ : undefined),
+    (outcome) => {
+      totals.add(outcome);
+      const { failure } = outcome;
+      if (failure !== undefined) status.print(`seed ${failure.seed} failed: ${failure.message}`);
+      progress();
+    },
+  );
+}
+
+/** Writes the plans of failures, and shows the first of each kind, made smaller. */
+async function explain(
+  settings: Settings,
+  pool: Pool,
+  failures: readonly RunFailure[],
+  status: StatusLine,
+): Promise<void> {
+  const kinds = new Map<string, RunFailure>();
+  for (const failure of failures) if (!kinds.has(failure.kind)) kinds.set(failure.kind, failure);
+  for (const failure of [...kinds.values()].slice(0, SHOWN_FAILURES)) {
+    let smaller = failure;
+    if (settings.shrinks) {
+      smaller = await pool.shrink(failure, ({ runs, faults, requests }) =>
+        status.show(
+          `seed ${failure.seed}: made smaller to ${faults} faults and ${requests} requests after ${runs} runs`,
+        ),
+      );
+      status.clear();
+    }
+    mkdirSync(OUT, { recursive: true });
+    const file = join(OUT, `seed-${failure.seed}.json`);
+    writeFileSync(file, smaller.plan);
+    process.stdout.write(`${formatFailure(smaller, relative(process.cwd(), file))}\n`);
+  }
+}

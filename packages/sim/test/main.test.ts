@@ -1,0 +1,72 @@
+// The command, as a process.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { drawPlan, formatPlan } from '../src/plan.ts';
+
+const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
+
+async function sim(...args: string[]) {
+  const child = spawn(process.execPath, ['--conditions=@zebu/source', MAIN, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (bytes: Buffer) => {
+    stdout += bytes;
+  });
+  child.stderr.on('data', (bytes: Buffer) => {
+    stderr += bytes;
+  });
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, stdout, stderr };
+}
+
+test('--help explains the options', async () => {
+  const { code, stdout } = await sim('--help');
+  expect(code).toBe(0);
+  for (const part of ['--seeds N', '--plan FILE', '--members N', 'zab'])
+    expect(stdout).toContain(part);
+});
+
+test.each([
+  [['--seeds', 'x'], '--seeds must be a whole number from 1 on, not x'],
+  [['--members', '3'], 'runs 1 member, not 3: ensembles are not built yet'],
+  [['--engine', 'zab'], 'The zab engine is not built yet'],
+  [['--engine', 'raft'], 'There is no engine raft'],
+  [['--plan', '/nowhere/plan.json'], 'ENOENT'],
+  [['--nonsense'], 'nonsense'],
+])('%j is refused with the reason, and without a stack', async (args, message) => {
+  const { code, stderr } = await sim(...args);
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
+  expect(stderr).not.toContain('    at ');
+});
+
+test('seeds are run by several workers, each once, with lines of progress and a report', async () => {
+  const { code, stdout, stderr } = await sim('--seeds', '6', '--from', '3', '--workers', '2');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^6 runs in [\d.]+ s \([\d.]+ a second\): none failed$/m);
+  expect(stderr).toContain('6 of 6 seeds\n');
+  expect(stderr).not.toContain('\x1b');
+});
+
+test('a plan is run from its file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'zebu-sim-'));
+  try {
+    const file = join(folder, 'plan.json');
+    writeFileSync(file, formatPlan(drawPlan(3)));
+    const { code, stdout } = await sim('--plan', file);
+    expect(code).toBe(0);
+    expect(stdout).toContain('1 runs in');
+    writeFileSync(file, '{"format":"x"}');
+    const refused = await sim('--plan', file);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('plan.json: its format is "x"');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
