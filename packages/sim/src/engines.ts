@@ -10,9 +10,17 @@ import {
 } from './scenario.ts';
 import { shrinkPlan } from './shrink.ts';
 import { Violation } from './violation.ts';
+import { ZAB_ENGINE } from './zab-engine/engine.ts';
 
 /** What every engine reports of one run. */
-export type RunReport = ScenarioReport;
+export interface RunReport {
+  readonly seed: number;
+  readonly hash: number;
+  /** Added up over the runs. */
+  readonly sums: Readonly<Record<string, number>>;
+  /** What happened, and how often. */
+  readonly seen: Readonly<Record<string, number>>;
+}
 
 export interface RunFailure {
   readonly seed: number;
@@ -38,13 +46,13 @@ export interface ShrinkProgress {
 
 export interface Engine {
   readonly summary: string;
-  /** Undefined: built. */
-  readonly missing?: string;
-  /** How many members it can have. */
-  readonly members: readonly number[];
+  /** How many members it can have; undefined: that is drawn from the seed. */
+  readonly members: readonly number[] | undefined;
   /** What may happen in a run, for the report to say what never did. */
-  readonly faults: readonly string[];
+  readonly expected: readonly string[];
   runSeed(seed: number): Promise<Outcome>;
+  /** Throws an Error for the user when the plan cannot be meant. */
+  checkPlan(plan: string): void;
   runPlan(plan: string): Promise<Outcome>;
   /** A smaller plan that fails alike. */
   shrink(failure: RunFailure, onStep: (progress: ShrinkProgress) => void): Promise<RunFailure>;
@@ -58,7 +66,7 @@ export async function runForOutcome(
   overrides: ScenarioOverrides = {},
 ): Promise<Outcome> {
   try {
-    return { report: await runPlan(plan, overrides) };
+    return { report: summaryOf(await runPlan(plan, overrides)) };
   } catch (error) {
     const first = failureOf(error);
     try {
@@ -69,6 +77,19 @@ export async function runForOutcome(
     const message = `${first.message} (the same plan did not fail when it was run again: find out why first)`;
     return { failure: { ...first, message } };
   }
+}
+
+function summaryOf(report: ScenarioReport): RunReport {
+  const { seed, hash, steps, virtualMs, starts, txns, lostTxns, misfortunes } = report;
+  const seen: Record<string, number> = {};
+  for (const name of misfortunes) seen[name] = (seen[name] ?? 0) + 1;
+  if (lostTxns > 0) seen['txns lost before they were acknowledged'] = lostTxns;
+  return {
+    seed,
+    hash,
+    sums: { steps, 'virtual minutes': virtualMs / 60_000, starts, 'txns kept': txns },
+    seen,
+  };
 }
 
 function failureOf(error: unknown): RunFailure {
@@ -111,26 +132,24 @@ export async function shrinkFailure(
   return outcome.failure ?? failure;
 }
 
-const NOT_BUILT = (): never => {
-  throw new Error('This engine is not built');
-};
+/** The engine that a plan is for. Throws an Error for the user. */
+export function engineOf(plan: string): string {
+  const { engine } = JSON.parse(plan) as { engine?: unknown };
+  if (typeof engine !== 'string' || ENGINES[engine] === undefined) {
+    throw new Error(`it is for an engine ${JSON.stringify(engine)}, which there is not`);
+  }
+  return engine;
+}
 
 export const ENGINES: Readonly<Record<string, Engine>> = {
   member: {
-    summary: 'whole production members: disk, network, clocks, clients',
+    summary: 'whole production servers: disk, network, clocks, clients',
     members: [1],
-    faults: FAULT_KINDS,
+    expected: [...FAULT_KINDS, 'crash while starting', 'gave up'],
     runSeed: (seed) => runForOutcome(drawPlan(seed)),
+    checkPlan: parsePlan,
     runPlan: (plan) => runForOutcome(parsePlan(plan)),
     shrink: (failure, onStep) => shrinkFailure(failure, onStep),
   },
-  zab: {
-    summary: 'the core of the ensemble protocol alone: many more seeds a second',
-    missing: 'The zab engine is not built yet',
-    members: [],
-    faults: [],
-    runSeed: NOT_BUILT,
-    runPlan: NOT_BUILT,
-    shrink: NOT_BUILT,
-  },
+  zab: ZAB_ENGINE,
 };

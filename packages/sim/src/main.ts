@@ -5,8 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ENGINES, type Engine, type RunFailure } from './engines.ts';
-import { parsePlan } from './plan.ts';
+import { ENGINES, type Engine, engineOf, type RunFailure } from './engines.ts';
 import { Pool } from './pool.ts';
 import { formatFailure, RunTotals } from './run-report.ts';
 import { StatusLine } from './status-line.ts';
@@ -20,20 +19,17 @@ from a seed, and checks after every event that it keeps its promises. One seed i
   --from N          the first of them (default 1)
   --seed N          this one only
   --plan FILE       run a plan that a failure left, or an edited one
-  --members N       members of the ensemble (default 1)
+  --members N       members of the ensemble (default 1; the zab engine draws 1 to 7 from the seed)
   --engine NAME     what is simulated (default member):
 ${Object.entries(ENGINES)
-  .map(
-    ([name, { summary, missing }]) =>
-      `                      ${name.padEnd(8)}${summary}${missing === undefined ? '' : ' (not built yet)'}`,
-  )
+  .map(([name, { summary }]) => `                      ${name.padEnd(8)}${summary}`)
   .join('\n')}
   --workers N       threads (default: one for each core)
   --max-failures N  stop after so many (default 10)
   --no-shrink       do not look for a smaller plan that fails alike
   --help            this text
 
-What a run does: a server with a random configuration serves 2 to 5 clients that make 60 to 260 requests
+What a run of the member engine does: a server with a random configuration serves 2 to 5 clients that make 60 to 260 requests
 between them, while up to 7 faults happen one after the other: power cuts (at a chosen write, too), kills,
 stalls, clock jumps, resets, cut networks, slow readers, a full disk, failing writes, syncs and renames. Then
 everything is healed: all clients must be served, and nothing that was acknowledged may be missing.
@@ -92,7 +88,7 @@ async function main(): Promise<number> {
     await explain(settings, pool, totals.failures, status);
     // Of few runs it says nothing that something never happened.
     const isMany = settings.plan === undefined && settings.seeds >= 100;
-    process.stdout.write(totals.format(isMany ? settings.engine.faults : [], took));
+    process.stdout.write(totals.format(isMany ? settings.engine.expected : [], took));
   } finally {
     await pool.close();
   }
@@ -107,7 +103,7 @@ function readSettings(): Settings | undefined {
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
       plan: { type: 'string' },
-      members: { type: 'string', default: '1' },
+      members: { type: 'string' },
       engine: { type: 'string', default: 'member' },
       workers: { type: 'string', default: String(availableParallelism()) },
       'max-failures': { type: 'string', default: '10' },
@@ -116,42 +112,49 @@ function readSettings(): Settings | undefined {
     },
   });
   if (values.help) return undefined;
-  const engine = ENGINES[values.engine];
+  const plan = values.plan === undefined ? undefined : readPlanFile(values.plan);
+  const engineName = plan === undefined ? values.engine : engineOf(plan);
+  const engine = ENGINES[engineName];
   if (engine === undefined) {
-    throw new Error(
-      `There is no engine ${values.engine}: it is one of ${Object.keys(ENGINES).join(', ')}`,
-    );
+    const names = Object.keys(ENGINES).join(', ');
+    throw new Error(`There is no engine ${engineName}: it is one of ${names}`);
   }
-  if (engine.missing !== undefined) throw new Error(engine.missing);
-  const members = wholeNumber('--members', values.members);
-  if (!engine.members.includes(members)) {
-    throw new Error(
-      `The ${values.engine} engine runs ${engine.members.join(' or ')} member, not ${members}: ` +
-        'ensembles are not built yet',
-    );
-  }
+  if (values.members !== undefined) checkMembers(engineName, engine, values.members);
   const seeds = values.seed === undefined ? wholeNumber('--seeds', values.seeds) : 1;
   return {
-    engineName: values.engine,
+    engineName,
     engine,
     from:
       values.seed === undefined
         ? wholeNumber('--from', values.from, 0)
         : wholeNumber('--seed', values.seed, 0),
     seeds,
-    plan: values.plan === undefined ? undefined : readPlanFile(values.plan),
-    workers:
-      values.plan === undefined ? Math.min(seeds, wholeNumber('--workers', values.workers)) : 1,
+    plan,
+    workers: plan === undefined ? Math.min(seeds, wholeNumber('--workers', values.workers)) : 1,
     maxFailures: wholeNumber('--max-failures', values['max-failures']),
     shrinks: !values['no-shrink'],
   };
+}
+
+function checkMembers(name: string, { members }: Engine, wanted: string): void {
+  const count = wholeNumber('--members', wanted);
+  if (members === undefined) {
+    throw new Error(
+      `The ${name} engine draws the number of its members from the seed: no --members`,
+    );
+  }
+  if (members.includes(count)) return;
+  throw new Error(
+    `The ${name} engine runs ${members.join(' or ')} member, not ${count}: ` +
+      'ensembles of whole members are not built yet',
+  );
 }
 
 /** npm changes into the root of the repository: the path is meant from where the user is. */
 function readPlanFile(path: string): string {
   const text = readFileSync(resolve(process.env.INIT_CWD ?? '.', path), 'utf8');
   try {
-    parsePlan(text);
+    ENGINES[engineOf(text)]?.checkPlan(text);
   } catch (error) {
     throw new Error(`${path}: ${(error as Error).message}`);
   }
@@ -203,7 +206,7 @@ async function explain(
     if (settings.shrinks) {
       smaller = await pool.shrink(failure, ({ runs, faults, requests }) =>
         status.show(
-          `seed ${failure.seed}: made smaller to ${faults} faults and ${requests} requests after ${runs} runs`,
+          `seed ${failure.seed}: made smaller to ${faults} faults and ${requests} requests in ${runs} runs`,
         ),
       );
       status.clear();

@@ -2,57 +2,48 @@
 
 import type { Outcome, RunFailure } from './engines.ts';
 
-interface Sums {
-  steps: number;
-  virtualMs: number;
-  starts: number;
-  txns: number;
-  lostTxns: number;
+interface Seen {
+  runs: number;
+  times: number;
 }
 
 export class RunTotals {
   runs = 0;
   readonly failures: RunFailure[] = [];
-  readonly #sum: Sums = { steps: 0, virtualMs: 0, starts: 0, txns: 0, lostTxns: 0 };
-  /** In how many runs each misfortune happened. */
-  readonly #seen = new Map<string, number>();
-  #withLoss = 0;
+  readonly #sums = new Map<string, number>();
+  readonly #seen = new Map<string, Seen>();
 
   add({ report, failure }: Outcome): void {
     this.runs++;
-    if (report === undefined) {
-      if (failure !== undefined) this.failures.push(failure);
+    if (failure !== undefined) {
+      this.failures.push(failure);
       return;
     }
-    for (const field of Object.keys(this.#sum) as (keyof Sums)[]) {
-      this.#sum[field] += report[field];
+    for (const [name, value] of Object.entries(report.sums)) {
+      this.#sums.set(name, (this.#sums.get(name) ?? 0) + value);
     }
-    if (report.lostTxns > 0) this.#withLoss++;
-    for (const name of new Set(report.misfortunes)) {
-      this.#seen.set(name, (this.#seen.get(name) ?? 0) + 1);
+    for (const [name, times] of Object.entries(report.seen)) {
+      const one = this.#seen.get(name) ?? { runs: 0, times: 0 };
+      this.#seen.set(name, { runs: one.runs + 1, times: one.times + times });
     }
   }
 
-  /** `faults` are those that could have happened; what never did is said. */
-  format(faults: readonly string[], seconds: number): string {
-    const { steps, virtualMs, starts, txns, lostTxns } = this.#sum;
-    const clean = this.runs - this.failures.length;
+  /** `expected` is what should have happened in some run; what never did is said. */
+  format(expected: readonly string[], seconds: number): string {
+    const failed = this.failures.length;
+    const sums = [...this.#sums].map(([name, value]) => `${count(value)} ${name}`);
     const lines = [
       `${this.runs} runs in ${seconds.toFixed(1)} s (${(this.runs / seconds).toFixed(1)} a second): ` +
-        (this.failures.length === 0 ? 'none failed' : `${this.failures.length} FAILED`),
+        (failed === 0 ? 'none failed' : `${failed} FAILED`),
+      `${sums.join(', ')}${failed === 0 ? '' : ' in those that did not fail'}`,
       '',
-      `  in the ${clean} that did not fail:`,
-      `  ${(virtualMs / 3_600_000).toFixed(2)} hours of virtual time, ${count(steps)} steps`,
-      `  ${count(starts)} starts, ${count(txns)} txns kept at the end`,
-      `  ${count(lostTxns)} txns lost in a crash before they were acknowledged, in ${count(this.#withLoss)} runs`,
-      '',
-      '  runs in which it happened:',
+      '    runs     times',
       ...[...this.#seen]
         .sort(([a], [b]) => a.localeCompare(b))
-        .map(([name, times]) => `  ${String(times).padStart(8)}  ${name}`),
+        .map(([name, { runs, times }]) => `${padded(runs, 8)}${padded(times, 10)}  ${name}`),
     ];
-    const never = faults.filter((name) => !this.#seen.has(name));
-    if (never.length > 0) lines.push('', `  never happened: ${never.join(', ')}`);
+    const never = expected.filter((name) => !this.#seen.has(name));
+    if (never.length > 0) lines.push('', `Never happened: ${never.join(', ')}`);
     return `${lines.join('\n')}\n`;
   }
 }
@@ -69,12 +60,15 @@ export function formatFailure(failure: RunFailure, planFile: string): string {
       .filter((line) => line.startsWith('    at '))
       .slice(0, 8),
     '',
-    `  the same seed:        npm run sim -- --seed ${failure.seed}`,
-    `  this, made smaller:   npm run sim -- --plan ${planFile}`,
+    `This plan again: npm run sim -- --plan ${planFile}`,
     '',
   ].join('\n');
 }
 
 function count(value: number): string {
-  return value.toLocaleString('en-US');
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function padded(value: number, columns: number): string {
+  return count(value).padStart(columns);
 }

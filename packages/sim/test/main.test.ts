@@ -34,8 +34,8 @@ test('--help explains the options', async () => {
 
 test.each([
   [['--seeds', 'x'], '--seeds must be a whole number from 1 on, not x'],
-  [['--members', '3'], 'runs 1 member, not 3: ensembles are not built yet'],
-  [['--engine', 'zab'], 'The zab engine is not built yet'],
+  [['--members', '3'], 'runs 1 member, not 3: ensembles of whole members are not built yet'],
+  [['--engine', 'zab', '--members', '3'], 'draws the number of its members from the seed'],
   [['--engine', 'raft'], 'There is no engine raft'],
   [['--plan', '/nowhere/plan.json'], 'ENOENT'],
   [['--nonsense'], 'nonsense'],
@@ -54,6 +54,13 @@ test('seeds are run by several workers, each once, with lines of progress and a 
   expect(stderr).not.toContain('\x1b');
 });
 
+test('the zab engine is run by the same command', async () => {
+  const { code, stdout } = await sim('--engine', 'zab', '--seeds', '20');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^20 runs in .*none failed$/m);
+  expect(stdout).toMatch(/ {2}election$/m);
+});
+
 test('a plan is run from its file', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'zebu-sim-'));
   try {
@@ -65,7 +72,7 @@ test('a plan is run from its file', async () => {
     writeFileSync(file, '{"format":"x"}');
     const refused = await sim('--plan', file);
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toContain('plan.json: its format is "x"');
+    expect(refused.stderr).toContain('plan.json: it is for an engine undefined');
   } finally {
     rmSync(folder, { recursive: true });
   }
