@@ -84,6 +84,8 @@ async function main() {
   // Each property runs this often for each mutant, and with other inputs than for the mutant before:
   // enough to find what it can find, a fifth of the time. A score is therefore a lower bound.
   process.env.ZEBU_FC_RUNS ??= '20';
+  // No module of ours keeps state between test files: one worker for all of them saves a third of the time.
+  process.env.ZEBU_TEST_ISOLATE = '0';
   process.chdir(options.directory);
   const results = await new Stryker(strykerOptions(options)).runMutationTest();
   return report(results, options);

@@ -19,6 +19,8 @@ export const project = (name, test = {}) =>
       // No test depends on time: this only ends one that hangs, on however busy a machine.
       testTimeout: 120_000,
       hookTimeout: 120_000,
+      // Mutation testing runs the same files thousands of times in one worker (tooling/mutation).
+      isolate: process.env.ZEBU_TEST_ISOLATE !== '0',
       maxWorkers: Number(process.env.ZEBU_TEST_WORKERS ?? 2),
       reporters: ['default', 'json'],
       outputFile: { json: 'reports/vitest.json' },

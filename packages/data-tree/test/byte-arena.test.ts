@@ -22,7 +22,7 @@ test('what is stored is read back, whatever else is stored and freed meanwhile',
     at: fc.nat(),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
       const arena = new ByteArena();
       const live: { reference: number; text: string }[] = [];
       for (const [i, { op, length, at }] of steps.entries()) {

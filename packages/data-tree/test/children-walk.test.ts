@@ -19,43 +19,47 @@ test('the names are those of the start, whatever comes and goes between the slic
     bytes: fc.integer({ min: 1, max: 40 }),
   });
   fc.assert(
-    fc.property(fc.array(fc.nat(12)), fc.array(change, { maxLength: 60 }), (first, changes) => {
-      const tree = new DataTree();
-      const txns = new Applier(tree);
-      txns.create('/p');
-      const children = new Set<string>();
-      const toggle = (child: number): void => {
-        const name = `child-${child}`;
-        if (children.delete(name)) {
-          txns.delete(`/p/${name}`);
-        } else {
-          children.add(name);
-          txns.create(`/p/${name}`);
+    fc.property(
+      fc.array(fc.nat(12)),
+      fc.array(change, { maxLength: 60, size: 'max' }),
+      (first, changes) => {
+        const tree = new DataTree();
+        const txns = new Applier(tree);
+        txns.create('/p');
+        const children = new Set<string>();
+        const toggle = (child: number): void => {
+          const name = `child-${child}`;
+          if (children.delete(name)) {
+            txns.delete(`/p/${name}`);
+          } else {
+            children.add(name);
+            txns.create(`/p/${name}`);
+          }
+        };
+        for (const child of first) toggle(child);
+        const parent = tree.findString('/p');
+        const start = () => ({
+          walk: tree.startChildrenWalk(parent),
+          writer: new ByteWriter(),
+          expected: [...children],
+        });
+        // Three at a time over one parent, each begun anew when it is done.
+        const walks = [start(), start(), start()];
+        const step = (at: number, bytes: number): boolean => {
+          const { walk, writer, expected } = walks[at] as ReturnType<typeof start>;
+          if (!walk.fill(writer, bytes)) return false;
+          expect(walk.count).toBe(expected.length);
+          expect(namesIn(writer).toSorted()).toEqual(expected.toSorted());
+          walks[at] = start();
+          return true;
+        };
+        for (const { child, walk, bytes } of changes) {
+          step(walk, bytes);
+          toggle(child);
         }
-      };
-      for (const child of first) toggle(child);
-      const parent = tree.findString('/p');
-      const start = () => ({
-        walk: tree.startChildrenWalk(parent),
-        writer: new ByteWriter(),
-        expected: [...children],
-      });
-      // Three at a time over one parent, each begun anew when it is done.
-      const walks = [start(), start(), start()];
-      const step = (at: number, bytes: number): boolean => {
-        const { walk, writer, expected } = walks[at] as ReturnType<typeof start>;
-        if (!walk.fill(writer, bytes)) return false;
-        expect(walk.count).toBe(expected.length);
-        expect(namesIn(writer).toSorted()).toEqual(expected.toSorted());
-        walks[at] = start();
-        return true;
-      };
-      for (const { child, walk, bytes } of changes) {
-        step(walk, bytes);
-        toggle(child);
-      }
-      for (const at of [0, 1, 2]) while (!step(at, 10));
-    }),
+        for (const at of [0, 1, 2]) while (!step(at, 10));
+      },
+    ),
     RUNS,
   );
 });
