@@ -26,6 +26,8 @@ import { Field, Flag, ZNODE_WORDS, ZnodeKind } from './znode-store.ts';
 const PATH = Field.OWNER_RECORD;
 /** Changes in the queue that touched it. */
 const TOUCHES = Field.ORDER;
+/** What the next sequential child is named for. */
+const COUNTER = Field.FIRST_CHILD;
 /** Flag: a pending create made it an ephemeral, so it is in the list of those. */
 const LISTED = 32;
 
@@ -49,7 +51,11 @@ const CHANGE_WORDS = IMAGE + ZNODE_WORDS;
 export class ZnodeView {
   aclId: AclId = 0;
   version = 0;
-  /** As stored. */
+  /**
+   * As stored, with the creates in flight counted. Past 2^31 - 1 it goes on at -2^31 while creates are in
+   * flight, and falls back to 2^31 - 1 once they are applied, as Apache's ChangeRecord does: applying a txn
+   * only raises what is stored.
+   */
   cversion = 0;
   aversion = 0;
   numChildren = 0;
@@ -120,6 +126,7 @@ export class PendingChanges implements PreparedTxns {
     if (pending !== 0) {
       if ((this.znodes.get(pending, Field.FLAGS) & Flag.EXISTS) === 0) return false;
       fill(view, this.znodes, pending);
+      view.cversion = this.znodes.get(pending, COUNTER);
       return true;
     }
     if (!this.tree.has(id)) return false;
@@ -142,6 +149,7 @@ export class PendingChanges implements PreparedTxns {
     const { tree, znodes } = this;
     const parent = this.touch(change.zxid, parentId, 0);
     this.subtractDigest(parent);
+    znodes.set(parent, COUNTER, change.parentCversion);
     if (change.parentCversion > znodes.get(parent, Field.CVERSION)) {
       znodes.set(parent, Field.CVERSION, change.parentCversion);
       this.setLong(parent, Field.PZXID, change.zxid);
@@ -168,6 +176,7 @@ export class PendingChanges implements PreparedTxns {
     this.setLong(znode, Field.MTIME, change.timeMs);
     znodes.set(znode, Field.VERSION, 0);
     znodes.set(znode, Field.CVERSION, 0);
+    znodes.set(znode, COUNTER, 0);
     znodes.set(znode, Field.AVERSION, 0);
     znodes.set(znode, Field.NUM_CHILDREN, 0);
     znodes.set(znode, Field.OWNER_HIGH, ownerHigh);
@@ -301,6 +310,7 @@ export class PendingChanges implements PreparedTxns {
       const { slab } = this.tree.store;
       copyRecord(slab.chunks, id, ZNODE_WORDS, 0, this.znodes.chunks, znode, ZNODE_WORDS, 0);
     }
+    this.znodes.set(znode, COUNTER, this.znodes.get(znode, Field.CVERSION));
     this.znodes.set(znode, PATH, id);
     this.znodes.set(znode, TOUCHES, 0);
     return znode;

@@ -15,6 +15,8 @@ import { overQuota } from './quota-check.ts';
 const TxnShape = { plain: 0, container: 1, ttl: 2 } as const;
 type TxnShape = (typeof TxnShape)[keyof typeof TxnShape];
 
+/** What is stored of a parent's counter never goes beyond. */
+const LAST_SEQUENCE = 0x7fffffff;
 /** 2^40 - 1: what an owner field has room for. */
 const MAX_TTL_MS = 0xff_ffff_ffff;
 const SLASH = 0x2f;
@@ -72,7 +74,12 @@ function prepare(preparation: Preparation, request: ByteReader, shape: TxnShape)
     flags === CreateFlag.persistentSequential ||
     flags === CreateFlag.ephemeralSequential ||
     flags === CreateFlag.persistentSequentialTTL;
-  if (sequential && hasParent) appendSequence(preparation, parent.cversion);
+  if (sequential && hasParent) {
+    if (parent.cversion === LAST_SEQUENCE) {
+      preparation.onSequenceEnd(tree.paths.pathString(parentId));
+    }
+    appendSequence(preparation, parent.cversion);
+  }
   const pathEnd = writer.offset;
   writer.patchInt32(body, pathEnd - body - 4);
   writer.int32(dataLength);

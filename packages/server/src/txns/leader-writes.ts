@@ -68,11 +68,13 @@ export class LeaderWrites implements WritePath {
   readonly preparation: Preparation;
   private readonly options: LeaderWritesOptions;
   private readonly quotaWarning: Seldom;
+  private readonly sequenceWarning: Seldom;
 
   constructor(options: LeaderWritesOptions, sync?: WritePath['sync']) {
     this.options = options;
     this.sync = sync;
     this.quotaWarning = new Seldom(WARNING_MS);
+    this.sequenceWarning = new Seldom(WARNING_MS);
     this.preparation = new Preparation({
       tree: options.tree,
       access: options.access,
@@ -80,6 +82,7 @@ export class LeaderWrites implements WritePath {
       sequence: options.sequence,
       lastZxid: options.lastZxid,
       onOverQuota: (path, isHard) => this.noteOverQuota(path, isHard),
+      onSequenceEnd: (parent) => this.noteSequenceEnd(parent),
       onDefect: options.noteDefect,
     });
   }
@@ -231,6 +234,15 @@ export class LeaderWrites implements WritePath {
     const ms = Math.trunc(durationMs);
     metrics.prepareTime.add(ms);
     if (type === OpCode.closeSession) metrics.closeSessionPrepareTime.add(ms);
+  }
+
+  private noteSequenceEnd(parent: string): void {
+    const { turns, logger } = this.options;
+    if (!this.sequenceWarning.passes(turns.nowMs)) return;
+    logger.warn(
+      'A sequence counter is at its end: sequential creates there fail with NodeExists from now on; use another parent',
+      { parent, counter: 0x7fffffff },
+    );
   }
 
   /** Hard limits are counted, soft ones are written to the log: at most once in a while. */

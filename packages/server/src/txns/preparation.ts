@@ -49,6 +49,8 @@ export class Preparation {
   identities: readonly Identity[];
   /** Told of every change that passes a limit of a quota, at or below this path. */
   readonly onOverQuota: (path: string, isHard: boolean) => void;
+  /** Told when the sequence counter of this parent is at its end. */
+  readonly onSequenceEnd: (parent: string) => void;
   /** Told of an exception that no request should bring about. */
   readonly onDefect: (error: Error) => void;
   private readonly sequence: TxnSequence;
@@ -61,6 +63,7 @@ export class Preparation {
     /** The next txn gets the zxid after this one. */
     lastZxid: Zxid;
     onOverQuota: (path: string, isHard: boolean) => void;
+    onSequenceEnd: (parent: string) => void;
     onDefect: (error: Error) => void;
   }) {
     this.tree = options.tree;
@@ -69,6 +72,7 @@ export class Preparation {
     this.config = options.config;
     this.sequence = options.sequence;
     this.onOverQuota = options.onOverQuota;
+    this.onSequenceEnd = options.onSequenceEnd;
     this.onDefect = options.onDefect;
     this.writer = options.sequence.writer;
     this.znode = new ZnodeView();
