@@ -87,6 +87,19 @@ describe('a stop', () => {
     expect(world.fatal).toEqual([]);
   });
 
+  test('answers all of many txns before it closes, however long they take to apply', async () => {
+    const world = await World.start();
+    const client = world.client();
+    world.log.isHeld = true;
+    client.send(...creates(500));
+    world.run();
+    // Every look at the clock takes more than a slice of applying may.
+    world.time.lookCostMs = 5;
+    await settle(world, world.member.stop());
+    expect(client.lines()).toEqual(creates(500).map((_, i) => `#${i + 1} OK`));
+    expect(client.isClosed).toBe(true);
+  });
+
   test('takes no request and no connection that comes after it', async () => {
     const world = await World.start();
     const client = world.client();

@@ -139,6 +139,23 @@ describe('large requests', () => {
     expect(world.member.metrics.largeRequestsRejected).toBe(1);
   });
 
+  test('give their budget back when their client is gone by the time they are applied', async () => {
+    const world = await World.start(config);
+    const [client, other] = [world.client(), world.client()];
+    world.log.isHeld = true;
+    client.send(large('/1'), large('/2'));
+    world.run();
+    client.transport.destroy();
+    world.run();
+    world.log.isHeld = false;
+    world.log.release();
+    world.run();
+    other.must(large('/3'));
+    other.send(large('/4'), large('/5'));
+    expect(other.lines()).toEqual(['#1 OK', '#2 OK', '#3 OK']);
+    expect(other.isClosed).toBe(false);
+  });
+
   test('give their budget back when they are applied, failed or not', async () => {
     const world = await World.start(config);
     const client = world.client();
@@ -146,6 +163,18 @@ describe('large requests', () => {
     for (let i = 0; i < 5; i++) expect(client.errorOf(large('/ok1'))).toBe('NODEEXISTS');
     expect(client.isClosed).toBe(false);
   });
+});
+
+test('maxClientCnxns lets the next client of an address in when the only one has left', async () => {
+  const world = await World.start({ maxClientCnxns: 1 });
+  for (let i = 0; i < 3; i++) {
+    const client = world.client();
+    expect(client.errorOf(exists('/'))).toBe('OK');
+    expect(world.dial().isClosed).toBe(true);
+    client.transport.destroy();
+    world.run();
+  }
+  expect(world.member.metrics.connectionsRejected).toBe(3);
 });
 
 test('reads parked behind a write are bounded; the rest is left unread and comes in order', async () => {

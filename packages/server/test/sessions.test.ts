@@ -84,6 +84,25 @@ describe('a session', () => {
     expect(world.client().errorOf(exists('/late'))).toBe('NONODE');
   });
 
+  // A session of 8 s that asks, on its return, for less or more than the server gives.
+  test.each([
+    ['1 ms', 1, 2 * TICK_MS],
+    ['1 h', 3_600_000, 20 * TICK_MS],
+  ])(
+    'that comes back and asks for %s lives as long as it is granted',
+    async (_, asked, granted) => {
+      const world = await World.start();
+      const first = world.client({ timeoutMs: 8000 });
+      const again = world.reattach(first, { timeoutMs: asked });
+      expect(again.session?.timeoutMs).toBe(granted);
+      world.advance(granted);
+      expect(again.isClosed).toBe(false);
+      world.advance(TICK_MS + TICK_MS / 2);
+      expect(again.isClosed).toBe(true);
+      expect(world.serving.sessions.size).toBe(0);
+    },
+  );
+
   test('of a client that left lives on until its time is up', async () => {
     const world = await World.start();
     const client = world.client({ timeoutMs: 4000 });
@@ -94,6 +113,30 @@ describe('a session', () => {
     world.advance(8000);
     expect(other.errorOf(exists('/e'))).toBe('NONODE');
   });
+});
+
+describe('a process that stood still', () => {
+  const INTERVAL_MS = TICK_MS / 2;
+
+  /** The session's time is up, by the clock, when the process goes on. */
+  async function standStill(intervals: number, hasPinged: boolean) {
+    const world = await World.start();
+    const client = world.client({ timeoutMs: 4000 });
+    const [due] = world.serving.sessions.expiries();
+    const untilDueMs = (due?.deadlineMs as number) - world.time.nowMs;
+    world.advance(untilDueMs - 100);
+    if (hasPinged) client.send(ping());
+    world.time.standStill(100 + intervals * INTERVAL_MS);
+    return { sessions: world.serving.sessions.size, isClosed: client.isClosed };
+  }
+
+  test.each([1, 1.5, 2, 3])(
+    'for %d ticks of its timer expires nobody whose ping lies unread',
+    async (intervals) => {
+      expect(await standStill(intervals, true)).toEqual({ sessions: 1, isClosed: false });
+      expect(await standStill(intervals, false)).toEqual({ sessions: 0, isClosed: true });
+    },
+  );
 });
 
 describe('after a restart', () => {

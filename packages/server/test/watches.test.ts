@@ -181,6 +181,21 @@ describe('who may not read a znode', () => {
     expect(watcher.events()).toEqual([]);
   });
 
+  test.each([
+    ['getData', getData],
+    ['exists', exists],
+    ['getChildren', getChildren],
+    ['getChildren2', getChildren2],
+  ])('get no watch by %s, which is refused', (_, read) => {
+    writer.must(setACL('/a', UNREADABLE));
+    const before = world.serving.watches.size;
+    expect(watcher.errorOf(read('/a', true))).toBe('NOAUTH');
+    expect(world.serving.watches.size).toBe(before);
+    // The watch would have outlived the reason.
+    writer.must(setACL('/a', OPEN), setData('/a', 'x'), create('/a/new'));
+    expect(watcher.events()).toEqual([]);
+  });
+
   test('gets them once it has proved who it is', () => {
     const acl = [{ perms: Perms.ALL, scheme: 'auth', id: '' }];
     writer.sendWithXid(-4, auth('digest', 'u:p'));

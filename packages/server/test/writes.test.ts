@@ -238,6 +238,14 @@ describe('setACL', () => {
     expect(client.errorOf(request)).toBe(error);
   });
 
+  test.each([
+    ['the version of the ACL', 0, 'OK'],
+    ['that of the data', 1, 'BADVERSION'],
+  ])('checks %s', (_, version, error) => {
+    client.must(setData('/a', 'newer'));
+    expect(client.errorOf(setACL('/a', OPEN_ACL_UNSAFE, version))).toBe(error);
+  });
+
   test('counts its own version, and leaves that of the data alone', () => {
     const stat = readStat(bodyOf(client.call(setACL('/a', only(31)))));
     expect(stat).toMatchObject({ version: 0, aversion: 1 });

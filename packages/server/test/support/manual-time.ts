@@ -70,6 +70,20 @@ export class ManualTime implements Clock, Scheduler {
     while (this.turn());
   }
 
+  /**
+   * The process stands still, and goes on as a real loop does: the timers that are due fire first, each once, then
+   * comes what waits in the sockets.
+   */
+  standStill(ms: number): void {
+    this.nowMs += ms;
+    for (const timer of [...this.timers]) {
+      if (timer.dueMs > this.nowMs) continue;
+      timer.dueMs = this.nowMs + timer.intervalMs;
+      timer.task();
+    }
+    this.run();
+  }
+
   /** Lets time pass: every timer that comes due fires when it does, with the turns it brings. */
   advance(ms: number): void {
     const untilMs = this.nowMs + ms;
