@@ -2,14 +2,10 @@
 // it from a snapshot and the txns after that; a sync with a leader that sends SNAP or TRUNC replaces it whole.
 
 import { DataTree, type TreeListener } from '@zebu/data-tree';
-import { ByteReader, DIGEST_VERSION, getInt32, type Zxid } from '@zebu/protocol';
+import { DIGEST_VERSION, type Zxid } from '@zebu/protocol';
 import type { SessionTable } from '@zebu/session';
-import type { RecoveryTarget, SnapshotInput, SnapshotTrailer } from '@zebu/storage';
+import type { RecoveryTarget, SnapshotTrailer } from '@zebu/storage';
 import type { ServerConfig } from './config/server-config.ts';
-
-const SESSION_BYTES = 12;
-/** Bytes loaded between two turns of the event loop: some milliseconds. */
-const SLICE_BYTES = 1 << 20;
 
 /** A znode in a snapshot: a path of 30 bytes, data of 100, the Stat. A wrong guess costs four bytes a znode. */
 const USUAL_ZNODE_BYTES = 200;
@@ -21,7 +17,6 @@ export type RecoveredSessions = Map<bigint, number>;
 export class Database implements RecoveryTarget {
   readonly tree: DataTree;
   readonly sessions: RecoveredSessions;
-  private sessionsLeft: number;
   private restore: ReturnType<DataTree['startRestore']> | undefined;
   private readonly listener: TreeListener;
 
@@ -33,7 +28,6 @@ export class Database implements RecoveryTarget {
       hashSeed,
     });
     this.sessions = new Map();
-    this.sessionsLeft = -1;
     this.restore = undefined;
     this.listener = {
       created() {},
@@ -48,31 +42,21 @@ export class Database implements RecoveryTarget {
     };
   }
 
-  /** Sections 2 to 4: int n, n x { long id, int timeout }; then what the tree knows how to read. */
-  loadSnapshot(input: SnapshotInput): boolean {
-    if (this.sessionsLeft < 0) {
-      input.need(4);
-      this.sessionsLeft = getInt32(input.bytes, input.offset);
-      input.offset += 4;
-    }
-    const reader = new ByteReader();
-    while (this.sessionsLeft > 0) {
-      input.need(SESSION_BYTES);
-      reader.reset(input.bytes, input.offset, input.end);
-      const id = BigInt.asUintN(64, reader.bigint64());
-      this.sessions.set(id, reader.int32());
-      input.offset += SESSION_BYTES;
-      this.sessionsLeft--;
-    }
-    this.restore ??= this.tree.startRestore(guessZnodes(input.fileBytes));
-    const stop = input.position + SLICE_BYTES;
-    while (!this.restore.done && input.position < stop) {
-      const consumed = this.restore.consume(input.bytes, input.offset, input.end);
-      input.offset += consumed;
-      // One byte more than there is: the input reads on, as far as it can.
-      if (!this.restore.done) input.need(input.end - input.offset + 1);
-    }
-    return this.restore.done;
+  snapshotBegins(fileBytes: number): void {
+    this.restore = this.tree.startRestore(guessZnodes(fileBytes));
+  }
+
+  session(idHigh: number, idLow: number, timeoutMs: number): void {
+    this.sessions.set(joinId(idHigh, idLow), timeoutMs);
+  }
+
+  records(bytes: Buffer, start: number, end: number): number {
+    this.restore ??= this.tree.startRestore(guessZnodes(0));
+    return this.restore.consume(bytes, start, end);
+  }
+
+  get isComplete(): boolean {
+    return this.restore?.done ?? false;
   }
 
   snapshotLoaded(zxid: Zxid, trailer: SnapshotTrailer): void {

@@ -38,6 +38,7 @@ const ZEROS = Buffer.alloc(SECTOR_BYTES);
 
 export type SimOperation =
   | 'open'
+  | 'read'
   | 'write'
   | 'writeDurable'
   | 'resize'
@@ -335,6 +336,13 @@ export class SimDisk implements Disk {
       read: (target, offset, length, position) => {
         this.#checkUp();
         return inode.read(target, offset, length, position);
+      },
+      readAsync: (target, offset, length, position, done) => {
+        let got = 0;
+        const perform = () => () => {
+          got = inode.read(target, offset, length, position);
+        };
+        this.#later('read', path, perform, (error) => done(error, got), length);
       },
       close: () => {},
     };

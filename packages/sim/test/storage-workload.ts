@@ -12,7 +12,6 @@ import {
   type RecoveryResult,
   type RecoveryTarget,
   recover,
-  type SnapshotInput,
   SnapshotWriter,
   TxnLogWriter,
   writeEpochAsync,
@@ -24,7 +23,7 @@ import { SimDisk, SimulatedCrash } from '../src/sim-disk.ts';
 const HEADER_BYTES = 32;
 
 /** Entry of a zxid: the same bytes at every run, of a size that depends on the zxid. */
-function entryOf(zxid: Zxid): Buffer {
+export function entryOf(zxid: Zxid): Buffer {
   const prng = new Prng(zxid);
   const size =
     zxid % 29 === 0
@@ -43,7 +42,7 @@ function entryOf(zxid: Zxid): Buffer {
   return bytes;
 }
 
-function chain(state: number, bytes: Buffer, start: number, end: number): number {
+export function chain(state: number, bytes: Buffer, start: number, end: number): number {
   return crc32(bytes, start, end, state);
 }
 
@@ -58,7 +57,7 @@ function stateAt(zxid: Zxid): number {
 }
 
 /** Sections 2 to 4 of a snapshot: no sessions, no ACLs, one "path" of the state and 20 KB of filling. */
-function snapshotBytes(state: number): Buffer {
+export function snapshotBytes(state: number): Buffer {
   const path = Buffer.alloc(20_000, 0x70);
   path.writeUInt32BE(state, 0);
   path.writeUInt32BE(adler32(path, 0, 4), 4);
@@ -70,17 +69,17 @@ function snapshotBytes(state: number): Buffer {
 export class ChainTarget implements RecoveryTarget {
   state = 0;
 
-  loadSnapshot(input: SnapshotInput): boolean {
-    input.need(8);
-    input.offset += 8;
-    const length = input.int32();
-    input.need(length);
-    this.state = input.bytes.readUInt32BE(input.offset);
-    input.offset += length;
-    if (input.int32() !== 1) throw input.bad('No end');
-    input.need(1);
-    input.offset += 1;
-    return true;
+  isComplete = false;
+
+  session(): void {}
+
+  records(bytes: Buffer, start: number, end: number): number {
+    const length = end - start < 8 ? 0 : bytes.readInt32BE(start + 4);
+    if (end - start < 8 + length + 5) return 0;
+    this.state = bytes.readUInt32BE(start + 8);
+    if (bytes.readInt32BE(start + 8 + length) !== 1) throw new Error('No end');
+    this.isComplete = true;
+    return 8 + length + 5;
   }
 
   snapshotLoaded(): void {}

@@ -71,10 +71,11 @@ const steps = recover({
   disk,
   directory,
   createTarget: () => ({
-    loadSnapshot(input) {
-      input.need(13);
-      input.offset += 13;
-      return true;
+    isComplete: false as boolean,
+    session() {},
+    records() {
+      this.isComplete = true;
+      return 9;
     },
     snapshotLoaded() {},
     applyEntry() {

@@ -97,6 +97,41 @@ export const diskCases: readonly DiskCase[] = [
     },
   },
   {
+    name: 'a reader reads without blocking, what was written meanwhile too, and is closed at any time',
+    run: async (harness) => {
+      const path = `${harness.directory}/file`;
+      harness.disk.writeFile(path, Buffer.from('0123456789'));
+      const file = harness.disk.openRead(path);
+      const target = Buffer.alloc(8, 0x2e);
+      const read = async (offset: number, length: number, position: number): Promise<number> => {
+        let got = -1;
+        file.readAsync(target, offset, length, position, (error, bytes) => {
+          assert.equal(error, undefined);
+          got = bytes;
+        });
+        assert.equal(got, -1);
+        await harness.until(() => got >= 0);
+        return got;
+      };
+      assert.equal(await read(2, 4, 3), 4);
+      assert.equal(target.toString(), '..3456..');
+      assert.equal(await read(0, 8, 7), 3);
+      assert.equal(target.toString(), '789456..');
+      assert.equal(await read(0, 8, 10), 0);
+      const writer = harness.disk.openWrite(path);
+      await done(harness, (end) => writer.write(Buffer.from('abcde'), 5, 10, end));
+      assert.equal(await read(0, 8, 9), 6);
+      assert.equal(target.toString(), '9abcde..');
+      await done(harness, (end) => writer.close(end));
+      let isTold = false;
+      file.readAsync(target, 0, 4, 0, () => {
+        isTold = true;
+      });
+      file.close();
+      await harness.until(() => isTold);
+    },
+  },
+  {
     name: 'opening with truncate empties a file, without it keeps the bytes',
     run: async (harness) => {
       const path = `${harness.directory}/file`;

@@ -99,7 +99,7 @@ export interface OpenWriteOptions {
   uncached?: boolean;
 }
 
-export interface ReadableFile {
+export interface BlockingFile {
   /** Bytes, when it was opened. */
   readonly size: number;
   /** Bytes that take room on the disk; less than `size` when parts were never written. */
@@ -107,6 +107,20 @@ export interface ReadableFile {
   /** Fills `target[offset, offset + length)` from `position`. Returns less only at the end of the file. */
   read(target: Buffer, offset: number, length: number, position: number): number;
   close(): void;
+}
+
+export interface ReadableFile extends BlockingFile {
+  /**
+   * As `read`, without blocking. `target` is the disk's until `done`, which is also called when the file is
+   * closed meanwhile.
+   */
+  readAsync(
+    target: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    done: (error: DiskError | undefined, bytes: number) => void,
+  ): void;
 }
 
 /**

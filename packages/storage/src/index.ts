@@ -41,6 +41,7 @@ export { TxnLogWriter, type TxnLogWriterOptions } from './log-writer.ts';
 export { MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { missingFile, type NeededFiles, neededFiles } from './needed-files.ts';
 export { NodeDisk } from './node-disk.ts';
+export { type Pin, Pins } from './pins.ts';
 export { MIN_RETAIN_COUNT, type PurgePlan, planPurge, purge } from './purge.ts';
 export {
   loadSnapshot,
@@ -50,6 +51,12 @@ export {
   type RecoveryTarget,
   recover,
 } from './recover.ts';
+export {
+  type AdoptSnapshotOptions,
+  adoptSnapshot,
+  type DiscardHistoryOptions,
+  discardHistory,
+} from './replace-history.ts';
 export {
   DEFAULT_PREALLOC_BYTES,
   follows,
@@ -65,10 +72,20 @@ export {
 } from './segment.ts';
 export { SnapshotWriter, type SnapshotWriterOptions } from './snapshot-file.ts';
 export {
-  looksValid,
+  SNAPSHOT_SIGNATURE,
   type SnapshotDigest,
-  SnapshotInput,
+  type SnapshotHandler,
+  SnapshotReader,
+  type SnapshotReaderOptions,
   type SnapshotTrailer,
-} from './snapshot-input.ts';
+} from './snapshot-reader.ts';
+export { looksValid } from './snapshot-source.ts';
 export { StorageError, type StorageErrorCode, type StorageErrorDetails } from './storage-error.ts';
-export { discardHistoryExcept, truncateHistory } from './truncate-log.ts';
+export { type TruncateOptions, type TruncateResult, truncateHistory } from './truncate-log.ts';
+export {
+  openTxnFeed,
+  type TxnFeed,
+  type TxnFeedChunk,
+  type TxnFeedOptions,
+  type TxnFeedOutcome,
+} from './txn-feed.ts';

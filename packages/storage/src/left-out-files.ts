@@ -1,6 +1,6 @@
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
-import type { Disk, ReadableFile } from './disk.ts';
+import type { BlockingFile, Disk, ReadableFile } from './disk.ts';
 import { GunzipSource } from './inflate.ts';
 import { SegmentReader } from './log-reader.ts';
 import {
@@ -215,7 +215,7 @@ function* scanLog(disk: Disk, path: string, isGzip: boolean): Generator<string, 
 }
 
 /** A gzip file as the log it holds. Reads forward only, which is how a log is scanned. */
-function gunzipped(file: ReadableFile): ReadableFile {
+function gunzipped(file: ReadableFile): BlockingFile {
   let taken = 0;
   const source = new GunzipSource({
     read: (target, offset, length) => {

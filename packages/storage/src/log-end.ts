@@ -1,5 +1,5 @@
 import { adler32 } from '@zebu/protocol';
-import type { ReadableFile } from './disk.ts';
+import type { BlockingFile } from './disk.ts';
 import {
   END_MARK,
   judgeRecord,
@@ -34,7 +34,7 @@ const MAX_UNSYNCED_BYTES = 16 * 1024 * 1024;
 
 /** The place where the records of a log end. */
 export interface LogEnd {
-  readonly file: ReadableFile;
+  readonly file: BlockingFile;
   readonly path: string;
   /** Offset behind the last good record. */
   readonly offset: number;
@@ -74,7 +74,7 @@ export function logDamage(
 
 class Judge {
   readonly #end: LogEnd;
-  readonly #file: ReadableFile;
+  readonly #file: BlockingFile;
   readonly #offset: number;
   readonly #size: number;
   readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);

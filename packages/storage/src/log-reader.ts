@@ -1,5 +1,5 @@
 import { formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
-import type { Disk, ReadableFile } from './disk.ts';
+import type { BlockingFile, Disk } from './disk.ts';
 import { judgeLogEnd, logDamage, type Residue } from './log-end.ts';
 import {
   END_MARK,
@@ -220,7 +220,7 @@ export class SegmentReader {
   /** Of the current record; once `next` returned false, of the place where the next one would start. */
   offset: number;
 
-  readonly #file: ReadableFile;
+  readonly #file: BlockingFile;
   readonly #maxEntryBytes: number;
   /** File offset of `bytes[0]`, and how many bytes are filled. */
   #base = 0;
@@ -231,7 +231,7 @@ export class SegmentReader {
 
   /** Throws StorageError when the file has no txn log's header. */
   constructor(
-    disk: Pick<Disk, 'openRead'>,
+    disk: { openRead(path: string): BlockingFile },
     path: string,
     maxEntryBytes: number = DEFAULT_MAX_ENTRY_BYTES,
   ) {

@@ -153,17 +153,20 @@ export class MemoryDisk implements Disk {
   openRead(path: string): ReadableFile {
     const file = this.#file(path, 'open');
     const size = file.size;
+    const read: ReadableFile['read'] = (target, offset, length, position) => {
+      const end = Math.min(position + length, file.size);
+      if (end <= position) return 0;
+      const held = Math.min(end, file.bytes.length);
+      const copied = position < held ? file.bytes.copy(target, offset, position, held) : 0;
+      target.fill(0, offset + copied, offset + end - position);
+      return end - position;
+    };
     return {
       size,
       allocatedBytes: size,
-      read: (target, offset, length, position) => {
-        const end = Math.min(position + length, file.size);
-        if (end <= position) return 0;
-        const held = Math.min(end, file.bytes.length);
-        const copied = position < held ? file.bytes.copy(target, offset, position, held) : 0;
-        target.fill(0, offset + copied, offset + end - position);
-        return end - position;
-      },
+      read,
+      readAsync: (target, offset, length, position, done) =>
+        this.#schedule(() => done(undefined, read(target, offset, length, position))),
       close: () => {},
     };
   }

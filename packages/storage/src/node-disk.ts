@@ -228,6 +228,8 @@ class NodeReadableFile implements ReadableFile {
   readonly #path: string;
   readonly #fd: number;
   readonly #ahead: ReadAhead | undefined;
+  #underWay = 0;
+  #isClosed = false;
 
   constructor(path: string, options: OpenReadOptions) {
     this.#path = path;
@@ -254,9 +256,39 @@ class NodeReadableFile implements ReadableFile {
     return filled;
   }
 
+  readAsync(
+    target: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    done: (error: DiskError | undefined, bytes: number) => void,
+  ): void {
+    let filled = 0;
+    this.#underWay += 1;
+    const onRead = (error: NodeJS.ErrnoException | null, bytes: number): void => {
+      if (error === null) filled += bytes;
+      if (error === null && bytes > 0 && filled < length) {
+        readRest();
+        return;
+      }
+      this.#underWay -= 1;
+      if (this.#isClosed) this.#closeIfIdle();
+      done(error ?? undefined, filled);
+    };
+    const readRest = (): void =>
+      fs.read(this.#fd, target, offset + filled, length - filled, position + filled, onRead);
+    readRest();
+  }
+
   close(): void {
     this.#ahead?.close();
-    fs.closeSync(this.#fd);
+    this.#isClosed = true;
+    this.#closeIfIdle();
+  }
+
+  /** Not before: the pool would read from what has the descriptor's number then. */
+  #closeIfIdle(): void {
+    if (this.#underWay === 0) fs.closeSync(this.#fd);
   }
 }
 

@@ -3,6 +3,7 @@ import { type DataDirectory, hasInitializeMarker, takeInitializeMarker } from '.
 import type { Disk, FileKind } from './disk.ts';
 import { findLeftOut, type LeftOutFile, leftOutError, leftOutWarnings } from './left-out-files.ts';
 import { TxnLogReader } from './log-reader.ts';
+import { finishReplacement } from './replace-history.ts';
 import {
   isTemporaryName,
   logFiles,
@@ -11,7 +12,8 @@ import {
   snapshotFiles,
 } from './segment.ts';
 import { setTailAside } from './set-aside.ts';
-import { looksValid, SnapshotInput, type SnapshotTrailer } from './snapshot-input.ts';
+import { type SnapshotHandler, SnapshotReader, type SnapshotTrailer } from './snapshot-reader.ts';
+import { feedSnapshotFile, looksValid } from './snapshot-source.ts';
 import { StorageError, type StorageErrorCode } from './storage-error.ts';
 
 // Brings a member's state back from disk (disk.md 7.1 and 7.3): the newest snapshot that verifies, then
@@ -31,12 +33,9 @@ const MAX_SNAPSHOTS = 100;
 const SLICE_ENTRIES = 2_000;
 
 /** State under construction. Whatever it throws while loading makes that snapshot count as broken. */
-export interface RecoveryTarget {
-  /**
-   * Reads sections 2 to 4 (sessions, ACL table, nodes with the closing "/"), some at each call: true once
-   * the closing "/" was read, false to be called again after the event loop has turned.
-   */
-  loadSnapshot(input: SnapshotInput): boolean;
+export interface RecoveryTarget extends SnapshotHandler {
+  /** A snapshot of so many bytes on disk, compressed or not, is going to be loaded. */
+  snapshotBegins?(fileBytes: number): void;
   /** The snapshot's seals are right. `zxid` is the one of its name, which replay starts after. */
   snapshotLoaded(zxid: Zxid, trailer: SnapshotTrailer): void;
   /**
@@ -120,7 +119,11 @@ function* recoverFrom<T extends RecoveryTarget>(
   const { disk, directory } = options;
   const repair = options.repair ?? true;
   const warnings: string[] = [];
-  if (repair) removeTemporaries(disk, directory);
+  if (repair) {
+    const finished = finishReplacement(disk, directory);
+    if (finished !== undefined) warnings.push(finished);
+    removeTemporaries(disk, directory);
+  }
 
   const snapshots = snapshotFiles(disk.list(directory.snapshotDirectory)).reverse();
   const plausible: SnapshotName[] = [];
@@ -262,27 +265,20 @@ export function* loadSnapshot(
   disk: Disk,
   path: string,
   snapshot: { zxid: Zxid; compression: SnapshotCompression },
-  target: Pick<RecoveryTarget, 'loadSnapshot' | 'snapshotLoaded'>,
+  target: SnapshotHandler & Pick<RecoveryTarget, 'snapshotBegins' | 'snapshotLoaded'>,
 ): Generator<RecoveryProgress, void, void> {
-  const input = new SnapshotInput(disk, path, snapshot.compression);
-  try {
-    input.readHeader();
-    let isWhole = false;
-    while (!isWhole) {
-      isWhole = target.loadSnapshot(input);
-      if (isWhole) target.snapshotLoaded(snapshot.zxid, input.readTrailer());
-      // The last one too: it says when the snapshot was loaded and the log begins.
-      yield {
-        stage: 'snapshot',
-        file: path,
-        bytesRead: input.fileBytesRead,
-        totalBytes: input.fileBytes,
-        entries: 0,
-      };
-    }
-  } finally {
-    input.close();
+  const reader = new SnapshotReader({ kind: 'file', handler: target, name: path });
+  let fileBytes = 0;
+  const steps = feedSnapshotFile(disk, path, snapshot.compression, reader, (bytes) => {
+    fileBytes = bytes;
+    target.snapshotBegins?.(bytes);
+  });
+  for (const { bytesRead, totalBytes } of steps) {
+    yield { stage: 'snapshot', file: path, bytesRead, totalBytes, entries: 0 };
   }
+  target.snapshotLoaded(snapshot.zxid, reader.finish());
+  // It says when the snapshot was loaded and the log begins.
+  yield { stage: 'snapshot', file: path, bytesRead: fileBytes, totalBytes: fileBytes, entries: 0 };
 }
 
 function* replay(

@@ -48,7 +48,7 @@ export function temporaryName(name: string, identity?: string): string {
 }
 
 export function isTemporaryName(name: string): boolean {
-  return /^tmp-(?:log|snapshot)\./.test(name);
+  return /^tmp-(?:(?:log|snapshot)\.|pending-replacement$)/.test(name);
 }
 
 /** The name of what recovery cut off `log` at `offset`, the `n`-th time: no reader takes it for a log. */

@@ -52,6 +52,7 @@ export interface SnapshotWriterOptions {
 }
 
 export class SnapshotWriter {
+  readonly zxid: Zxid;
   /** Final name of the file, with suffix. */
   readonly name: string;
   readonly path: string;
@@ -83,6 +84,8 @@ export class SnapshotWriter {
   #underWay = 0;
   #wantsReady = false;
   #finishing: Done | undefined;
+  /** It is to get its final name. */
+  #isNamed = true;
   #ended = false;
   /** Size of the file when a sync of it was last asked for. */
   #syncedBytes = 0;
@@ -90,6 +93,7 @@ export class SnapshotWriter {
   /** Starts `tmp-snapshot.<hex>` with the file header in it. */
   constructor(options: SnapshotWriterOptions) {
     this.#compression = options.compression ?? '';
+    this.zxid = options.zxid;
     this.name = snapshotName(options.zxid, this.#compression);
     this.path = `${options.directory}/${this.name}`;
     this.bytesWritten = 0;
@@ -151,8 +155,18 @@ export class SnapshotWriter {
 
   /** Makes the snapshot durable and visible, then calls `done`; on failure the temporary file is removed. */
   finish(done: (error?: StorageError) => void): void {
+    this.#end(done, true);
+  }
+
+  /** As `finish`, but the file keeps its temporary name: for adoptSnapshot, which renames it. */
+  complete(done: (error?: StorageError) => void): void {
+    this.#end(done, false);
+  }
+
+  #end(done: (error?: StorageError) => void, isNamed: boolean): void {
     this.#ended = true;
     this.#finishing = done as Done;
+    this.#isNamed = isNamed;
     this.#passChunk(true);
     this.#endIfDrained();
   }
@@ -293,18 +307,16 @@ export class SnapshotWriter {
     this.#file.sync(
       step(() =>
         this.#file.close(
-          step(() =>
-            this.#disk.renameAsync(
-              this.#temporaryPath,
-              this.path,
-              step(() =>
-                this.#disk.syncDirectoryAsync(
-                  this.#directory,
-                  step(() => done()),
-                ),
+          step(() => {
+            const syncNames = step(() =>
+              this.#disk.syncDirectoryAsync(
+                this.#directory,
+                step(() => done()),
               ),
-            ),
-          ),
+            );
+            if (!this.#isNamed) syncNames();
+            else this.#disk.renameAsync(this.#temporaryPath, this.path, syncNames);
+          }),
         ),
       ),
     );

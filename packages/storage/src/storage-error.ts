@@ -28,7 +28,6 @@ import type { Zxid } from '@zebu/protocol';
  * | `BAD_FILE_NAME` | a log or snapshot is named for a zxid that cannot be |
  * | `DIRECTORY_IN_USE` | another server of this machine has the directory |
  * | `BAD_MYID` | the myid file is missing or not a number |
- * | `CANNOT_TRUNCATE` | the log holds no record to cut after |
  */
 export type StorageErrorCode =
   | 'DISK_FAILED'
@@ -53,8 +52,7 @@ export type StorageErrorCode =
   | 'NOT_A_FILE'
   | 'BAD_FILE_NAME'
   | 'DIRECTORY_IN_USE'
-  | 'BAD_MYID'
-  | 'CANNOT_TRUNCATE';
+  | 'BAD_MYID';
 
 export interface StorageErrorDetails {
   /** The file or directory that is wrong. */

@@ -1,129 +1,166 @@
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
-import type { Disk, DiskError } from './disk.ts';
+import type { Disk } from './disk.ts';
 import { SegmentReader } from './log-reader.ts';
-import { logFiles, logsFrom, snapshotFiles } from './segment.ts';
-import { looksValid } from './snapshot-input.ts';
+import { RECORD_FRAME_BYTES } from './log-record.ts';
+import type { RecoveryProgress } from './recover.ts';
+import {
+  follows,
+  logFiles,
+  logsFrom,
+  type SegmentFile,
+  type SnapshotName,
+  snapshotFiles,
+} from './segment.ts';
+import { checkSnapshot } from './snapshot-check.ts';
 import { StorageError } from './storage-error.ts';
 
-// What a learner does to its history at a leader's word (disk.md 7.5 and 14). The log writer must be
-// closed; afterwards the caller recovers anew from disk.
+// Cuts the history of a learner where its leader says (TRUNC, disk.md 7.5).
+//
+// Everything is looked at before anything is changed: a snapshot that holds nothing above the zxid, the
+// logs from there to the record of the zxid without a gap. Then, each step durable before the next:
+//
+//   snapshots above the cut   removed, newest first     ┐ a crash: the old history, or a part of it that
+//   logs above the cut        removed, newest first     │ ends at or after the zxid, always whole
+//   the log with the zxid     cut behind its record     ┘
+//
+// In the other order a crash would leave a fuzzy snapshot of txns whose log is gone. Unlike Java's it never
+// keeps a record or a snapshot above the zxid, which would bring the cut txns back (ZOOKEEPER-4837).
 
-/**
- * Cuts every txn after `zxid` from logs and snapshots, durably. Throws StorageError `CANNOT_TRUNCATE`,
- * with nothing changed, when the history does not hold `zxid`: the caller then asks for a snapshot.
- * Synchronous: reads one log file; a learner that syncs serves nobody.
- *
- * Unlike Java it never keeps a record above `zxid`, and it removes newer snapshots, which would bring
- * the cut txns back (ZOOKEEPER-4837).
- */
-export function truncateHistory(
-  disk: Disk,
-  directory: DataDirectory,
-  zxid: Zxid,
-  maxEntryBytes?: number,
-): void {
-  const logs = logsFrom(logFiles(disk.list(directory.logDirectory)), zxid + 1);
-  const snapshots = snapshotFiles(disk.list(directory.snapshotDirectory)).filter((snapshot) =>
-    looksValid(disk, `${directory.snapshotDirectory}/${snapshot.name}`, snapshot.compression),
-  );
-  const oldest = snapshots[0];
-  if (oldest === undefined || oldest.zxid > zxid) {
-    throw cannot(directory, zxid, 'no snapshot is old enough');
-  }
+export interface TruncateOptions {
+  readonly disk: Disk;
+  readonly directory: DataDirectory;
+  /** The last txn that stays. */
+  readonly zxid: Zxid;
+  readonly maxEntryBytes?: number;
+}
 
-  // Only the first of these can hold records at or below `zxid`, unless its zxids repeat.
-  const first = logs[0];
-  let cutPath: string | undefined;
-  let cutOffset = 0;
-  let found = snapshots.some((snapshot) => snapshot.zxid === zxid);
-  if (first !== undefined && first.zxid <= zxid) {
-    cutPath = `${directory.logDirectory}/${first.name}`;
-    const reader = new SegmentReader(disk, cutPath, maxEntryBytes);
-    try {
-      let more = reader.next();
-      while (more && reader.zxid <= zxid) {
-        if (reader.zxid === zxid) found = true;
-        more = reader.next();
-      }
-      cutOffset = reader.offset;
-      if (!more) reader.judgeEnd();
-    } finally {
-      reader.close();
-    }
-  }
-  if (!found) throw cannot(directory, zxid, 'it is not in the logs');
+export type TruncateResult =
+  | { readonly outcome: 'truncated'; readonly removed: readonly string[] }
+  /** Nothing was changed. The member discards its history and asks for that of the leader. */
+  | { readonly outcome: 'notInHistory'; readonly reason: string };
 
-  // Newest first, so that a crash on the way leaves a shorter history and never a gap.
-  for (const log of logs.reverse()) {
-    const path = `${directory.logDirectory}/${log.name}`;
-    if (path !== cutPath) disk.unlink(path);
-  }
-  disk.syncDirectory(directory.logDirectory);
-  if (cutPath !== undefined) disk.truncate(cutPath, cutOffset);
-  let removed = false;
-  for (const snapshot of snapshotFiles(disk.list(directory.snapshotDirectory)).reverse()) {
-    if (snapshot.zxid <= zxid) break;
-    disk.unlink(`${directory.snapshotDirectory}/${snapshot.name}`);
-    removed = true;
-  }
-  if (removed) disk.syncDirectory(directory.snapshotDirectory);
+interface Cut {
+  readonly path: string;
+  readonly offset: number;
 }
 
 /**
- * After a snapshot at `zxid` from the leader is durable: deletes every log and every snapshot of another
- * zxid. What they hold may be a dead epoch's proposals, and no record may follow those (disk.md 14).
- * Must be done before NEWLEADER is acknowledged.
+ * Drains like `recover`; durable when it returns. The log must be drained, and no snapshot under way;
+ * afterwards the caller recovers anew. Throws StorageError for damage and for what the disk throws.
  */
-export function discardHistoryExcept(
-  disk: Disk,
-  directory: DataDirectory,
-  zxid: Zxid,
-  done: (error?: StorageError) => void,
-): void {
-  const paths = [
-    // Logs first: a snapshot without its logs is a shorter history, logs without their snapshot none.
-    ...logFiles(disk.list(directory.logDirectory))
-      .map((log) => `${directory.logDirectory}/${log.name}`)
-      .reverse(),
-    ...snapshotFiles(disk.list(directory.snapshotDirectory))
-      .filter((snapshot) => snapshot.zxid !== zxid)
-      .map((snapshot) => `${directory.snapshotDirectory}/${snapshot.name}`),
+export function* truncateHistory(
+  options: TruncateOptions,
+): Generator<RecoveryProgress, TruncateResult, void> {
+  const { disk, directory, zxid } = options;
+  const snapshots = snapshotFiles(disk.list(directory.snapshotDirectory));
+  const base = yield* findBase(options, snapshots);
+  if (base === undefined) return notInHistory(zxid, 'no snapshot is whole and old enough');
+
+  const logs = logFiles(disk.list(directory.logDirectory));
+  const cuts: Cut[] = [];
+  let reached = base.zxid;
+  for (const log of logsFrom(logs, base.zxid + 1)) {
+    if (log.zxid > zxid) break;
+    const found = yield* findCut(options, log, reached);
+    if ('gap' in found) return notInHistory(zxid, found.gap);
+    reached = found.reached;
+    if (found.offset !== undefined) {
+      cuts.push({ path: `${directory.logDirectory}/${log.name}`, offset: found.offset });
+    }
+  }
+  if (reached !== zxid) return notInHistory(zxid, `the logs end at ${formatZxid(reached)}`);
+
+  const removed = [
+    ...remove(
+      disk,
+      directory.snapshotDirectory,
+      snapshots.filter((snapshot) => snapshot.zxid > base.zxid),
+    ),
+    ...remove(
+      disk,
+      directory.logDirectory,
+      logs.filter((log) => log.zxid > zxid),
+    ),
   ];
-  const fail = (error: DiskError): void =>
-    done(
-      new StorageError('DISK_FAILED', `Cannot discard old history: ${error.message}`, {
-        file: error.path ?? directory.logDirectory,
-        cause: error,
-      }),
-    );
-  const next = (error?: DiskError): void => {
-    if (error !== undefined) {
-      fail(error);
-      return;
-    }
-    const path = paths.shift();
-    if (path !== undefined) {
-      disk.unlinkAsync(path, next);
-      return;
-    }
-    disk.syncDirectoryAsync(directory.logDirectory, (logError) => {
-      if (logError !== undefined) {
-        fail(logError);
-        return;
-      }
-      disk.syncDirectoryAsync(directory.snapshotDirectory, (snapshotError) => {
-        if (snapshotError !== undefined) fail(snapshotError);
-        else done();
-      });
-    });
-  };
-  next();
+  // Newest first here, too. There is more than one only where logs repeat each other (ZOOKEEPER-4712).
+  for (const { path, offset } of cuts.reverse()) disk.truncate(path, offset);
+  return { outcome: 'truncated', removed };
 }
 
-function cannot(directory: DataDirectory, zxid: Zxid, why: string): StorageError {
-  return new StorageError('CANNOT_TRUNCATE', `Cannot truncate to ${formatZxid(zxid)}: ${why}`, {
-    file: directory.logDirectory,
-    zxid,
-  });
+/** The newest snapshot that is whole and shows nothing of a txn above the zxid. */
+function* findBase(
+  { disk, directory, zxid }: TruncateOptions,
+  snapshots: readonly SnapshotName[],
+): Generator<RecoveryProgress, SnapshotName | undefined, void> {
+  for (const snapshot of [...snapshots].reverse()) {
+    if (snapshot.zxid > zxid) continue;
+    const file = `${directory.snapshotDirectory}/${snapshot.name}`;
+    const check = checkSnapshot(disk, file, snapshot);
+    try {
+      for (;;) {
+        const step = check.next();
+        if (step.done === true) {
+          if (step.value <= zxid) return snapshot;
+          break;
+        }
+        yield { stage: 'snapshot', file, ...step.value, entries: 0 };
+      }
+    } catch (error) {
+      // A broken one is of no use, to the next recovery neither.
+      if (!(error instanceof StorageError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Entries between two yields. */
+const SLICE_ENTRIES = 2_000;
+
+/** Reads a log from `reached` on: how far it goes, and where its first record above the zxid begins. */
+function* findCut(
+  { disk, directory, zxid, maxEntryBytes }: TruncateOptions,
+  log: SegmentFile,
+  start: Zxid,
+): Generator<
+  RecoveryProgress,
+  { readonly reached: Zxid; readonly offset: number | undefined } | { readonly gap: string },
+  void
+> {
+  const path = `${directory.logDirectory}/${log.name}`;
+  const reader = new SegmentReader(disk, path, maxEntryBytes);
+  let reached = start;
+  let entries = 0;
+  try {
+    while (reader.next()) {
+      if (reader.zxid > zxid) return { reached, offset: reader.offset };
+      if (reader.zxid > reached) {
+        if (!follows(reader.zxid, reached)) {
+          return { gap: `${formatZxid(reader.zxid)} comes after ${formatZxid(reached)}` };
+        }
+        reached = reader.zxid;
+      }
+      entries += 1;
+      if (entries % SLICE_ENTRIES === 0) {
+        const bytesRead = reader.offset + reader.end - reader.start + RECORD_FRAME_BYTES;
+        yield { stage: 'log', file: path, bytesRead, totalBytes: reader.size, entries };
+      }
+    }
+    if (reached < zxid) reader.judgeEnd();
+    return { reached, offset: undefined };
+  } finally {
+    reader.close();
+  }
+}
+
+/** Newest first, durably; returns the paths. */
+function remove(disk: Disk, directory: string, files: readonly SegmentFile[]): string[] {
+  const paths = files.map(({ name }) => `${directory}/${name}`).reverse();
+  for (const path of paths) disk.unlink(path);
+  if (paths.length > 0) disk.syncDirectory(directory);
+  return paths;
+}
+
+function notInHistory(zxid: Zxid, why: string): TruncateResult {
+  return { outcome: 'notInHistory', reason: `Cannot truncate to ${formatZxid(zxid)}: ${why}` };
 }

@@ -15,7 +15,6 @@ import {
   parseSnapshotName,
   type RecoveryTarget,
   recover,
-  type SnapshotInput,
   type SnapshotTrailer,
   SnapshotWriter,
   snapshotFiles,
@@ -44,14 +43,20 @@ class ParsingTarget implements RecoveryTarget {
   trailer: SnapshotTrailer | undefined;
   readonly zxids: number[] = [];
 
-  loadSnapshot(input: SnapshotInput): boolean {
-    // The fixtures fit into one window.
-    input.need(Math.min(input.remaining(100_000), 100_000));
-    const reader = new ByteReader(input.bytes, input.offset, input.end);
-    for (let left = reader.int32(); left > 0; left -= 1) {
-      this.sessions.push(reader.bigint64());
-      reader.skip(4);
-    }
+  isComplete = false;
+
+  session(idHigh: number, idLow: number, timeoutMs: number): void {
+    const bytes = Buffer.alloc(12);
+    bytes.writeInt32BE(idHigh, 0);
+    bytes.writeInt32BE(idLow, 4);
+    bytes.writeInt32BE(timeoutMs, 8);
+    this.sessions.push(bytes.readBigInt64BE(0));
+    this.tree = Buffer.concat([this.tree, bytes]);
+  }
+
+  records(bytes: Buffer, start: number, end: number): number {
+    // The fixtures come in one piece.
+    const reader = new ByteReader(bytes, start, end);
     for (this.acls = reader.int32(); this.acls > 0; this.acls -= 1) {
       reader.skip(8);
       expect(readAclVector(reader)).not.toBeNull();
@@ -63,9 +68,11 @@ class ParsingTarget implements RecoveryTarget {
       reader.buffer();
       reader.skip(8 + 60);
     }
-    this.tree = Buffer.from(input.bytes.subarray(input.offset, reader.offset));
-    input.offset = reader.offset;
-    return true;
+    const count = Buffer.alloc(4);
+    count.writeInt32BE(this.sessions.length);
+    this.tree = Buffer.concat([count, this.tree, bytes.subarray(start, reader.offset)]);
+    this.isComplete = true;
+    return reader.offset - start;
   }
 
   snapshotLoaded(_zxid: number, trailer: SnapshotTrailer): void {
@@ -212,7 +219,12 @@ test.runIf(canRunAsOther())('a backup that may be read and not written is recove
       const directory = storage.openDataDirectory({ disk, dataDir: ${JSON.stringify(dataDir)} });
       // Three seals, the digest and the last zxid follow the nodes: 67 bytes.
       const createTarget = () => ({
-        loadSnapshot: (input) => (input.offset += input.remaining(1_000_000) - 67) > 0,
+        isComplete: false,
+        session() {},
+        records(_bytes, start, end) {
+          this.isComplete = true;
+          return end - start - 67;
+        },
         snapshotLoaded() {},
         applyEntry() {},
       });

@@ -9,7 +9,6 @@ import {
   type RecoveryTarget,
   recover,
   type SnapshotCompression,
-  type SnapshotInput,
   type SnapshotTrailer,
   SnapshotWriter,
   TxnLogWriter,
@@ -76,24 +75,32 @@ export class NamesTarget implements RecoveryTarget {
   trailer: SnapshotTrailer | undefined;
   zxids: Zxid[] = [];
   calls = 0;
+  isComplete = false;
   #started = false;
 
-  loadSnapshot(input: SnapshotInput): boolean {
+  session(): void {}
+
+  records(bytes: Buffer, start: number, end: number): number {
     this.calls += 1;
+    let at = start;
     if (!this.#started) {
-      input.need(8);
-      input.offset += 8;
+      if (end - at < 4) return 0;
+      at += 4;
       this.#started = true;
     }
-    for (let i = 0; i < 1000; i += 1) {
-      const length = input.int32();
-      input.need(length);
-      const name = input.bytes.toString('latin1', input.offset, input.offset + length);
-      input.offset += length;
-      if (name === '/') return true;
+    while (end - at >= 4) {
+      const length = bytes.readInt32BE(at);
+      if (length < 0) throw new Error(`Unreasonable length ${length}`);
+      if (end - at - 4 < length) break;
+      const name = bytes.toString('latin1', at + 4, at + 4 + length);
+      at += 4 + length;
+      if (name === '/') {
+        this.isComplete = true;
+        break;
+      }
       this.names.push(name);
     }
-    return false;
+    return at - start;
   }
 
   snapshotLoaded(zxid: Zxid, trailer: SnapshotTrailer): void {
@@ -111,7 +118,11 @@ export function recoverAll(
   directory: DataDirectory,
   options: Partial<RecoverOptions<NamesTarget>> = {},
 ): RecoveryResult<NamesTarget> {
-  const steps = recover({ disk, directory, createTarget: () => new NamesTarget(), ...options });
+  return drain(recover({ disk, directory, createTarget: () => new NamesTarget(), ...options }));
+}
+
+/** Runs a generator to its end. */
+export function drain<R>(steps: Generator<unknown, R, void>): R {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
@@ -124,6 +135,8 @@ export interface SnapshotContent {
   compression?: SnapshotCompression;
   digest?: boolean;
   lastZxid?: boolean;
+  /** The last txn applied when it was finished; default: its zxid. */
+  reachZxid?: Zxid;
 }
 
 export async function writeSnapshot(
@@ -150,7 +163,7 @@ export async function writeSnapshot(
   writer.seal();
   if (content.digest !== false) {
     const digest = Buffer.alloc(20);
-    digest.writeBigInt64BE(BigInt(content.zxid), 0);
+    digest.writeBigInt64BE(BigInt(content.reachZxid ?? content.zxid), 0);
     digest.writeInt32BE(2, 8);
     digest.writeUInt32BE(7, 16);
     writer.write(digest, 0, 20);
@@ -158,7 +171,7 @@ export async function writeSnapshot(
   }
   if (content.lastZxid !== false) {
     const last = Buffer.alloc(8);
-    last.writeBigInt64BE(BigInt(content.zxid), 0);
+    last.writeBigInt64BE(BigInt(content.reachZxid ?? content.zxid), 0);
     writer.write(last, 0, 8);
     writer.seal();
   }
