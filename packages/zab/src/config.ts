@@ -90,8 +90,8 @@ export interface ZabStart {
 /**
  * Whether a history may be counted.
  *
- * - 'judge': by what other members show. A member that never finished a sync (both epochs 0) and learns that others
- *   have a history may have lost its own: its acks do not count until it is synced.
+ * - 'judge': by what other members show. A member that never finished a sync (both epochs 0) and learns that an epoch
+ *   was led may have lost its own history: its acks do not count until it is synced.
  * - 'vouched': the operator says that an empty history is right (Apache's file `initialize`).
  * - 'discarded': the member threw its history away and is not synced since. It votes for others only, and its acks
  *   do not count. The host keeps this on disk until it writes the next currentEpoch.

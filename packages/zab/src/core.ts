@@ -21,7 +21,7 @@ export class Core {
   /** What the host was told to apply, or holds from its recovery. */
   appliedZxid: Zxid;
   trust: HistoryTrust;
-  /** Whether other members have shown that there is a history. */
+  /** Whether there is, or was, an ensemble that led an epoch. */
   othersHaveHistory: boolean;
   /** Highest acceptedEpoch that a learner has shown: an epoch that this member leads must be above it. */
   epochFloor: number;
@@ -58,7 +58,8 @@ export class Core {
 
   /** Takes what a voter's vote shows about the histories of others. */
   noteVote(vote: Notification): void {
-    if (vote.zxid > this.disk.durableZxid || vote.peerEpoch > 0) this.othersHaveHistory = true;
+    // A history of epoch 0 is that of a server that stood alone: nobody here can have had a part in it.
+    if (vote.peerEpoch > 0 || epochOf(vote.zxid) > 0) this.othersHaveHistory = true;
   }
 
   leave(code: ReasonCode, text: string, discardTree = false): void {

@@ -161,11 +161,16 @@ export class Leader {
     const learner = this.learners.get(link);
     if (learner === undefined) return;
     this.heard(learner);
+    const isInfo =
+      message.type === PacketType.FOLLOWERINFO || message.type === PacketType.OBSERVERINFO;
+    if (isInfo !== (learner.step === LearnerStep.CONNECTED)) {
+      this.closeUnexpected(learner, message.type);
+      return;
+    }
     switch (message.type) {
       case PacketType.FOLLOWERINFO:
       case PacketType.OBSERVERINFO:
-        if (learner.step === LearnerStep.CONNECTED) this.receiveInfo(learner, message);
-        else this.closeUnexpected(learner, message.type);
+        this.receiveInfo(learner, message);
         break;
       case PacketType.ACKEPOCH:
         if (learner.step === LearnerStep.EPOCH_SENT) this.receiveAckEpoch(learner, message);
@@ -178,7 +183,7 @@ export class Leader {
         this.receivePong(learner);
         break;
       default:
-        if (learner.step === LearnerStep.CONNECTED) this.closeUnexpected(learner, message.type);
+        // Apache's leader ignores what it does not know, too.
         break;
     }
   }
@@ -490,7 +495,9 @@ export class Leader {
       // Nothing was sent since the round was asked for: it serves this one too, if later acks are not taken for it.
       this.roundZxid = Math.max(this.roundZxid, this.proposedZxid);
     }
-    this.barriers.push({ token, zxid: this.proposedZxid, round: this.barrierRound });
+    // (epoch,0) is no txn: what was brought in is committed already.
+    const zxid = counterOf(this.proposedZxid) === 0 ? this.historyZxid : this.proposedZxid;
+    this.barriers.push({ token, zxid, round: this.barrierRound });
   }
 
   private releaseBarriers(): void {

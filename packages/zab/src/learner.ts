@@ -382,20 +382,25 @@ export class Learner {
   }
 
   private follows(zxid: Zxid): boolean {
-    if (zxid === this.receivedZxid + 1) return true;
+    const isNext = zxid === this.receivedZxid + 1;
     if (this.step === 'broadcast') {
-      return zxid === makeZxid(this.epoch, 1) && epochOf(this.receivedZxid) < this.epoch;
+      // What came from older epochs belongs to the sync.
+      if (epochOf(this.receivedZxid) < this.epoch) return zxid === makeZxid(this.epoch, 1);
+      return isNext;
     }
+    if (isNext) return true;
     // Epochs end anywhere, and may have had no txn.
     return epochOf(zxid) > epochOf(this.receivedZxid) && epochOf(zxid) <= this.epoch;
   }
 
   private txnIsCommitted(zxid: Zxid): void {
-    if (this.step === 'broadcast') this.core.commit(zxid);
-    else {
+    const { core } = this;
+    if (this.step !== 'broadcast') {
       this.syncedZxid = zxid;
-      if (this.core.plant === 'commit-before-sync') this.core.commit(zxid);
+      if (core.plant !== 'commit-before-sync') return;
     }
+    // An earlier leader may have said so already, before the txn was durable here.
+    if (zxid > core.committedZxid) core.commit(zxid);
   }
 
   // Time and disk

@@ -67,6 +67,8 @@ export class ZabMember {
   /** The tree holds txns that are committed only once this member is established as leader. */
   isTreeTentative: boolean;
   batches: Batch[];
+  /** How many of them are being written. */
+  writing: number;
   diskFreeAt: number;
   /** The process is stopped until then. */
   pausedUntil: number;
@@ -104,6 +106,7 @@ export class ZabMember {
     this.isTreeHalf = false;
     this.isTreeTentative = false;
     this.batches = [];
+    this.writing = 0;
     this.diskFreeAt = 0;
     this.pausedUntil = 0;
     this.diskLatency = 1;
@@ -139,6 +142,7 @@ export class ZabMember {
     this.isTreeHalf = false;
     this.isTreeTentative = false;
     this.batches = [];
+    this.writing = 0;
     this.isDraining = false;
     this.leaderLink = -1;
     this.snapshot = undefined;
@@ -161,25 +165,25 @@ export class ZabMember {
   die(): void {
     this.zab = undefined;
     this.pausedUntil = 0;
-    const [batch] = this.batches;
-    if (batch !== undefined && this.world.prng.chance(0.7)) this.tear(batch);
+    // Of the write that is under way some batches may be there, and of one of them a part.
+    const whole = this.world.prng.below(this.writing + 1);
+    for (let i = 0; i < whole; i++) this.tear(this.batches[i] as Batch, Number.POSITIVE_INFINITY);
+    const next = whole < this.writing ? this.batches[whole] : undefined;
+    if (next !== undefined) this.tear(next, this.world.prng.below(next.ids.length + 4));
     this.batches = [];
+    this.writing = 0;
   }
 
-  private tear(batch: Batch): void {
-    const steps = batch.ids.length + 3;
-    const done = this.world.prng.below(steps + 1);
-    if (done === 0) return;
+  /** Carries out the first steps of a batch: truncate, each append, acceptedEpoch, currentEpoch. */
+  private tear(batch: Batch, steps: number): void {
+    if (steps === 0) return;
     this.world.coverage.add('torn batch');
     if (batch.truncateAfter >= 0) this.truncate(batch.truncateAfter);
-    for (let i = 0; i < Math.min(done - 1, batch.ids.length); i++) {
+    const { length } = batch.ids;
+    for (let i = 0; i < Math.min(steps - 1, length); i++)
       this.appendDurably(batch.ids[i] as number);
-    }
-    if (done > batch.ids.length + 1 && batch.acceptedEpoch >= 0) {
-      this.acceptedEpoch = batch.acceptedEpoch;
-    }
-    if (done > batch.ids.length + 2 && batch.currentEpoch >= 0)
-      this.setCurrentEpoch(batch.currentEpoch);
+    if (steps > length + 1 && batch.acceptedEpoch >= 0) this.acceptedEpoch = batch.acceptedEpoch;
+    if (steps > length + 2 && batch.currentEpoch >= 0) this.setCurrentEpoch(batch.currentEpoch);
   }
 
   wipe(): void {
@@ -325,15 +329,20 @@ export class ZabMember {
 
   // Disk
 
-  batchDone(): void {
-    const batch = this.batches.shift();
+  writeDone(): void {
     const { zab } = this;
-    if (batch === undefined || zab === undefined) return;
-    if (batch.truncateAfter >= 0) this.truncate(batch.truncateAfter);
-    for (const id of batch.ids) this.appendDurably(id);
-    if (batch.acceptedEpoch >= 0) this.acceptedEpoch = batch.acceptedEpoch;
-    if (batch.currentEpoch >= 0) this.setCurrentEpoch(batch.currentEpoch);
-    zab.durable(batch.number);
+    if (zab === undefined) return;
+    const done = this.batches.splice(0, this.writing);
+    this.writing = 0;
+    for (const batch of done) {
+      if (batch.truncateAfter >= 0) this.truncate(batch.truncateAfter);
+      for (const id of batch.ids) this.appendDurably(id);
+      if (batch.acceptedEpoch >= 0) this.acceptedEpoch = batch.acceptedEpoch;
+      if (batch.currentEpoch >= 0) this.setCurrentEpoch(batch.currentEpoch);
+    }
+    const last = done.at(-1);
+    if (last === undefined) return;
+    zab.durable(last.number);
     this.pump();
   }
 
@@ -598,7 +607,7 @@ export class ZabMember {
       acceptedEpoch: output.acceptedEpoch,
       currentEpoch: output.currentEpoch,
     });
-    this.world.writeBatch(this);
+    this.world.writeBatches(this);
   }
 
   private apply(zxid: Zxid): void {

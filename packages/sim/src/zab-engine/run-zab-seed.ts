@@ -64,6 +64,13 @@ export function expectLiveness(world: ZabWorld): void {
     'liveness',
     () => `not all serve: ${members.map((one) => one.describe()).join('; ')}`,
   );
+  const answered = world.coverage.get('barrier');
+  world.askBarriers();
+  const isAnswered = world.runUntilTrue(
+    world.now + HEALING_TICKS,
+    () => world.coverage.get('barrier') > answered,
+  );
+  demand(isAnswered, 'liveness', () => 'a barrier is not answered');
   const before = oracle.decided.length;
   for (const member of members) member.propose(1);
   const isFresh = world.runUntilTrue(

@@ -226,7 +226,8 @@ export class ZabWorld {
           events.push(member.diskFreeAt, Event.DISK, argument, payload);
           break;
         }
-        member.batchDone();
+        member.writeDone();
+        this.writeBatches(member);
         member.tryDrained();
         break;
       }
@@ -329,6 +330,10 @@ export class ZabWorld {
       if (doesPropose) member.propose(count);
       if (asks) member.askBarrier(this.nextToken++);
     }
+  }
+
+  askBarriers(): void {
+    for (const member of this.members) member.askBarrier(this.nextToken++);
   }
 
   // Faults
@@ -692,10 +697,13 @@ export class ZabWorld {
 
   // Disks
 
-  writeBatch(member: ZabMember): void {
+  /** One write at a time: what gathers meanwhile goes into the next one (group commit). */
+  writeBatches(member: ZabMember): void {
+    if (member.writing > 0 || member.batches.length === 0) return;
+    member.writing = member.batches.length;
     const start = Math.max(this.now, member.diskFreeAt);
-    member.diskFreeAt = start + member.diskLatency * (0.1 + 0.6 * this.disks.next());
-    this.events.push(member.diskFreeAt, Event.DISK, member.index, member.life);
+    const done = start + member.diskLatency * (0.1 + 0.6 * this.disks.next());
+    this.events.push(done, Event.DISK, member.index, member.life);
   }
 
   whenDrained(member: ZabMember): void {

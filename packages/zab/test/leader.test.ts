@@ -1,0 +1,620 @@
+// A leader's part, exchange by exchange. Server 3 brings the history (5,1..3) into epoch 6; servers 1 and 2 come by
+// the links of their numbers.
+
+import { ElectionState, makeZxid, PacketType } from '@zebu/protocol';
+import { describe, expect, test } from 'vitest';
+import type { Probe } from './support/probe.ts';
+import { vote } from './support/probe.ts';
+import {
+  ack,
+  ackEpoch,
+  elected,
+  FACTS,
+  followerInfo,
+  leading,
+  message,
+  observerInfo,
+  offering,
+} from './support/roles.ts';
+
+const z = makeZxid;
+const { PING } = PacketType;
+
+/** Server 2 joins a leader that is established, and is in sync. */
+function secondJoins(probe: Probe): void {
+  probe.receive(2, ackEpoch(z(5, 3), 5));
+  probe.zab.syncFacts(2, { ...FACTS, appliedZxid: probe.zab.appliedZxid });
+  probe.take();
+  probe.receive(2, ack(z(6, 0)));
+}
+
+function proposeUpTo(probe: Probe, counter: number): void {
+  while (probe.zab.nextZxid <= z(6, counter)) probe.zab.propose(probe.zab.nextZxid);
+}
+
+describe('discovery', () => {
+  test('the epoch is one above all that came, durable before it is told (ZOOKEEPER-2307)', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(1);
+    expect(probe.receive(1, followerInfo(1, 8))).toEqual([
+      'disk: acceptedEpoch 9',
+      'now leading discovery, leader 3, epoch 9',
+    ]);
+    expect(probe.durable()).toEqual(['to 1: LEADERINFO 9']);
+  });
+
+  test('who comes later is told the same epoch', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(1);
+    probe.receive(1, followerInfo(1, 5));
+    probe.zab.learnerConnected(2);
+    expect(probe.receive(2, followerInfo(2, 5))).toEqual([]);
+    expect(probe.durable()).toEqual(['to 1: LEADERINFO 6', 'to 2: LEADERINFO 6']);
+    probe.zab.learnerConnected(9);
+    expect(probe.receive(9, observerInfo(9, 5))).toEqual(['to 9: LEADERINFO 6']);
+  });
+
+  test('an observer, or a follower without a vote, raises the epoch and is not counted', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(8);
+    expect(probe.receive(8, observerInfo(8, 11))).toEqual([]);
+    probe.zab.learnerConnected(9);
+    expect(probe.receive(9, followerInfo(9, 12))).toEqual([]);
+    probe.zab.learnerConnected(1);
+    expect(probe.receive(1, followerInfo(1, 5))[0]).toBe('disk: acceptedEpoch 13');
+  });
+
+  test('currentEpoch is written once a quorum has acked the epoch, and syncs are planned', () => {
+    const probe = offering();
+    expect(probe.receive(1, ackEpoch(z(5, 3), 5))).toEqual([
+      'disk: currentEpoch 6',
+      'now leading synchronization, leader 3, epoch 6',
+      'plan for 1 (server 1): 0x500000003',
+    ]);
+  });
+
+  test.each([
+    ['an ack of -1: it had accepted the epoch from somebody else', ackEpoch(z(5, 3), -1)],
+    ['an ack without history', ackEpoch(-1, -1)],
+    ['a zxid of -1 with an epoch', ackEpoch(-1, 5)],
+  ])('%s is not counted', (_, message) => {
+    const probe = offering();
+    expect(probe.receive(1, message)).toEqual([]);
+    expect(probe.receive(2, ackEpoch(z(5, 3), 5))).toContain('disk: currentEpoch 6');
+  });
+
+  test.each([
+    ['by its epoch', ackEpoch(z(5, 1), 6)],
+    ['by its history', ackEpoch(z(5, 4), 5)],
+  ])(
+    'a voter that is ahead %s is sent away, and the leader goes on with the others',
+    (_, message) => {
+      const probe = offering();
+      expect(probe.receive(1, message)).toEqual(['close 1: learner-ahead']);
+      expect(probe.receive(2, ackEpoch(z(5, 3), 5))).toContain('disk: currentEpoch 6');
+    },
+  );
+
+  test('a longer history of an older epoch is not ahead', () => {
+    expect(offering().receive(1, ackEpoch(z(5, 99), 4))).toContain('disk: currentEpoch 6');
+  });
+
+  test('a learner whose config is newer is refused', () => {
+    const probe = elected({ configVersion: 4 });
+    probe.zab.learnerConnected(1);
+    expect(probe.receive(1, followerInfo(1, 5, 5))).toEqual(['close 1: config-ahead']);
+    probe.zab.learnerConnected(2);
+    expect(probe.receive(2, followerInfo(2, 5, 4))).toContain('disk: acceptedEpoch 6');
+  });
+
+  test('a learner of the time before 3.4 is refused', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(1);
+    const info = { sid: 1, protocolVersion: 1, configVersion: undefined };
+    expect(probe.receive(1, { type: PacketType.FOLLOWERINFO, acceptedEpoch: 5, info })).toEqual([
+      'close 1: old-protocol',
+    ]);
+  });
+
+  test('a learner without a sid is given one, and has no vote', () => {
+    const probe = offering();
+    for (const link of [7, 8]) {
+      probe.zab.learnerConnected(link);
+      const info = { sid: undefined, protocolVersion: 0x10000, configVersion: undefined };
+      const said = probe.receive(link, { type: PacketType.OBSERVERINFO, acceptedEpoch: 0, info });
+      expect(said).toEqual([`to ${link}: LEADERINFO 6`]);
+    }
+  });
+
+  test('a learner that begins with something else is sent away', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(1);
+    expect(probe.receive(1, message(PING, 0))).toEqual(['close 1: protocol']);
+    probe.zab.learnerConnected(2);
+    expect(probe.receive(2, ack(z(6, 0)))).toEqual(['close 2: protocol']);
+  });
+
+  test('a learner with the leader’s own sid is sent away', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(1);
+    expect(probe.receive(1, followerInfo(3, 5))).toEqual(['close 1: protocol']);
+  });
+
+  test('a member that comes back by a new link has given up the old one', () => {
+    const probe = offering();
+    probe.zab.learnerConnected(11);
+    expect(probe.receive(11, followerInfo(1, 5))).toEqual([
+      'close 1: replaced',
+      'to 11: LEADERINFO 6',
+    ]);
+  });
+
+  test('a leader without a quorum gives up after initLimit', () => {
+    expect(elected().ticks(41)).toContain('leave: epoch-timeout');
+    expect(offering().ticks(41)).toContain('leave: epoch-ack-timeout');
+  });
+
+  test('ZOOKEEPER-3109: a voter that looks again ends a leadership that waits too long for its epoch', () => {
+    const limits = { epochWait: 10 } as never;
+    const looks = vote({ state: ElectionState.LOOKING, leader: 1, electionEpoch: 2 });
+    const probe = elected({ limits });
+    probe.ticks(10);
+    probe.zab.notification(1, looks);
+    expect(probe.take()).toEqual([]);
+    probe.ticks(1);
+    probe.zab.notification(1, looks);
+    expect(probe.take()).toContain('leave: disloyal-voter');
+    // Off unless it is asked for.
+    const patient = elected();
+    patient.ticks(30);
+    patient.zab.notification(1, looks);
+    expect(patient.take()).toEqual([]);
+  });
+});
+
+describe('synchronization', () => {
+  test('plan, NEWLEADER, ack, UPTODATE: established by a quorum with itself', () => {
+    const probe = offering();
+    probe.receive(1, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(1, FACTS);
+    expect(probe.take()).toEqual([
+      'to 1: DIFF 0x500000003 (0x500000003, 0x500000003]',
+      'to 1: NEWLEADER 0x600000000',
+    ]);
+    // The follower is faster than the leader's own disk.
+    expect(probe.receive(1, ack(z(6, 0)))).toEqual([]);
+    expect(probe.durable()).toEqual([
+      'to 1: UPTODATE 0xffffffffffffffff',
+      'apply 0x500000003',
+      'now leading broadcast, leader 3, epoch 6',
+    ]);
+  });
+
+  test('an ack of another epoch’s NEWLEADER is none', () => {
+    const probe = offering();
+    probe.receive(1, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(1, FACTS);
+    probe.take();
+    probe.durable();
+    expect(probe.receive(1, ack(z(5, 0)))).toEqual([]);
+    expect(probe.zab.phase).toBe('synchronization');
+  });
+
+  test('an observer’s ack of NEWLEADER does not establish anybody', () => {
+    const probe = offering();
+    probe.zab.learnerConnected(9);
+    probe.receive(9, observerInfo(9, 5));
+    probe.receive(9, ackEpoch(z(5, 3), 5));
+    probe.receive(1, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(9, FACTS);
+    probe.take();
+    probe.durable();
+    expect(probe.receive(9, ack(z(6, 0)))).toEqual([]);
+    expect(probe.zab.phase).toBe('synchronization');
+  });
+
+  test('a leader whose NEWLEADER is not acked in time gives up', () => {
+    const probe = offering();
+    probe.receive(1, ackEpoch(z(5, 3), 5));
+    probe.durable();
+    expect(probe.ticks(41)).toContain('leave: newleader-timeout');
+  });
+
+  test('ZOOKEEPER-4394: nothing is sent between NEWLEADER and UPTODATE; all of it follows, in order', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.durable();
+    probe.zab.receiveAck(1, z(6, 1));
+    probe.take();
+    probe.receive(2, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(2, { ...FACTS, appliedZxid: z(6, 1), ceilingZxid: z(6, 1) });
+    expect(probe.take()).toEqual([
+      'to 2: DIFF 0x600000001 (0x500000003, 0x600000001]',
+      'to 2: NEWLEADER 0x600000000',
+    ]);
+    proposeUpTo(probe, 3);
+    probe.take();
+    probe.durable();
+    probe.zab.receiveAck(1, z(6, 2));
+    expect(probe.take().filter((line) => line.startsWith('to 2'))).toEqual([]);
+    expect(probe.receive(2, ack(z(6, 0)))).toEqual([
+      'to 2: UPTODATE 0xffffffffffffffff',
+      'to 2: PROPOSAL (0x600000001, 0x600000003]',
+      'to 2: COMMIT (0x600000001, 0x600000002]',
+    ]);
+  });
+
+  test('ZOOKEEPER-4685: an ack of a proposal before that of NEWLEADER is kept, and counted after it', () => {
+    const probe = leading();
+    proposeUpTo(probe, 2);
+    probe.take();
+    // The leader's own disk has it; server 1 has not acked it.
+    probe.durable();
+    probe.receive(2, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(2, { ...FACTS, appliedZxid: z(5, 3) });
+    probe.take();
+    probe.zab.receiveAck(2, z(6, 1));
+    expect(probe.take()).toEqual([]);
+    expect(probe.receive(2, ack(z(6, 0)))).toContain('apply 0x600000001');
+  });
+
+  test('a snapshot that needs more than the tree may hold waits for the disk', () => {
+    const probe = leading();
+    secondJoins(probe);
+    proposeUpTo(probe, 2);
+    probe.take();
+    // Servers 1 and 2 decide; the leader's own disk lags.
+    probe.zab.receiveAck(1, z(6, 2));
+    probe.zab.receiveAck(2, z(6, 2));
+    probe.take();
+    expect([probe.zab.committedZxid, probe.zab.appliedZxid]).toEqual([z(6, 2), z(5, 3)]);
+    probe.zab.learnerConnected(11);
+    probe.receive(11, followerInfo(1, 6));
+    probe.receive(11, ackEpoch(z(6, 1), -1));
+    probe.zab.syncFacts(11, {
+      ...FACTS,
+      appliedZxid: z(5, 3),
+      minCommittedZxid: -1,
+      logAfterZxid: -1,
+    });
+    expect(probe.take()).toEqual([]);
+    expect(probe.durable()).toEqual(['apply 0x600000002', 'plan for 11 (server 1): 0x600000001']);
+    probe.zab.syncFacts(11, {
+      ...FACTS,
+      appliedZxid: z(6, 2),
+      minCommittedZxid: -1,
+      logAfterZxid: -1,
+    });
+    expect(probe.take()[0]).toBe('to 11: SNAP 0x600000002 (0x600000002, 0x600000002]');
+  });
+
+  test('a tree that was taken for a snapshot before a quorum had it is thrown away with the role', () => {
+    const probe = offering();
+    probe.receive(1, ackEpoch(z(5, 2), 5));
+    probe.zab.syncFacts(1, { ...FACTS, minCommittedZxid: -1, logAfterZxid: -1 });
+    expect(probe.take()[0]).toBe('to 1: SNAP 0x500000003 (0x500000003, 0x500000003]');
+    probe.durable();
+    expect(probe.ticks(60)).toContain('leave: newleader-timeout, discard the tree');
+  });
+
+  test('observers wait for their turn, followers do not', () => {
+    const probe = leading();
+    for (const link of [7, 8]) {
+      probe.zab.learnerConnected(link);
+      probe.receive(link, observerInfo(link, 5), ackEpoch(z(5, 3), 5));
+      probe.zab.syncFacts(link, FACTS);
+    }
+    expect(probe.take()).toContain('close 8: throttled');
+    probe.receive(2, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(2, FACTS);
+    expect(probe.take()[0]).toMatch(/^to 2: DIFF/);
+  });
+});
+
+describe('broadcast', () => {
+  test('a proposal goes out before it is on the leader’s disk, and is committed by any quorum', () => {
+    const probe = leading();
+    secondJoins(probe);
+    proposeUpTo(probe, 1);
+    expect(probe.take()).toEqual([
+      'to 1: PROPOSAL (0x600000000, 0x600000001]',
+      'to 2: PROPOSAL (0x600000000, 0x600000001]',
+      'disk: append 0x600000001',
+    ]);
+    probe.zab.receiveAck(1, z(6, 1));
+    expect(probe.take()).toEqual([]);
+    probe.zab.receiveAck(2, z(6, 1));
+    // Committed without the leader's own disk, and not applied by it (ZOOKEEPER-4882).
+    expect(probe.take()).toEqual([
+      'to 1: COMMIT (0x500000003, 0x600000001]',
+      'to 2: COMMIT (0x500000003, 0x600000001]',
+    ]);
+    expect(probe.durable()).toEqual(['apply 0x600000001']);
+  });
+
+  test('a turn is one range for each learner, however many txns it has', () => {
+    const probe = leading();
+    proposeUpTo(probe, 500);
+    expect(probe.take()).toEqual([
+      'to 1: PROPOSAL (0x600000000, 0x6000001f4]',
+      'disk: append 0x6000001f4',
+    ]);
+    expect(probe.durable()).toEqual([]);
+    probe.zab.receiveAck(1, z(6, 400));
+    expect(probe.take()).toEqual(['to 1: COMMIT (0x500000003, 0x600000190]', 'apply 0x600000190']);
+  });
+
+  test('observers get INFORM for what is committed, and their acks are nothing', () => {
+    const probe = leading();
+    probe.zab.learnerConnected(9);
+    probe.receive(9, observerInfo(9, 5), ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(9, FACTS);
+    probe.take();
+    expect(probe.receive(9, ack(z(6, 0)))).toEqual(['to 9: UPTODATE 0xffffffffffffffff']);
+    proposeUpTo(probe, 1);
+    expect(probe.take()).toEqual([
+      'to 1: PROPOSAL (0x600000000, 0x600000001]',
+      'disk: append 0x600000001',
+    ]);
+    probe.durable();
+    probe.zab.receiveAck(9, z(6, 1));
+    expect(probe.take()).toEqual([]);
+    probe.zab.receiveAck(1, z(6, 1));
+    expect(probe.take()).toContain('to 9: INFORM (0x500000003, 0x600000001]');
+  });
+
+  test('acks of what is committed, of old epochs and of (epoch,0) change nothing', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.durable();
+    for (const zxid of [z(5, 1), z(6, 0), z(5, 0)]) probe.zab.receiveAck(1, zxid);
+    expect(probe.take()).toEqual([]);
+    probe.zab.receiveAck(1, z(6, 1));
+    probe.take();
+    probe.zab.receiveAck(1, z(6, 1));
+    expect(probe.take()).toEqual([]);
+  });
+
+  test('an ack of what was never proposed ends the link, and commits nothing', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.durable();
+    probe.zab.receiveAck(1, z(6, 2));
+    expect(probe.take()).toEqual(['close 1: protocol']);
+    expect(probe.zab.committedZxid).toBe(z(5, 3));
+  });
+
+  test('what a voter acked by an old link is not counted once it comes by a new one', () => {
+    const probe = leading();
+    secondJoins(probe);
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.zab.receiveAck(1, z(6, 1));
+    probe.zab.learnerConnected(11);
+    probe.receive(11, followerInfo(1, 6));
+    probe.zab.receiveAck(2, z(6, 1));
+    probe.take();
+    expect(probe.zab.committedZxid).toBe(z(5, 3));
+    probe.durable();
+    expect(probe.zab.committedZxid).toBe(z(6, 1));
+  });
+
+  test('only the next zxid may be proposed, and only by an established leader', () => {
+    expect(offering().zab.nextZxid).toBe(-1);
+    const probe = leading();
+    expect(probe.zab.nextZxid).toBe(z(6, 1));
+    expect(() => probe.zab.propose(z(6, 2))).toThrow(/next zxid/);
+  });
+
+  test('ZOOKEEPER-1277: the leader steps down before the zxids of its epoch end, at a quiet moment', () => {
+    const limits = { softCounter: 3, hardCounter: 6 } as never;
+    const probe = leading({ limits });
+    proposeUpTo(probe, 4);
+    probe.take();
+    expect(probe.ticks(1)).toEqual([]);
+    probe.durable();
+    probe.zab.receiveAck(1, z(6, 4));
+    probe.take();
+    expect(probe.ticks(1)).toContain('leave: zxid-rollover');
+  });
+
+  test('ZOOKEEPER-1277: and at once where there is no quiet moment', () => {
+    const limits = { softCounter: 3, hardCounter: 6 } as never;
+    const probe = leading({ limits });
+    for (let counter = 1; counter <= 6; counter++) probe.zab.propose(z(6, counter));
+    expect(probe.zab.nextZxid).toBe(-1);
+    probe.take();
+    expect(probe.ticks(1)).toContain('leave: zxid-rollover');
+  });
+});
+
+describe('time', () => {
+  test('learners are pinged with the last proposal', () => {
+    const probe = leading();
+    proposeUpTo(probe, 2);
+    probe.take();
+    expect(probe.ticks(4)).toContain('to 1: PING 0x600000002');
+  });
+
+  test('a silent learner is dropped after syncLimit, and without a quorum the leadership ends', () => {
+    const probe = leading();
+    probe.zab.linkClosed(2);
+    const said = probe.ticks(30);
+    expect(said).toContain('close 1: learner-silent');
+    expect(said).toContain('leave: quorum-lost');
+  });
+
+  test('a learner that answers pings and acks nothing is dropped after syncLimit', () => {
+    const probe = leading();
+    secondJoins(probe);
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.durable();
+    const said: string[] = [];
+    for (let i = 0; i < 25; i++) {
+      for (const link of [1, 2]) probe.zab.receive(link, message(PING, 0));
+      if (i === 3) probe.zab.receiveAck(2, z(6, 1));
+      said.push(...probe.ticks(1));
+    }
+    expect(said).toContain('close 1: ack-late');
+    expect(said).not.toContain('close 2: ack-late');
+  });
+
+  test('a learner is not late that lost nothing: an epoch without proposals needs no acks', () => {
+    const probe = leading();
+    probe.zab.linkClosed(2);
+    for (let i = 0; i < 60; i++) {
+      probe.zab.receive(1, message(PING, 0));
+      expect(probe.ticks(1).filter((line) => !line.includes('PING'))).toEqual([]);
+    }
+  });
+
+  test('a leader whose disk stalls steps down', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.take();
+    const said: string[] = [];
+    for (let i = 0; i < 21; i++) {
+      probe.zab.receive(1, message(PING, 0));
+      said.push(...probe.ticks(1));
+    }
+    expect(said).toContain('leave: disk-stalled');
+  });
+
+  test('a learner in sync for longer than syncLimit is not dropped before initLimit', () => {
+    const probe = leading();
+    probe.receive(2, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(2, FACTS);
+    probe.take();
+    probe.zab.syncSent(2);
+    const said: string[] = [];
+    for (let i = 0; i < 39; i++) {
+      probe.zab.receive(1, message(PING, 0));
+      said.push(...probe.ticks(1));
+    }
+    expect(said.filter((line) => line.startsWith('close'))).toEqual([]);
+    expect(said).toContain('to 2: PING 0x600000000');
+    for (let i = 0; i < 3; i++) {
+      probe.zab.receive(1, message(PING, 0));
+      said.push(...probe.ticks(1));
+    }
+    expect(said).toContain('close 2: learner-silent');
+  });
+
+  test('a voter that has accepted a higher epoch makes the leader begin a higher one, once', () => {
+    const probe = leading();
+    const said: string[] = [];
+    for (let i = 0; i < 50; i++) {
+      probe.zab.receive(1, message(PING, 0));
+      if (i % 5 === 0) {
+        probe.zab.learnerConnected(100 + i);
+        said.push(...probe.receive(100 + i, followerInfo(2, 9)));
+        probe.zab.linkClosed(100 + i);
+      }
+      said.push(...probe.ticks(1));
+    }
+    expect(said).toContain('leave: higher-epoch-seen');
+    probe.zab.drained(z(5, 3), false);
+    probe.take();
+    const votes = vote({ leader: 3, zxid: z(5, 3), peerEpoch: 6, electionEpoch: 2 });
+    for (const sid of [1, 2]) probe.zab.notification(sid, votes);
+    probe.take();
+    probe.zab.learnerConnected(500);
+    expect(probe.receive(500, followerInfo(1, 6))).toContain('disk: acceptedEpoch 10');
+  });
+});
+
+describe('a barrier', () => {
+  test('ZOOKEEPER-1675: is answered once a quorum answered something that was sent after it', () => {
+    const probe = leading();
+    probe.zab.readBarrier(7);
+    expect(probe.take()).toEqual(['to 1: PING 0x600000000']);
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual(['barrier 7']);
+  });
+
+  test('an answer to what was sent before it does not count', () => {
+    const probe = leading();
+    probe.ticks(4);
+    probe.zab.readBarrier(7);
+    probe.take();
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual([]);
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual(['barrier 7']);
+  });
+
+  test('one round serves all that came in a turn', () => {
+    const probe = leading();
+    for (const token of [1, 2, 3]) probe.zab.readBarrier(token);
+    expect(probe.take()).toEqual(['to 1: PING 0x600000000']);
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual([
+      'barrier 1',
+      'barrier 2',
+      'barrier 3',
+    ]);
+  });
+
+  test('one that comes while a round is under way needs another', () => {
+    const probe = leading();
+    probe.zab.readBarrier(1);
+    probe.take();
+    probe.zab.readBarrier(2);
+    probe.take();
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual(['barrier 1']);
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual(['barrier 2']);
+  });
+
+  test('waits for what was proposed before it', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.zab.readBarrier(7);
+    probe.take();
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual([]);
+    probe.durable();
+    probe.zab.receiveAck(1, z(6, 1));
+    expect(probe.take()).toContain('barrier 7');
+  });
+
+  test('an ack of a later proposal is an answer, one of an earlier proposal is not', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.durable();
+    probe.zab.readBarrier(7);
+    probe.take();
+    probe.zab.receiveAck(1, z(6, 1));
+    expect(probe.take()).not.toContain('barrier 7');
+    proposeUpTo(probe, 2);
+    probe.take();
+    probe.zab.receiveAck(1, z(6, 2));
+    expect(probe.take()).toContain('barrier 7');
+  });
+
+  test('an observer’s answer is none', () => {
+    const probe = leading();
+    probe.zab.learnerConnected(9);
+    probe.receive(9, observerInfo(9, 5), ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(9, FACTS);
+    probe.take();
+    probe.receive(9, ack(z(6, 0)));
+    probe.zab.readBarrier(7);
+    probe.take();
+    expect(probe.receive(9, message(PING, z(6, 0)))).toEqual([]);
+  });
+
+  test('a leader that lost its quorum answers none', () => {
+    const probe = leading();
+    probe.zab.readBarrier(7);
+    probe.zab.linkClosed(1);
+    expect(probe.ticks(20).filter((line) => line.startsWith('barrier'))).toEqual([]);
+  });
+
+  test('a single server answers at once', () => {
+    const probe = elected({ voters: [3] });
+    while (probe.durable().length > 0);
+    expect(probe.zab.phase).toBe('broadcast');
+    probe.zab.readBarrier(7);
+    expect(probe.take()).toEqual(['barrier 7']);
+  });
+});
