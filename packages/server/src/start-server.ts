@@ -29,6 +29,7 @@ import { nodeEnvironment } from './node-environment.ts';
 import { openPorts, type PlannedPort, plannedPorts, tryPort } from './ports.ts';
 import { DecidingRole } from './roles/deciding-role.ts';
 import type { Serving } from './serving.ts';
+import { reloadCertificates } from './tls/certificate-reload.ts';
 import { readTls } from './tls/server-tls.ts';
 import { MemoryTxnLog, type TxnLog } from './txns/txn-log.ts';
 
@@ -131,7 +132,8 @@ async function startOn(
   member.start();
   member.startServing();
   if (recovered.snapshot === 'while serving') serving.snapshotter?.start();
-  const server = new RunningServer(member, listeners, claims, failed);
+  const endReloading = reloadCertificates(environment, config, listeners.secure);
+  const server = new RunningServer(member, listeners, claims, failed, endReloading);
   environment.logger.info('Serving', {
     port: server.port,
     ...(server.securePort >= 0 ? { securePort: server.securePort } : {}),
@@ -151,6 +153,7 @@ export class RunningServer implements ZebuServer {
   private readonly plain: Listener | undefined;
   private readonly secure: Listener | undefined;
   private readonly claims: readonly DirectoryClaim[];
+  private readonly endReloading: () => void;
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -158,8 +161,10 @@ export class RunningServer implements ZebuServer {
     listeners: { plain: Listener | undefined; secure: Listener | undefined },
     claims: readonly DirectoryClaim[],
     failed: Promise<ServerFailure>,
+    endReloading: () => void,
   ) {
     this.member = member;
+    this.endReloading = endReloading;
     this.plain = listeners.plain;
     this.secure = listeners.secure;
     this.claims = claims;
@@ -211,6 +216,7 @@ export class RunningServer implements ZebuServer {
   private async stop(reason: string): Promise<void> {
     const { environment } = this.member;
     environment.logger.info('Stopping', { reason });
+    this.endReloading();
     // Kept where this rejects: what is in the works may still be written.
     await this.member.stop();
     await releaseClaims(this.claims);

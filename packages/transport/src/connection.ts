@@ -71,13 +71,17 @@ export interface TlsOptions {
   /** Certificates to trust, in place of Node's own list. */
   readonly ca?: string | Buffer | readonly (string | Buffer)[];
   readonly crl?: string | Buffer;
-  /** Listener: whether clients must ('need'), may ('want') or need not show a certificate. */
+  /**
+   * Listener: whether clients must ('need'), may ('want') or need not show a certificate. One that is shown
+   * must be trusted.
+   */
   readonly clientAuth?: 'none' | 'want' | 'need';
   /** Dialer: false accepts any certificate of the server. Default true. */
   readonly verify?: boolean;
   /** Dialer: the name to ask for and to verify. Default: the dialled host. */
   readonly serverName?: string;
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3';
   readonly ciphers?: string;
   /** Listener: a handshake that takes longer ends the connection. Default 5,000. */
   readonly handshakeTimeoutMs?: number;
@@ -115,6 +119,8 @@ export interface Listener {
   readonly port: number;
   /** TLS handshakes under way; 0 without TLS. */
   readonly tlsHandshakes: number;
+  /** Of a TLS listener: keys and certificates for the connections that come from now on. Throws as OpenSSL does. */
+  replaceTls?(tls: TlsOptions): void;
   /** Frees the port at once; accepted connections live on. */
   stopAccepting(): void;
   /** As stopAccepting(), and destroys the accepted connections; resolves when all are closed. */

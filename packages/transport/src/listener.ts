@@ -6,7 +6,11 @@ import {
   type Server,
   type Socket,
 } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
 import type {
   Acceptor,
   Connection,
@@ -35,10 +39,11 @@ export function listen(
     const about = { address: options.host ?? '::', port: options.port };
     const accepting = new Accepting();
     let server: Server;
+    let tlsServer: TlsServer | undefined;
     try {
-      server = createServer(options, accepting, (socket) =>
+      ({ server, tlsServer } = createServers(options, accepting, (socket) =>
         acceptSocket(socket, accepting, accept, options, shared),
-      );
+      ));
     } catch (error) {
       const detail = (error as Error).message;
       reject(new TransportError('BAD_TLS_SETTINGS', { ...about, detail, cause: error }));
@@ -73,6 +78,9 @@ export function listen(
           get tlsHandshakes() {
             return accepting.tlsHandshakes;
           },
+          ...(tlsServer === undefined
+            ? {}
+            : { replaceTls: (tls) => tlsServer.setSecureContext(listenerTls(tls)) }),
           stopAccepting: () => void server.close(),
           close: () => {
             server.close();
@@ -146,18 +154,29 @@ const CLOSE_GRACE_MS = 2000;
 
 const NO_HANDLER: ConnectionHandler = { data() {}, drained() {}, closed() {} };
 
-function createServer(
+function createServers(
   options: ListenOptions,
   accepting: Accepting,
   onSocket: (socket: Socket) => void,
-): Server {
+): { server: Server; tlsServer: TlsServer | undefined } {
   const { keepAlive = false } = options;
   const firstReserved =
     options.mayUseReserve === true ? Number.POSITIVE_INFINITY : firstReservedDescriptor();
   let admitted = onSocket;
+  let tlsServer: TlsServer | undefined;
   if (options.tls !== undefined) {
+    const { clientAuth } = options.tls;
     // Accepts nothing by itself: it is handed the sockets that are let in, before any work for TLS is done.
-    const tls = createTlsServer(listenerTls(options.tls), onSocket);
+    const tls = createTlsServer(listenerTls(options.tls), (socket) => {
+      if (clientAuth !== 'want' || !showsUntrusted(socket)) {
+        onSocket(socket);
+        return;
+      }
+      options.onTlsFailure?.(`the client's certificate: ${socket.authorizationError}`);
+      socket.on('error', () => {});
+      socket.destroy();
+    });
+    tlsServer = tls;
     // Node reports every socket once: as secure, or by tlsClientError whatever else became of its handshake.
     admitted = (socket) => {
       accepting.tlsHandshakes++;
@@ -171,7 +190,7 @@ function createServer(
       options.onTlsFailure?.(error.message);
     });
   }
-  return createTcpServer({ noDelay: true, keepAlive }, (socket) => {
+  const server = createTcpServer({ noDelay: true, keepAlive }, (socket) => {
     if (!isReserveReached(firstReserved)) {
       admitted(socket);
       return;
@@ -180,4 +199,10 @@ function createServer(
     socket.destroy();
     options.onRefused?.();
   });
+  return { server, tlsServer };
+}
+
+// OpenSSL ends a handshake for a certificate that is not trusted only where one is required.
+function showsUntrusted(socket: TLSSocket): boolean {
+  return !socket.authorized && socket.getPeerX509Certificate() !== undefined;
 }

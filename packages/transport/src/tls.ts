@@ -40,6 +40,7 @@ function contextOptions(tls: TlsOptions): SecureContextOptions {
     options.ca = typeof tls.ca === 'string' || Buffer.isBuffer(tls.ca) ? tls.ca : [...tls.ca];
   if (tls.crl !== undefined) options.crl = tls.crl;
   if (tls.minVersion !== undefined) options.minVersion = tls.minVersion;
+  if (tls.maxVersion !== undefined) options.maxVersion = tls.maxVersion;
   if (tls.ciphers !== undefined) options.ciphers = tls.ciphers;
   return options;
 }

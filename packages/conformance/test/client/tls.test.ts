@@ -23,8 +23,8 @@ function startSecure() {
     port: 0,
     secureClientPort: 0,
     tls: {
-      keyStore: { path: keyStore, type: 'PEM', password: undefined },
-      trustStore: { path: trustStore, type: 'PEM', password: undefined },
+      keyStore: { path: keyStore, password: undefined },
+      trustStore: { path: trustStore, password: undefined },
       clientAuth: 'need',
       enabledProtocols: ['TLSv1.2', 'TLSv1.3'],
       ciphers: undefined,

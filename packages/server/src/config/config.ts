@@ -243,9 +243,10 @@ function secureDoor(draft: Draft): {
   const port = draft.value('secureClientPort') as number | undefined;
   const written = draft.text('secureClientPortAddress');
   const address = written === undefined ? undefined : withoutBrackets(written);
-  const shut = { secureClientPort: -1, secureClientPortAddress: address, tls: undefined };
   if (port === undefined) {
-    if (written === undefined) return shut;
+    if (written === undefined) {
+      return { secureClientPort: -1, secureClientPortAddress: undefined, tls: undefined };
+    }
     const { source } = draft.given('secureClientPortAddress') as Given;
     throw new ConfigError(
       `secureClientPortAddress (${describeSource(source)}) is set but secureClientPort is not`,
@@ -255,15 +256,11 @@ function secureDoor(draft: Draft): {
   const tls = readTls({
     text: (key) => draft.text(key),
     given: (key) => draft.given(key),
+    isTrue: (key) => draft.isTrue(key, false),
     readFile: (path) => draft.readFile(path),
     resolvePath: (path) => draft.resolvePath(path),
     problems: draft.problems,
   });
-  if ('shut' in tls) {
-    const { source } = draft.given('secureClientPort') as Given;
-    draft.warn(source, `secureClientPort ${port} stays shut: ${tls.shut}`);
-    return shut;
-  }
   return { secureClientPort: port, secureClientPortAddress: address, tls };
 }
 

@@ -57,24 +57,28 @@ export interface RequestThrottleConfig {
   readonly staleConnectionCheck: boolean;
 }
 
-/** A key or trust store. A JKS store cannot be read and never gets here. */
+/** A key or trust store: PEM, PKCS12 or JKS, as its bytes say. */
 export interface TlsStore {
   readonly path: string;
-  readonly type: 'PEM' | 'PKCS12';
   readonly password: string | undefined;
 }
 
 /** TLS on the secure client port. */
 export interface TlsConfig {
   readonly keyStore: TlsStore;
-  /** PEM: a PKCS12 store of certificates alone is not what Node reads. */
+  /** undefined only when clients are not asked for a certificate. */
   readonly trustStore: TlsStore | undefined;
-  /** Java names: TLSv1.2, TLSv1.3. */
+  /** Java names: TLSv1.2, TLSv1.3. No other version is spoken. */
   readonly enabledProtocols: readonly string[];
   /** OpenSSL names joined by colons; undefined: Node's own list. */
   readonly ciphers: string | undefined;
-  /** need: a client without a good certificate is refused; want: asked for; none: not asked for. */
+  /**
+   * need: a client must show a certificate that is trusted; want: it may show none, but no other one; none: it
+   * is not asked.
+   */
   readonly clientAuth: 'need' | 'want' | 'none';
+  /** Stores that change are opened again, for the connections that come then. Default false. */
+  readonly certReload?: boolean;
 }
 
 /** A fully known configuration. Frozen, and every array in it too. */

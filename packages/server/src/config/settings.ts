@@ -276,17 +276,18 @@ const ACCESS = [
 // biome-ignore format: a row a line
 const TLS = [
   ...rows('TLS', 'honoured', [
-    { key: 'ssl.keyStore.location', type: path, default: '', meaning: "The server's key and certificates, PEM or PKCS12; a JKS store cannot be read, and the secure port then stays shut" },
+    { key: 'ssl.keyStore.location', type: path, default: '', meaning: "The server's key and certificates, PEM, PKCS12 or JKS" },
     { key: 'ssl.keyStore.password', type: text, default: '', secret: true, meaning: 'Its password' },
     { key: 'ssl.keyStore.passwordPath', type: path, default: '', meaning: 'File that holds its password' },
-    { key: 'ssl.keyStore.type', type: choice('', 'JKS', 'PEM', 'PKCS12', 'BCFKS'), default: '(by the suffix .pem, .p12)', meaning: 'Its kind' },
-    { key: 'ssl.trustStore.location', type: path, default: '', meaning: 'Certificates that sign those of clients, PEM' },
+    { key: 'ssl.keyStore.type', type: choice('', 'JKS', 'PEM', 'PKCS12', 'BCFKS'), default: '(seen from its bytes)', meaning: 'Its kind; BCFKS cannot be read' },
+    { key: 'ssl.trustStore.location', type: path, default: '', meaning: 'Certificates that sign those of clients, PEM, PKCS12 or JKS' },
     { key: 'ssl.trustStore.password', type: text, default: '', secret: true, meaning: 'Its password' },
     { key: 'ssl.trustStore.passwordPath', type: path, default: '', meaning: 'File that holds its password' },
-    { key: 'ssl.trustStore.type', type: choice('', 'JKS', 'PEM', 'PKCS12', 'BCFKS'), default: '(by the suffix .pem, .p12)', meaning: 'Its kind' },
-    { key: 'ssl.clientAuth', type: choice('need', 'want', 'none'), default: 'need', meaning: 'Whether clients must show a certificate' },
+    { key: 'ssl.trustStore.type', type: choice('', 'JKS', 'PEM', 'PKCS12', 'BCFKS'), default: '(seen from its bytes)', meaning: 'Its kind; BCFKS cannot be read' },
+    { key: 'ssl.clientAuth', type: choice('need', 'want', 'none'), default: 'need', meaning: 'Whether clients must, may or need not show a certificate; one that is shown must be trusted' },
     { key: 'ssl.protocol', type: choice('TLS', 'TLSv1.2', 'TLSv1.3'), default: 'TLS', meaning: 'TLS version; TLS is both' },
-    { key: 'ssl.enabledProtocols', type: text, default: '(ssl.protocol)', meaning: 'TLS versions, separated by commas; the lowest counts, and higher ones are taken too' },
+    { key: 'ssl.enabledProtocols', type: text, default: '(ssl.protocol)', meaning: 'TLS versions, separated by commas; no other one is spoken' },
+    { key: 'client.certReload', type: boolean, default: 'false', meaning: 'Open stores that changed again, for new connections' },
     { key: 'ssl.ciphersuites', type: text, default: "(Node's list)", meaning: 'Cipher suites by their Java names, separated by commas' },
   ]),
   ...rows('TLS', 'refused', [
@@ -301,7 +302,6 @@ const TLS = [
     { key: 'ssl.sslProvider', type: text, default: 'JDK', meaning: 'TLS library', reason: "TLS is Node's OpenSSL" },
     { key: 'ssl.handshakeDetectionTimeoutMillis', type: milliseconds, default: '5000', meaning: 'Wait for the first bytes of a unified port', reason: 'a port takes either plain connections or TLS' },
     { key: 'client.portUnification', type: boolean, default: 'false', meaning: 'Plain and TLS on one port', reason: 'a port takes either plain connections or TLS' },
-    { key: 'client.certReload', type: boolean, default: 'false', meaning: 'Read changed certificates', reason: 'certificates are read at start only' },
     { key: 'fips-mode', type: boolean, default: 'true', meaning: 'Java security providers of FIPS-140', reason: "Node's OpenSSL decides; set ssl.enabledProtocols and ssl.ciphersuites" },
     { key: 'ssl.quorum.*', type: text, default: '', meaning: 'The same keys for the links between servers', reason: ENSEMBLE },
   ]),

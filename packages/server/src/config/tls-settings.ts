@@ -1,6 +1,6 @@
 /**
- * The ssl.* settings, as what the secure port needs; and the reason why it stays shut when they do not
- * suffice. Reads password files, never the stores themselves.
+ * The ssl.* settings, as what the secure port needs. Reads password files, never the stores themselves: a
+ * start does that (tls/server-tls.ts).
  */
 
 import { getCiphers } from 'node:tls';
@@ -14,30 +14,31 @@ export interface TlsSources {
   /** The value of a key that was set and is not empty. */
   text(key: string): string | undefined;
   given(key: string): Given | undefined;
+  /** False when it is not set. */
+  isTrue(key: string): boolean;
   readFile(path: string): string;
   resolvePath(path: string): string;
   readonly problems: Problems;
 }
 
-/** TLS, or why there is none. Throws ConfigError for values that cannot be meant, or adds it. */
-export function readTls(sources: TlsSources): TlsConfig | { readonly shut: string } {
+/** TLS for the secure port. Throws ConfigError where it could not open as it is meant. */
+export function readTls(sources: TlsSources): TlsConfig {
   const keyStore = readStore(sources, 'keyStore');
-  if (keyStore === undefined) return { shut: 'ssl.keyStore.location is not set' };
-  if ('shut' in keyStore) return keyStore;
   const clientAuth = (sources.text('ssl.clientAuth') ?? 'need') as TlsConfig['clientAuth'];
   const trustStore = readStore(sources, 'trustStore');
-  if (trustStore !== undefined && 'shut' in trustStore) return trustStore;
-  if (trustStore?.type === 'PKCS12') {
-    return {
-      shut:
-        `ssl.trustStore.location ${trustStore.path} is a PKCS12 store, of which only keys are read: ` +
-        'export its certificates as PEM (keytool -exportcert -rfc)',
-    };
+  if (keyStore === undefined) {
+    throw cannotOpen(
+      sources,
+      'ssl.keyStore.location is not set',
+      'set it to a PEM, PKCS12 or JKS store',
+    );
   }
   if (trustStore === undefined && clientAuth !== 'none') {
-    return {
-      shut: 'ssl.trustStore.location is not set, and ssl.clientAuth asks clients for a certificate',
-    };
+    throw cannotOpen(
+      sources,
+      `ssl.trustStore.location is not set, and ssl.clientAuth=${clientAuth} asks clients for a certificate`,
+      'set it to the certificates that sign those of clients, or say ssl.clientAuth=none',
+    );
   }
   return {
     keyStore,
@@ -45,41 +46,38 @@ export function readTls(sources: TlsSources): TlsConfig | { readonly shut: strin
     clientAuth,
     enabledProtocols: sources.problems.attempt(() => readProtocols(sources)) ?? [],
     ciphers: sources.problems.attempt(() => readCiphers(sources)),
+    certReload: sources.isTrue('client.certReload'),
   };
 }
 
-function readStore(
-  sources: TlsSources,
-  which: 'keyStore' | 'trustStore',
-): TlsStore | { readonly shut: string } | undefined {
+function cannotOpen({ given }: TlsSources, why: string, remedy: string): ConfigError {
+  const { text, source } = given('secureClientPort') as Given;
+  return new ConfigError(
+    `secureClientPort ${text} (${describeSource(source)}) cannot open: ${why}; ${remedy}`,
+    { key: 'secureClientPort', value: text, source },
+  );
+}
+
+// The kind of a store is seen from its bytes, as Java's own JKS and PKCS12 do; BCFKS is the one that is
+// not read, and is told by its name.
+function readStore(sources: TlsSources, which: 'keyStore' | 'trustStore'): TlsStore | undefined {
   const key = `ssl.${which}`;
   const location = sources.text(`${key}.location`);
   if (location === undefined) return undefined;
-  const type = sources.text(`${key}.type`)?.toUpperCase() ?? typeBySuffix(location);
-  if (type !== 'PEM' && type !== 'PKCS12') {
-    return {
-      shut:
-        `${key}.location ${location} is ${type === undefined ? 'of no known kind' : `a ${type} store`}, ` +
-        'which only Java reads: convert it to PEM or PKCS12 (keytool -importkeystore -deststoretype PKCS12)',
-    };
+  const type = sources.text(`${key}.type`)?.toUpperCase();
+  if (type === 'BCFKS' || (type === undefined && /\.bcfks$/i.test(location))) {
+    throw cannotOpen(
+      sources,
+      `${key}.location ${location} is a BCFKS store, which only Bouncy Castle reads`,
+      'convert it (keytool -importkeystore -deststoretype PKCS12)',
+    );
   }
   const passwordPath = sources.text(`${key}.passwordPath`);
   const password =
     passwordPath === undefined
       ? sources.text(`${key}.password`)
       : sources.readFile(sources.resolvePath(passwordPath)).trim();
-  return { path: sources.resolvePath(location), type, password };
-}
-
-function typeBySuffix(location: string): string | undefined {
-  const suffix = /\.(\w+)$/.exec(location)?.[1]?.toLowerCase() ?? '';
-  const types: Readonly<Record<string, string>> = {
-    pem: 'PEM',
-    p12: 'PKCS12',
-    jks: 'JKS',
-    bcfks: 'BCFKS',
-  };
-  return types[suffix];
+  return { path: sources.resolvePath(location), password };
 }
 
 const PROTOCOLS = ['TLSv1.2', 'TLSv1.3'];

@@ -890,45 +890,45 @@ describe('TLS', () => {
     expect(config.secureClientPort).toBe(2281);
     expect(config.authProviders).toContain('x509');
     expect(config.tls).toEqual({
-      keyStore: { path: '/here/key.pem', type: 'PEM', password: undefined },
-      trustStore: { path: '/trust.pem', type: 'PEM', password: 'secret' },
+      keyStore: { path: '/here/key.pem', password: undefined },
+      trustStore: { path: '/trust.pem', password: 'secret' },
       clientAuth: 'want',
       enabledProtocols: ['TLSv1.2', 'TLSv1.3'],
       ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_256_GCM_SHA384',
+      certReload: false,
     });
   });
 
   test.each<[string, string]>([
+    ['', 'ssl.keyStore.location is not set; set it to a PEM, PKCS12 or JKS store'],
     [
-      'ssl.keyStore.location=/k.jks\nssl.keyStore.password=x',
-      'ssl.keyStore.location /k.jks is a JKS store, which only Java reads',
+      'ssl.keyStore.location=/k\nssl.keyStore.type=BCFKS',
+      'ssl.keyStore.location /k is a BCFKS store, which only Bouncy Castle reads; convert it (keytool -importkeystore -deststoretype PKCS12)',
     ],
-    ['ssl.keyStore.location=/k\nssl.keyStore.type=BCFKS', 'is a BCFKS store'],
-    ['ssl.keyStore.location=/k', 'is of no known kind'],
     [
-      'ssl.keyStore.location=/k.pem\nssl.trustStore.location=/t.jks',
-      'ssl.trustStore.location /t.jks is a JKS store',
+      'ssl.keyStore.location=/k.pem\nssl.trustStore.location=/t.bcfks',
+      'ssl.trustStore.location /t.bcfks is a BCFKS store, which only Bouncy Castle reads; convert it (keytool -importkeystore -deststoretype PKCS12)',
     ],
     [
       'ssl.keyStore.location=/k.pem',
-      'ssl.trustStore.location is not set, and ssl.clientAuth asks clients',
+      'ssl.trustStore.location is not set, and ssl.clientAuth=need asks clients for a certificate; set it to the certificates that sign those of clients, or say ssl.clientAuth=none',
     ],
-    [
-      'ssl.keyStore.location=/k.p12\nssl.trustStore.location=/t.p12',
-      'ssl.trustStore.location /t.p12 is a PKCS12 store, of which only keys are read',
-    ],
-    ['', 'ssl.keyStore.location is not set'],
-  ])('%j keeps it shut, and the server starts', (lines, reason) => {
-    const parsed = parseFile(secure + lines);
-    expect(parsed.config).toMatchObject({
-      clientPort: 2181,
-      secureClientPort: -1,
-      tls: undefined,
-    });
-    expect(warnings(parsed)).toHaveLength(1);
-    expect(warnings(parsed)[0]).toContain('zoo.cfg:3: secureClientPort 2281 stays shut: ');
-    expect(warnings(parsed)[0]).toContain(reason);
+  ])('%j is an error: a secure port that cannot open is never only a warning', (lines, reason) => {
+    expect(errorOf(() => parseFile(secure + lines)).message).toBe(
+      `secureClientPort 2281 (zoo.cfg:3) cannot open: ${reason}`,
+    );
   });
+
+  test.each(['/k.jks', '/k.p12', '/k.keystore'])(
+    'the kind of %s is seen from its bytes',
+    (path) => {
+      const lines = `ssl.keyStore.location=${path}\nssl.keyStore.password=x\nssl.clientAuth=none\nclient.certReload=true`;
+      expect(parseFile(secure + lines).config).toMatchObject({
+        secureClientPort: 2281,
+        tls: { keyStore: { path, password: 'x' }, trustStore: undefined, certReload: true },
+      });
+    },
+  );
 
   test.each<[string]>([
     ['ssl.enabledProtocols=SSLv3'],
@@ -954,7 +954,7 @@ describe('files met in the wild', () => {
       'tickTime=2000\ndataDir=/d\nclientPort=2181\nmaxClientCnxns=200\nadmin.serverPort=18080\n4lw.commands.whitelist=*\nauthProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\nserverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\nsecureClientPort=22281\nssl.keyStore.location=/x/server.jks\nssl.keyStore.password=apassword\nssl.trustStore.location=/x/trust.jks\nssl.trustStore.password=apassword\nrequireClientAuthScheme=sasl\njaasLoginRenew=3600000\n',
       {
         clientPort: 2181,
-        secureClientPort: -1,
+        secureClientPort: 22281,
         authProviders: ['digest', 'ip', 'sasl', 'x509'],
       },
     ],
