@@ -2,6 +2,7 @@
 // they were made, awaited or not. What is shared between views of the tree is the connection loop;
 // a view adds its prefix on the way in and takes it off on the way out.
 
+import { inspect } from 'node:util';
 import {
   type Acl,
   AddWatchMode,
@@ -24,10 +25,18 @@ import {
   writeSetACLRequest,
   writeSetDataRequest,
 } from '@zebu/protocol';
+import {
+  type Call,
+  checkAcl,
+  checkChange,
+  checkData,
+  checkOperations,
+  checkOptions,
+} from './check-options.ts';
 import { type Host, parseConnectString } from './connect-string.ts';
 import type { ConnectionLoop } from './connection-loop.ts';
 import { type EnsembleConfig, parseConfig } from './ensemble-config.ts';
-import { serverError, ZkError } from './errors.ts';
+import { atCaller, serverError, ZkError } from './errors.ts';
 import {
   type Created,
   type CreateSettings,
@@ -44,8 +53,13 @@ import {
 } from './multi.ts';
 import type { OpOptions, RequestSpec } from './request.ts';
 import type { Session, SessionTicket, State } from './session.ts';
-import { Stat } from './stat.ts';
-import { type ClientListeners, type ListenOptions, statesOf } from './states.ts';
+import { formatSessionId, Stat } from './stat.ts';
+import {
+  type ClientListeners,
+  type FailedAttempt,
+  type ListenOptions,
+  statesOf,
+} from './states.ts';
 import { type OneShotKind, type StreamKind, withoutChroot } from './watch-registry.ts';
 import {
   DEFAULT_STREAM_BUFFER,
@@ -60,31 +74,43 @@ export interface ReadOptions extends OpOptions {
    * 'local' (the default): what the connected server knows, which may lag behind.
    * 'synced': at least all that was committed when the call was made, by a sync on the way.
    */
-  readonly consistency?: 'local' | 'synced';
+  readonly consistency?: 'local' | 'synced' | undefined;
+}
+export interface WatchableReadOptions extends ReadOptions {
+  /** True leaves a watch behind that fires once. `signal` is for the read alone. Default false. */
+  readonly watch?: boolean | undefined;
 }
 export interface WatchedReadOptions extends ReadOptions {
-  /** Leaves a watch behind that fires once. */
   readonly watch: true;
+}
+export interface UnwatchedReadOptions extends ReadOptions {
+  readonly watch?: false | undefined;
 }
 export interface CreateOptions extends OpOptions, CreateSettings {
   /** Creates missing parents, of this mode. Default: none, and NO_NODE says that one is missing. */
-  readonly parents?: false | 'persistent' | 'container';
+  readonly parents?: false | 'persistent' | 'container' | undefined;
 }
 export interface VersionOptions extends OpOptions {
   /** Only if this is the version now; default any. */
-  readonly version?: number;
+  readonly version?: number | undefined;
 }
 export interface DeleteOptions extends VersionOptions {
   /** A missing znode is no error. */
-  readonly missingOk?: boolean;
+  readonly missingOk?: boolean | undefined;
   /** All below it too, each by a request of its own. */
-  readonly recursive?: boolean;
+  readonly recursive?: boolean | undefined;
 }
+/** Aborting `signal` ends the stream too, and takes the watch off the server. */
 export interface WatchOptions extends OpOptions {
   /** All below the path too. */
-  readonly recursive?: boolean;
+  readonly recursive?: boolean | undefined;
   /** Events held for a slow reader before they collapse into a `resync`. Default 1,024. */
-  readonly buffer?: number;
+  readonly buffer?: number | undefined;
+}
+
+export interface CloseOptions {
+  /** How long to wait for a connection. Default 5,000. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** A znode's data, a copy of its own, and its Stat. */
@@ -107,18 +133,27 @@ export interface Watched {
 /** A session with an ensemble, or a view of a part of its tree. */
 export interface Client extends AsyncDisposable {
   readonly state: State;
-  /** The current session; after its end and until the next, the one that has ended. */
+  /**
+   * The current session; after its end and until the next, the one that has ended. What a create made belongs to
+   * Created.session, which may be the next one.
+   */
   readonly session: Session;
   /** '' for the whole tree, else the path that this view calls `/`. */
   readonly chrootPath: string;
 
   create(path: string, data?: Data, options?: CreateOptions): Promise<Created>;
   get(path: string, options: WatchedReadOptions): Promise<Znode & Watched>;
-  get(path: string, options?: ReadOptions): Promise<Znode>;
+  get(path: string, options?: UnwatchedReadOptions): Promise<Znode>;
+  get(path: string, options?: WatchableReadOptions): Promise<Znode & Partial<Watched>>;
   exists(path: string, options: WatchedReadOptions): Promise<Existence & Watched>;
-  exists(path: string, options?: ReadOptions): Promise<Stat | undefined>;
+  exists(path: string, options?: UnwatchedReadOptions): Promise<Stat | undefined>;
+  exists(
+    path: string,
+    options?: WatchableReadOptions,
+  ): Promise<(Existence & Watched) | Stat | undefined>;
   children(path: string, options: WatchedReadOptions): Promise<Children & Watched>;
-  children(path: string, options?: ReadOptions): Promise<Children>;
+  children(path: string, options?: UnwatchedReadOptions): Promise<Children>;
+  children(path: string, options?: WatchableReadOptions): Promise<Children & Partial<Watched>>;
   set(path: string, data: Data, options?: VersionOptions): Promise<Stat>;
   delete(path: string, options?: DeleteOptions): Promise<void>;
   /** Reads, changes, and writes if nobody else did meanwhile; else again. Undefined: leave it. */
@@ -156,6 +191,12 @@ export interface Client extends AsyncDisposable {
   on(event: 'state', listener: (state: State) => void, options?: ListenOptions): Disposable;
   /** Called for each session that follows the one of connect(). */
   on(event: 'session', listener: (session: Session) => void, options?: ListenOptions): Disposable;
+  /** Called for each server that could not be reached while the client looks for a connection. */
+  on(
+    event: 'attempt',
+    listener: (failed: FailedAttempt) => void,
+    options?: ListenOptions,
+  ): Disposable;
   /** The state now and each later one; a slow reader sees the latest only. */
   states(options?: ListenOptions): AsyncIterable<State>;
   setServers(servers: string): void;
@@ -165,17 +206,19 @@ export interface Client extends AsyncDisposable {
    * Ends the session, behind all calls made before. Without a connection it waits for one, at most
    * `timeoutMs` (default 5,000); then the session is left to expire.
    */
-  close(options?: { readonly timeoutMs?: number }): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
+  /** The state, the session's id and the chroot; no secrets. As what is printed. */
+  toJSON(): Record<string, unknown>;
 }
 
 export type ReconfigChange =
   | {
-      readonly join?: readonly string[];
-      readonly leave?: readonly number[];
+      readonly join?: readonly string[] | undefined;
+      readonly leave?: readonly number[] | undefined;
       /** Only if this is the config's version now. */
-      readonly version?: bigint;
+      readonly version?: bigint | undefined;
     }
-  | { readonly members: readonly string[]; readonly version?: bigint };
+  | { readonly members: readonly string[]; readonly version?: bigint | undefined };
 
 const CONFIG_PATH = '/zookeeper/config';
 /** How often a create with parents starts over because a container vanished meanwhile. */
@@ -203,39 +246,46 @@ export class ClientView implements Client {
     return this.loop.session as Session;
   }
 
-  create(path: string, data?: Data, options?: CreateOptions): Promise<Created> {
-    return options?.parents === undefined || options.parents === false
+  async create(path: string, data?: Data, options?: CreateOptions): Promise<Created> {
+    checkOptions('create', options);
+    checkData('create', data, true);
+    return await (options?.parents === undefined || options.parents === false
       ? this.createOne(path, data, options)
-      : this.createWithParents(path, data, options, options.parents);
+      : this.createWithParents(path, data, options, options.parents));
   }
 
   get(path: string, options: WatchedReadOptions): Promise<Znode & Watched>;
-  get(path: string, options?: ReadOptions): Promise<Znode>;
-  get(path: string, options?: ReadOptions & { watch?: true }): Promise<Znode & Partial<Watched>> {
+  get(path: string, options?: UnwatchedReadOptions): Promise<Znode>;
+  get(path: string, options?: WatchableReadOptions): Promise<Znode & Partial<Watched>>;
+  get(path: string, options?: WatchableReadOptions): Promise<Znode & Partial<Watched>> {
     return this.read(OpCode.getData, 'get', path, options, 'data', readZnode);
   }
 
   exists(path: string, options: WatchedReadOptions): Promise<Existence & Watched>;
-  exists(path: string, options?: ReadOptions): Promise<Stat | undefined>;
+  exists(path: string, options?: UnwatchedReadOptions): Promise<Stat | undefined>;
+  exists(
+    path: string,
+    options?: WatchableReadOptions,
+  ): Promise<(Existence & Watched) | Stat | undefined>;
   async exists(
     path: string,
-    options?: ReadOptions & { watch?: true },
-  ): Promise<(Existence & Partial<Watched>) | Stat | undefined> {
-    const existence = this.read(OpCode.exists, 'exists', path, options, 'data', readExistence);
-    return options?.watch === true ? existence : (await existence).stat;
+    options?: WatchableReadOptions,
+  ): Promise<(Existence & Watched) | Stat | undefined> {
+    const found = await this.read(OpCode.exists, 'exists', path, options, 'data', readExistence);
+    const { watch } = found;
+    return watch === undefined ? found.stat : { stat: found.stat, watch };
   }
 
   children(path: string, options: WatchedReadOptions): Promise<Children & Watched>;
-  children(path: string, options?: ReadOptions): Promise<Children>;
-  children(
-    path: string,
-    options?: ReadOptions & { watch?: true },
-  ): Promise<Children & Partial<Watched>> {
+  children(path: string, options?: UnwatchedReadOptions): Promise<Children>;
+  children(path: string, options?: WatchableReadOptions): Promise<Children & Partial<Watched>>;
+  children(path: string, options?: WatchableReadOptions): Promise<Children & Partial<Watched>> {
     return this.read(OpCode.getChildren2, 'children', path, options, 'child', readChildren);
   }
 
-  set(path: string, data: Data, options?: VersionOptions): Promise<Stat> {
-    return this.write(OpCode.setData, 'set', path, options, readStat, (writer, full) =>
+  async set(path: string, data: Data, options?: VersionOptions): Promise<Stat> {
+    checkData('set', data, false);
+    return await this.write(OpCode.setData, 'set', path, options, readStat, (writer, full) =>
       writeSetDataRequest(writer, {
         path: full,
         data: toBytes(data),
@@ -245,6 +295,7 @@ export class ClientView implements Client {
   }
 
   async delete(path: string, options?: DeleteOptions): Promise<void> {
+    checkOptions('delete', options);
     if (options?.recursive === true) return this.deleteTree(path, options);
     await this.deleteOne(path, options);
   }
@@ -254,6 +305,7 @@ export class ClientView implements Client {
     change: (znode: Znode) => Data | undefined,
     options?: OpOptions,
   ): Promise<Stat> {
+    checkOptions('update', options);
     for (;;) {
       const znode = await this.get(path, options);
       const data = change(znode);
@@ -278,21 +330,24 @@ export class ClientView implements Client {
     }));
   }
 
-  setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat> {
-    return this.write(OpCode.setACL, 'setAcl', path, options, readStat, (writer, full) =>
+  async setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat> {
+    checkAcl('setAcl', acl);
+    return await this.write(OpCode.setACL, 'setAcl', path, options, readStat, (writer, full) =>
       writeSetACLRequest(writer, { path: full, acl, version: options?.version ?? -1 }),
     );
   }
 
-  multi<const T extends readonly Op[]>(ops: T, options?: OpOptions): Promise<Results<T>> {
+  async multi<const T extends readonly Op[]>(ops: T, options?: OpOptions): Promise<Results<T>> {
+    checkOptions('multi', options);
+    checkOperations(ops);
     for (const [index, op] of ops.entries()) {
       const isSequential = op.op === 'create' && op.options?.sequential === true;
       const reason = pathProblem(op.path, isSequential);
       if (reason !== undefined) {
-        return Promise.reject(badPath('multi', op.path, `operation ${index}: ${reason}`));
+        throw badPath('multi', op.path, `operation ${index}: ${reason}`);
       }
     }
-    return this.loop.call<Results<T>>(
+    return await this.loop.call<Results<T>>(
       {
         type: OpCode.multi,
         op: 'multi',
@@ -303,16 +358,18 @@ export class ClientView implements Client {
           readMulti(reader, ops, {
             viewPath: (path) => this.viewPath(path),
             zxid,
+            session: this.session,
           }) as unknown as Results<T>,
       },
       options,
     );
   }
 
-  multiRead(paths: readonly string[], options?: ReadOptions): Promise<(Znode | ZkError)[]> {
+  async multiRead(paths: readonly string[], options?: ReadOptions): Promise<(Znode | ZkError)[]> {
+    checkOptions('multiRead', options);
     const bad = paths.find((path) => pathProblem(path, false) !== undefined);
     if (bad !== undefined) {
-      return Promise.reject(badPath('multiRead', bad, pathProblem(bad, false) as string));
+      throw badPath('multiRead', bad, pathProblem(bad, false) as string);
     }
     const spec: RequestSpec<(Znode | ZkError)[]> = {
       type: OpCode.multiRead,
@@ -328,18 +385,18 @@ export class ClientView implements Client {
       },
       decode: (reader, _, zxid) => readMultiRead(reader, paths, zxid),
     };
-    return this.consistently(spec, '/', options);
+    return await this.consistently(spec, '/', options);
   }
 
   async sync(path = '/', options?: OpOptions): Promise<void> {
-    const problem = pathProblem(path, false);
-    if (problem !== undefined) throw badPath('sync', path, problem);
+    const refusal = refuse('sync', path, options, false);
+    if (refusal !== undefined) throw refusal;
     await this.loop.call(this.syncSpec(path), options);
   }
 
   async watch(path: string, options?: WatchOptions): Promise<WatchStream> {
-    const problem = pathProblem(path, false);
-    if (problem !== undefined) throw badPath('watch', path, problem);
+    const refusal = refuse('watch', path, options, false);
+    if (refusal !== undefined) throw refusal;
     const kind: StreamKind = options?.recursive === true ? 'recursive' : 'persistent';
     const full = this.fullPath(path);
     const { watches } = this.loop;
@@ -349,6 +406,10 @@ export class ClientView implements Client {
       limit: Math.max(options?.buffer ?? DEFAULT_STREAM_BUFFER, 1),
       dispose: (disposed) => this.unwatch(kind, full, disposed),
     });
+    const onAbort = (): void => {
+      stream.stop();
+      void this.unwatch(kind, full, stream);
+    };
     const { settled } = watches.expect(kind, full);
     await this.loop.call(
       {
@@ -366,6 +427,8 @@ export class ClientView implements Client {
           }),
         decode: () => {
           watches.addStream(kind, full, { watch: stream, chroot: this.chrootPath });
+          const signal = options?.signal;
+          if (signal !== undefined) stream.endWith(this.loop.aborts.onAbort(signal, onAbort));
           stream.push({ type: 'resync', reason: 'established' });
         },
         abandoned: () => this.removeIfUnused(kind, full),
@@ -406,12 +469,20 @@ export class ClientView implements Client {
     );
   }
 
-  addAuth(scheme: string, auth: Uint8Array | string): Promise<void> {
-    return this.loop.addAuth(scheme, typeof auth === 'string' ? Buffer.from(auth) : auth);
+  async addAuth(scheme: string, auth: Uint8Array | string): Promise<void> {
+    if (typeof scheme !== 'string' || !(typeof auth === 'string' || auth instanceof Uint8Array)) {
+      throw new TypeError('addAuth() takes a scheme, and a string or bytes');
+    }
+    try {
+      await this.loop.addAuth(scheme, typeof auth === 'string' ? Buffer.from(auth) : auth);
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
-  whoAmI(options?: OpOptions): Promise<readonly ClientInfo[]> {
-    return this.loop.call(
+  async whoAmI(options?: OpOptions): Promise<readonly ClientInfo[]> {
+    checkOptions('whoAmI', options);
+    return await this.loop.call(
       {
         type: OpCode.whoAmI,
         op: 'whoAmI',
@@ -425,12 +496,15 @@ export class ClientView implements Client {
   }
 
   async config(options?: ReadOptions): Promise<EnsembleConfig> {
+    checkOptions('config', options);
     const root = this.chrootPath === '' ? this : new ClientView(this.loop, this.listeners, '');
     const { data } = await root.get(CONFIG_PATH, options);
     return parseConfig(data.toString('utf8'));
   }
 
-  reconfig(change: ReconfigChange, options?: OpOptions): Promise<EnsembleConfig> {
+  async reconfig(change: ReconfigChange, options?: OpOptions): Promise<EnsembleConfig> {
+    checkOptions('reconfig', options);
+    checkChange(change);
     const request =
       'members' in change
         ? { joiningServers: null, leavingServers: null, newMembers: change.members.join(',') }
@@ -439,7 +513,7 @@ export class ClientView implements Client {
             leavingServers: change.leave?.join(',') ?? null,
             newMembers: null,
           };
-    return this.loop.call(
+    return await this.loop.call(
       {
         type: OpCode.reconfig,
         op: 'reconfig',
@@ -463,16 +537,26 @@ export class ClientView implements Client {
   on(event: 'state', listener: (state: State) => void, options?: ListenOptions): Disposable;
   on(event: 'session', listener: (session: Session) => void, options?: ListenOptions): Disposable;
   on(
-    event: 'state' | 'session',
-    listener: ((state: State) => void) | ((session: Session) => void),
+    event: 'attempt',
+    listener: (failed: FailedAttempt) => void,
+    options?: ListenOptions,
+  ): Disposable;
+  on(
+    event: keyof ClientListeners,
+    listener: ((state: State) => void) & ((session: Session) => void) & (() => void),
     options?: ListenOptions,
   ): Disposable {
-    return event === 'state'
-      ? this.listeners.state.add(listener as (state: State) => void, options)
-      : this.listeners.session.add(listener as (session: Session) => void, options);
+    checkOptions('on', options);
+    const listeners = Object.hasOwn(this.listeners, event) ? this.listeners[event] : undefined;
+    if (listeners === undefined) {
+      const known = Object.keys(this.listeners).join(', ');
+      throw new TypeError(`on() knows no event ${JSON.stringify(event)}; it knows ${known}`);
+    }
+    return listeners.add(listener, options);
   }
 
   states(options?: ListenOptions): AsyncIterable<State> {
+    checkOptions('states', options);
     const current = () => ({ state: this.loop.state, isLast: this.loop.isOver });
     return statesOf(current, this.listeners.state, options);
   }
@@ -490,8 +574,21 @@ export class ClientView implements Client {
     return this.loop.detach() as SessionTicket;
   }
 
-  close(options?: { readonly timeoutMs?: number }): Promise<void> {
-    return this.loop.close(options?.timeoutMs);
+  async close(options?: CloseOptions): Promise<void> {
+    checkOptions('close', options);
+    await this.loop.close(options?.timeoutMs);
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { state, session, chrootPath } = this;
+    return { state, session, chroot: chrootPath };
+  }
+
+  [inspect.custom](): string {
+    const { state, chrootPath } = this;
+    const where = state.status === 'connected' ? ` to ${state.server}` : '';
+    const root = chrootPath === '' ? '' : `, chroot ${chrootPath}`;
+    return `Client { ${state.status}${where}, session ${formatSessionId(this.session.id)}${root} }`;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -503,15 +600,15 @@ export class ClientView implements Client {
   /** A write of one path; `pathForm` of 'sequential' lets the path end where a number follows. */
   private write<T>(
     type: number,
-    op: string,
+    op: Call,
     path: string,
     options: OpOptions | undefined,
     decode: (reader: ByteReader) => T,
     encode: (writer: ByteWriter, full: string) => void,
     kind: { isSequential: boolean; isSessionBound: boolean } = PLAIN,
   ): Promise<T> {
-    const problem = pathProblem(path, kind.isSequential);
-    if (problem !== undefined) return Promise.reject(badPath(op, path, problem));
+    const refusal = refuse(op, path, options, kind.isSequential);
+    if (refusal !== undefined) return Promise.reject(refusal);
     const full = this.fullPath(path);
     return this.loop.call(
       {
@@ -530,15 +627,15 @@ export class ClientView implements Client {
   /** A read of one path, without a watch. */
   private query<T>(
     type: number,
-    op: string,
+    op: Call,
     path: string,
     options: ReadOptions | undefined,
     encode: (writer: ByteWriter, full: string) => void,
     decode: (reader: ByteReader) => T,
     isBoundToSession = false,
   ): Promise<T> {
-    const problem = pathProblem(path, false);
-    if (problem !== undefined) return Promise.reject(badPath(op, path, problem));
+    const refusal = refuse(op, path, options, false);
+    if (refusal !== undefined) return Promise.reject(refusal);
     const full = this.fullPath(path);
     const spec: RequestSpec<T> = {
       type,
@@ -555,14 +652,14 @@ export class ClientView implements Client {
   /** A read that may leave a one-shot watch. */
   private read<T extends object>(
     type: number,
-    op: string,
+    op: Call,
     path: string,
-    options: (ReadOptions & { watch?: true }) | undefined,
+    options: WatchableReadOptions | undefined,
     kind: OneShotKind,
     decode: (reader: ByteReader, errno: number) => T,
   ): Promise<T & Partial<Watched>> {
-    const problem = pathProblem(path, false);
-    if (problem !== undefined) return Promise.reject(badPath(op, path, problem));
+    const refusal = refuse(op, path, options, false);
+    if (refusal !== undefined) return Promise.reject(refusal);
     const full = this.fullPath(path);
     const watch = options?.watch === true;
     const spec: RequestSpec<T & Partial<Watched>> = {
@@ -610,8 +707,8 @@ export class ClientView implements Client {
       const sync = this.loop.callTracked({ ...this.syncSpec(path), isRead: true }, options);
       const read = this.loop.callTracked(spec, options);
       const [synced, result] = await Promise.allSettled([sync.promise, read.promise]);
-      if (synced.status === 'rejected') throw synced.reason;
-      if (result.status === 'rejected') throw result.reason;
+      if (synced.status === 'rejected') throw atCaller(synced.reason);
+      if (result.status === 'rejected') throw atCaller(result.reason);
       if (sync.request?.wireNumber === read.request?.wireNumber) return result.value;
     }
   }
@@ -645,7 +742,8 @@ export class ClientView implements Client {
       'create',
       path,
       options,
-      (reader) => createdFrom(path, this.viewPath(reader.string() ?? ''), new Stat(reader)),
+      (reader) =>
+        createdFrom(path, this.viewPath(reader.string() ?? ''), new Stat(reader), this.session),
       (writer, full) => writeCreate(writer, full, data, options),
       {
         isSequential: options?.sequential === true,
@@ -667,12 +765,7 @@ export class ClientView implements Client {
         if (!ZkError.is(error, 'NO_NODE') || attempt === PARENT_ATTEMPTS) throw error;
       }
       const { acl, signal, timeoutMs } = options;
-      const parentOptions = {
-        mode,
-        ...(acl === undefined ? {} : { acl }),
-        ...(signal === undefined ? {} : { signal }),
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      };
+      const parentOptions = { mode, acl, signal, timeoutMs };
       // From the root down, all at once: they are carried out in this order.
       const creating = ancestorsOf(path).map((ancestor) =>
         this.createOne(ancestor, undefined, parentOptions).then(
@@ -704,10 +797,11 @@ export class ClientView implements Client {
 
   private async deleteTree(path: string, options: DeleteOptions): Promise<void> {
     const { version: _, ...below } = options;
+    const { signal, timeoutMs, retry } = options;
     for (;;) {
       let names: readonly string[];
       try {
-        ({ names } = await this.children(path, options));
+        ({ names } = await this.children(path, { signal, timeoutMs, retry }));
       } catch (error) {
         if (options.missingOk === true && ZkError.is(error, 'NO_NODE')) return;
         throw error;
@@ -789,6 +883,22 @@ const WATCHER_TYPES: { readonly [K in OneShotKind | StreamKind]: number } = {
 function pathProblem(path: string, isSequential: boolean): string | undefined {
   if (typeof path !== 'string') return `a path is a string, not ${typeof path}`;
   return validatePath(isSequential ? `${path}1` : path);
+}
+
+/** Why this call cannot be made: a TypeError for its options, BAD_ARGUMENTS for its path. */
+function refuse(
+  op: Call,
+  path: string,
+  options: unknown,
+  isSequential: boolean,
+): Error | undefined {
+  try {
+    checkOptions(op, options);
+  } catch (error) {
+    return error as TypeError;
+  }
+  const problem = pathProblem(path, isSequential);
+  return problem === undefined ? undefined : badPath(op, path, problem);
 }
 
 function badPath(op: string, path: string, detail: string): ZkError {

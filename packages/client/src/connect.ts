@@ -1,77 +1,94 @@
 // From what the user says about servers and session to a client that has one.
 
 import type { TlsOptions } from '@zebu/transport';
+import { AbortSignals } from './abort-signals.ts';
+import { checkOptions } from './check-options.ts';
 import { type Client, ClientView } from './client.ts';
 import { type ConnectString, parseConnectString } from './connect-string.ts';
 import { ConnectionLoop, type LoopSettings } from './connection-loop.ts';
 import { type ClientEnvironment, nodeEnvironment } from './environment.ts';
-import { ZkError } from './errors.ts';
+import { atCaller, ZkError } from './errors.ts';
 import type { SessionTicket } from './session.ts';
-import { clientListeners } from './states.ts';
+import { clientListeners, type FailedAttempt } from './states.ts';
 
 export interface ConnectOptions {
   /** "host:port,host:port/chroot"; ports default to 2181. "tls://…" for TLS, port 2281. */
   readonly servers: string | readonly string[];
   /** How long the session outlives a lost connection; the server may choose another. Default 30,000. */
-  readonly sessionTimeoutMs?: number;
+  readonly sessionTimeoutMs?: number | undefined;
   /** For one server, until it has answered. Default: a share of the session's timeout. */
-  readonly connectTimeoutMs?: number;
-  /** For connect() as a whole; 0 tries forever. Default: sessionTimeoutMs. */
-  readonly establishTimeoutMs?: number;
+  readonly connectTimeoutMs?: number | undefined;
+  /** For connect() as a whole; 0 tries forever. Default: sessionTimeoutMs, at most 10,000. */
+  readonly establishTimeoutMs?: number | undefined;
   /** For each call that does not say otherwise; 0 for none. Default 0. */
-  readonly requestTimeoutMs?: number;
+  readonly requestTimeoutMs?: number | undefined;
   /** Also takes a server that has lost its quorum and only reads. Default false. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /** A session to take over; connect() fails with SESSION_EXPIRED if it is gone. */
-  readonly resume?: SessionTicket;
+  readonly resume?: SessionTicket | undefined;
   /** After the end of a session: 'renew' makes a new one, 'close' closes the client. Default 'renew'. */
-  readonly onExpire?: 'renew' | 'close';
+  readonly onExpire?: 'renew' | 'close' | undefined;
+  /** Told of each server that could not be reached, by connect() and later: Client.on('attempt') from the start. */
+  readonly onAttempt?: ((failed: FailedAttempt) => void) | undefined;
   /** Shown on each connection before anything else. */
-  readonly auth?: readonly { readonly scheme: string; readonly auth: Uint8Array | string }[];
-  readonly tls?: TlsOptions;
+  readonly auth?:
+    | readonly { readonly scheme: string; readonly auth: Uint8Array | string }[]
+    | undefined;
+  readonly tls?: TlsOptions | undefined;
   /** Longest request, the server's jute.maxbuffer: it hangs up on longer ones. Default 1,048,575. */
-  readonly maxPacketBytes?: number;
+  readonly maxPacketBytes?: number | undefined;
   /** Longest reply. Default 67,108,864. */
-  readonly maxReplyBytes?: number;
+  readonly maxReplyBytes?: number | undefined;
   /** Requests that wait for a connection, or for a slow one. Default 67,108,864. */
-  readonly maxQueuedBytes?: number;
+  readonly maxQueuedBytes?: number | undefined;
   /** Aborting it makes connect() fail; afterwards it does nothing. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Network, clock and randomness to run on, for tests and simulation. */
-  readonly environment?: ClientEnvironment;
+  readonly environment?: ClientEnvironment | undefined;
 }
 
 const DEFAULT_SESSION_TIMEOUT_MS = 30_000;
+/** A server that is simply down should not be half a minute of silence. */
+const LONGEST_DEFAULT_ESTABLISH_MS = 10_000;
 const DEFAULT_MAX_PACKET_BYTES = 0xfffff;
 const DEFAULT_BOUND_BYTES = 64 * 1024 * 1024;
 
 /**
  * Connects and opens a session. Rejects with a ZkError: CONNECTION_LOSS (its cause, an
  * AggregateError, says what each server did), AUTH_FAILED, SESSION_EXPIRED, ABORTED, BAD_ARGUMENTS.
+ * An option that is unknown or of another type is a TypeError.
  */
 export async function connect(options: ConnectOptions | string): Promise<Client> {
   const given: ConnectOptions = typeof options === 'string' ? { servers: options } : options;
+  // At least the servers must be given.
+  checkOptions('connect', given ?? null);
+  if (given.servers === undefined) throw new TypeError('connect() needs the option servers');
   const { servers } = given;
   const where = parseConnectString(typeof servers === 'string' ? servers : servers.join(','));
   const { signal } = given;
   if (signal?.aborted === true) {
     throw new ZkError('ABORTED', { op: 'connect', outcome: 'not-sent', cause: signal.reason });
   }
-  const listeners = clientListeners();
+  const aborts = new AbortSignals();
+  const listeners = clientListeners(aborts);
+  if (given.onAttempt !== undefined) listeners.attempt.add(given.onAttempt);
   const loop = new ConnectionLoop(
     settingsFrom(given, where),
     given.environment ?? nodeEnvironment(),
     {
       stateChanged: (state) => listeners.state.emit(state),
       sessionStarted: (session) => listeners.session.emit(session),
+      attemptFailed: (attempt) => listeners.attempt.emit(attempt),
     },
+    aborts,
   );
-  const onAbort = (): void => loop.abortStart(signal?.reason);
-  signal?.addEventListener('abort', onAbort);
+  const forget = signal && aborts.onAbort(signal, () => loop.abortStart(signal.reason));
   try {
     await loop.start();
+  } catch (error) {
+    throw atCaller(error);
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    forget?.();
   }
   return new ClientView(loop, listeners, where.chroot);
 }
@@ -90,7 +107,8 @@ function settingsFrom(given: ConnectOptions, where: ConnectString): LoopSettings
     tls: given.tls ?? (where.isTls ? {} : undefined),
     sessionTimeoutMs,
     connectTimeoutMs: given.connectTimeoutMs,
-    establishTimeoutMs: given.establishTimeoutMs ?? sessionTimeoutMs,
+    establishTimeoutMs:
+      given.establishTimeoutMs ?? Math.min(sessionTimeoutMs, LONGEST_DEFAULT_ESTABLISH_MS),
     requestTimeoutMs: given.requestTimeoutMs ?? 0,
     readOnly: given.readOnly ?? false,
     resume: given.resume,

@@ -29,13 +29,21 @@ import {
   Xid,
 } from '@zebu/protocol';
 import { formatAddress, type TlsOptions } from '@zebu/transport';
+import type { AbortSignals } from './abort-signals.ts';
 import type { Host } from './connect-string.ts';
 import type { ClientEnvironment } from './environment.ts';
-import { ConnectionLossError, SessionExpiredError, serverError, ZkError } from './errors.ts';
+import {
+  atCaller,
+  ConnectionLossError,
+  SessionExpiredError,
+  serverError,
+  ZkError,
+} from './errors.ts';
 import { HostList } from './host-list.ts';
 import { PendingQueue } from './pending-queue.ts';
 import { type OpOptions, Request, type RequestSpec } from './request.ts';
-import { ClientSession, type SessionTicket, type State } from './session.ts';
+import { ClientSession, DetachedSession, type SessionTicket, type State } from './session.ts';
+import type { FailedAttempt } from './states.ts';
 import { WatchRegistry } from './watch-registry.ts';
 import { Wire, type WireOwner } from './wire.ts';
 
@@ -64,6 +72,7 @@ export interface LoopSettings {
 export interface LoopEvents {
   stateChanged(state: State): void;
   sessionStarted(session: ClientSession): void;
+  attemptFailed(attempt: FailedAttempt): void;
 }
 
 /** Something that was shown to the server, and is shown again on each connection. */
@@ -88,6 +97,7 @@ const MAX_XID = 0x7fffffff;
 export class ConnectionLoop implements WireOwner {
   readonly environment: ClientEnvironment;
   readonly watches: WatchRegistry;
+  readonly aborts: AbortSignals;
   state: State;
   /** The current session, or the one that has ended last. */
   session: ClientSession | undefined;
@@ -113,6 +123,8 @@ export class ConnectionLoop implements WireOwner {
   private generation: number;
   private ticket: SessionTicket | undefined;
   private attemptErrors: Map<string, Error>;
+  /** Attempts that failed since the last connection. */
+  private failedAttempts: number;
   private retryTimer: unknown;
   private livenessTimer: unknown;
   private expiryTimer: unknown;
@@ -120,8 +132,14 @@ export class ConnectionLoop implements WireOwner {
   private starting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   private closing: { promise: Promise<void>; resolve: () => void } | undefined;
 
-  constructor(settings: LoopSettings, environment: ClientEnvironment, events: LoopEvents) {
+  constructor(
+    settings: LoopSettings,
+    environment: ClientEnvironment,
+    events: LoopEvents,
+    aborts: AbortSignals,
+  ) {
     this.environment = environment;
+    this.aborts = aborts;
     this.watches = new WatchRegistry();
     this.state = { status: 'connecting' };
     this.session = undefined;
@@ -149,6 +167,7 @@ export class ConnectionLoop implements WireOwner {
     this.generation = 0;
     this.ticket = settings.resume;
     this.attemptErrors = new Map();
+    this.failedAttempts = 0;
     this.retryTimer = undefined;
     this.livenessTimer = undefined;
     this.expiryTimer = undefined;
@@ -178,19 +197,16 @@ export class ConnectionLoop implements WireOwner {
     this.startFailed(new ZkError('ABORTED', { op: 'connect', outcome: 'not-sent', cause: reason }));
   }
 
-  /** Sends a request in the order of the calls. */
-  call<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.submit(
-        spec as RequestSpec<unknown>,
-        options,
-        resolve as (value: unknown) => void,
-        reject,
-      );
-    });
+  /** Sends a request in the order of the calls. The stack of what it rejects with names who awaits it. */
+  async call<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
+    try {
+      return await this.callTracked(spec, options).promise;
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
-  /** As call(), and returns the request too, whose `wireNumber` tells who answered. */
+  /** As call(), without the stack, and returns the request too, whose `wireNumber` tells who answered. */
   callTracked<T>(
     spec: RequestSpec<T>,
     options: OpOptions | undefined,
@@ -271,7 +287,7 @@ export class ConnectionLoop implements WireOwner {
     const { session } = this;
     if (this.closing === undefined) this.beginClosing();
     this.finish({ status: 'closed' }, closedError);
-    return session === undefined ? undefined : { id: session.id, password: session.password };
+    return session && new DetachedSession(session);
   }
 
   private beginClosing(): { promise: Promise<void>; resolve: () => void } {
@@ -312,6 +328,7 @@ export class ConnectionLoop implements WireOwner {
     session.timeoutMs = response.timeoutMs;
     session.safeUntil = now + response.timeoutMs;
     this.establishedAt = now;
+    this.failedAttempts = 0;
     this.pingSentAt = undefined;
     this.clearTimer('expiryTimer');
     for (const credential of this.credentials) this.show(wire, credential);
@@ -460,11 +477,11 @@ export class ConnectionLoop implements WireOwner {
       timeoutMs > 0
         ? environment.setTimer(() => request.giveUp('TIMEOUT', undefined), timeoutMs)
         : undefined;
-    const onAbort = (): void => request.giveUp('ABORTED', signal?.reason);
-    signal?.addEventListener('abort', onAbort);
+    const forget =
+      signal && this.aborts.onAbort(signal, () => request.giveUp('ABORTED', signal.reason));
     request.onSettled(() => {
       if (timer !== undefined) environment.clearTimer(timer);
-      signal?.removeEventListener('abort', onAbort);
+      forget?.();
     });
   }
 
@@ -482,7 +499,8 @@ export class ConnectionLoop implements WireOwner {
     request.wireNumber = wire.number;
     if (request.isSettled) {
       spec.finished?.();
-      if (errno === ErrorCode.OK) spec.abandoned?.();
+      // An `exists` of a missing znode leaves a watch, too.
+      if (errno === ErrorCode.OK || errno === spec.answerErrno) spec.abandoned?.();
       return;
     }
     if (errno !== ErrorCode.OK && errno !== spec.answerErrno) {
@@ -570,7 +588,10 @@ export class ConnectionLoop implements WireOwner {
     this.shown = [];
     const server = formatAddress(wire.host.host, wire.host.port);
     if (!this.isConnected) {
-      this.attemptErrors.set(server, reason ?? new Error('Closed without an answer'));
+      const error = reason ?? new Error('Closed without an answer');
+      this.attemptErrors.set(server, error);
+      this.failedAttempts++;
+      this.events.attemptFailed({ server, error, attempt: this.failedAttempts });
       this.attemptLater();
       return;
     }

@@ -8,6 +8,8 @@ export interface EnsembleConfig {
   readonly members: ReadonlyMap<number, string>;
   /** The zxid of the reconfig that made it; -1 where the server does not say. */
   readonly version: bigint;
+  /** The version in hex, as in the text. */
+  toJSON(): { members: Record<string, string>; version: string };
 }
 
 export function parseConfig(text: string): EnsembleConfig {
@@ -24,5 +26,20 @@ export function parseConfig(text: string): EnsembleConfig {
       version = BigInt.asIntN(64, BigInt(`0x${value}`));
     }
   }
-  return { members, version };
+  return new ParsedConfig(members, version);
+}
+
+class ParsedConfig implements EnsembleConfig {
+  readonly members: ReadonlyMap<number, string>;
+  readonly version: bigint;
+
+  constructor(members: ReadonlyMap<number, string>, version: bigint) {
+    this.members = members;
+    this.version = version;
+  }
+
+  toJSON(): { members: Record<string, string>; version: string } {
+    const { members, version } = this;
+    return { members: Object.fromEntries(members), version: version.toString(16) };
+  }
 }

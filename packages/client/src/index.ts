@@ -1,16 +1,20 @@
 // @zebu/client: a ZooKeeper client. See README.md.
 
-export { type Acl, OPEN_ACL_UNSAFE, Perms } from '@zebu/protocol';
+export { type Acl, type ClientInfo, OPEN_ACL_UNSAFE, Perms } from '@zebu/protocol';
 export type { TlsOptions } from '@zebu/transport';
+export { CREATOR_ALL_ACL, digestAcl, READ_ACL_UNSAFE } from './acl.ts';
 export type {
   Children,
   Client,
+  CloseOptions,
   CreateOptions,
   DeleteOptions,
   Existence,
   ReadOptions,
   ReconfigChange,
+  UnwatchedReadOptions,
   VersionOptions,
+  WatchableReadOptions,
   Watched,
   WatchedReadOptions,
   WatchOptions,
@@ -26,11 +30,13 @@ export {
   type Outcome,
   SessionExpiredError,
   ZkError,
+  type ZkErrorDetails,
 } from './errors.ts';
 export type { Created, CreateSettings, Data, Mode, Op, ResultOf, Results } from './multi.ts';
 export type { OpOptions } from './request.ts';
 export type { Session, SessionTicket, State } from './session.ts';
 export { formatSessionId, type Stat } from './stat.ts';
+export type { FailedAttempt, ListenOptions } from './states.ts';
 export type {
   OneShot,
   Resync,

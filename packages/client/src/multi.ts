@@ -16,6 +16,7 @@ import {
   writeSetDataRequest,
 } from '@zebu/protocol';
 import { MultiError, serverError, type ZkError } from './errors.ts';
+import type { Session } from './session.ts';
 import { Stat } from './stat.ts';
 
 /** Strings are written as UTF-8; null is ZooKeeper's null, which reads give back as no bytes. */
@@ -25,11 +26,11 @@ export type Mode = 'persistent' | 'ephemeral' | 'container' | { readonly ttlMs: 
 
 export interface CreateSettings {
   /** Default 'persistent'. */
-  readonly mode?: Mode;
+  readonly mode?: Mode | undefined;
   /** Appends ten digits, the parent's next number. */
-  readonly sequential?: boolean;
+  readonly sequential?: boolean | undefined;
   /** Default: everyone may do everything. */
-  readonly acl?: readonly Acl[];
+  readonly acl?: readonly Acl[] | undefined;
 }
 
 export interface Created {
@@ -38,18 +39,28 @@ export interface Created {
   readonly stat: Stat;
   /** Signed 32 bits: it wraps after 2147483647. */
   readonly sequence: number | undefined;
+  /**
+   * The session that made it, and that it ends with if it is ephemeral. Not always Client.session: a create that
+   * waits while one session ends may be carried out in the next.
+   */
+  readonly session: Session;
 }
 
 export type Op =
   | {
       readonly op: 'create';
       readonly path: string;
-      readonly data?: Data;
-      readonly options?: CreateSettings;
+      readonly data?: Data | undefined;
+      readonly options?: CreateSettings | undefined;
     }
-  | { readonly op: 'set'; readonly path: string; readonly data: Data; readonly version?: number }
-  | { readonly op: 'delete'; readonly path: string; readonly version?: number }
-  | { readonly op: 'check'; readonly path: string; readonly version?: number };
+  | {
+      readonly op: 'set';
+      readonly path: string;
+      readonly data: Data;
+      readonly version?: number | undefined;
+    }
+  | { readonly op: 'delete'; readonly path: string; readonly version?: number | undefined }
+  | { readonly op: 'check'; readonly path: string; readonly version?: number | undefined };
 
 export type ResultOf<O> = O extends { readonly op: 'create' }
   ? Created
@@ -111,10 +122,10 @@ export function writeCreate(
 }
 
 /** `path` is what the caller gave, `created` what came of it. */
-export function createdFrom(path: string, created: string, stat: Stat): Created {
+export function createdFrom(path: string, created: string, stat: Stat, session: Session): Created {
   const sequence =
     created.length > path.length ? parseSequence(created.slice(path.length)) : undefined;
-  return { path: created, stat, sequence };
+  return { path: created, stat, sequence, session };
 }
 
 /** Ten digits, or a minus sign and ten digits once the counter has wrapped. */
@@ -166,7 +177,7 @@ export function writeMulti(
 export function readMulti(
   reader: ByteReader,
   ops: readonly Op[],
-  view: { viewPath: (path: string) => string; zxid: number },
+  view: { viewPath: (path: string) => string; zxid: number; session: Session },
 ): unknown[] {
   const results: unknown[] = [];
   const errors: (ZkError | undefined)[] = [];
@@ -180,7 +191,7 @@ export function readMulti(
     switch (type) {
       case OpCode.create2: {
         const path = view.viewPath(reader.string() ?? '');
-        results.push(createdFrom(op?.path ?? path, path, new Stat(reader)));
+        results.push(createdFrom(op?.path ?? path, path, new Stat(reader), view.session));
         break;
       }
       case OpCode.setData:

@@ -6,11 +6,11 @@ import { type Outcome, ZkError } from './errors.ts';
 /** What every call takes. */
 export interface OpOptions {
   /** Rejects the call with ABORTED; a request that was sent may still be carried out. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Rejects the call with TIMEOUT. Default: the client's requestTimeoutMs. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** False: a read whose connection is lost fails, instead of being asked again on the next one. */
-  readonly retry?: false;
+  readonly retry?: false | undefined;
 }
 
 export interface RequestSpec<T> {

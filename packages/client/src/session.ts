@@ -1,11 +1,32 @@
 // The session as its owner sees it.
 
+import { inspect } from 'node:util';
 import type { ZkError } from './errors.ts';
+import { formatSessionId } from './stat.ts';
 
-/** What another client needs to take a session over. */
+/** What another client needs to take a session over. Whoever has the password has the session. */
 export interface SessionTicket {
   readonly id: bigint;
   readonly password: Uint8Array;
+}
+
+/** A ticket that is printed, and put into JSON, without its password. */
+export class DetachedSession implements SessionTicket {
+  readonly id: bigint;
+  readonly password: Uint8Array;
+
+  constructor({ id, password }: SessionTicket) {
+    this.id = id;
+    this.password = password;
+  }
+
+  toJSON(): Record<string, string> {
+    return { id: formatSessionId(this.id), password: '(secret)' };
+  }
+
+  [inspect.custom](): string {
+    return `SessionTicket { id: ${formatSessionId(this.id)}, password: (secret) }`;
+  }
 }
 
 export interface Session extends SessionTicket {
@@ -20,6 +41,8 @@ export interface Session extends SessionTicket {
    * of the last request that was answered, plus the timeout. On Apache's ensembles an estimate.
    */
   readonly safeUntil: number;
+  /** Without the password, as what is printed. */
+  toJSON(): Record<string, string | number | boolean>;
 }
 
 /** The client's own side of a Session. */
@@ -50,6 +73,16 @@ export class ClientSession implements Session {
 
   end(error: ZkError): void {
     this.controller.abort(error);
+  }
+
+  toJSON(): Record<string, string | number | boolean> {
+    const { generation, timeoutMs, isOver } = this;
+    return { id: formatSessionId(this.id), generation, timeoutMs, isOver };
+  }
+
+  [inspect.custom](): string {
+    const over = this.isOver ? ', over' : '';
+    return `Session { ${formatSessionId(this.id)}, generation ${this.generation}, ${this.timeoutMs} ms${over} }`;
   }
 }
 

@@ -1,30 +1,44 @@
 // Who wants to know of states and sessions: listeners, and iterables that hold the latest only.
 
+import type { AbortSignals } from './abort-signals.ts';
 import type { Session, State } from './session.ts';
 
 export interface ListenOptions {
-  readonly signal?: AbortSignal;
+  /** Aborting it ends the listening. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One try to reach one server, before there is a session or while it is suspended, that came to nothing. */
+export interface FailedAttempt {
+  /** As in "zk1:2181". */
+  readonly server: string;
+  readonly error: Error;
+  /** 1 for the first since the client, or the last connection, began. */
+  readonly attempt: number;
 }
 
 /** Calls its listeners in a turn of their own, in order; one that throws does not stop the others. */
 export class Listeners<T> {
+  readonly aborts: AbortSignals;
   private readonly all: Set<(value: T) => void>;
 
-  constructor() {
+  constructor(aborts: AbortSignals) {
+    this.aborts = aborts;
     this.all = new Set();
   }
 
   add(listener: (value: T) => void, options?: ListenOptions): Disposable {
+    const signal = options?.signal;
+    if (signal?.aborted === true) return { [Symbol.dispose]: () => {} };
     const entry = (value: T): void => listener(value);
-    const remove = (): void => {
-      this.all.delete(entry);
-      options?.signal?.removeEventListener('abort', remove);
+    this.all.add(entry);
+    const forget = signal && this.aborts.onAbort(signal, () => this.all.delete(entry));
+    return {
+      [Symbol.dispose]: () => {
+        this.all.delete(entry);
+        forget?.();
+      },
     };
-    if (options?.signal?.aborted !== true) {
-      this.all.add(entry);
-      options?.signal?.addEventListener('abort', remove);
-    }
-    return { [Symbol.dispose]: remove };
   }
 
   emit(value: T): void {
@@ -39,10 +53,15 @@ export class Listeners<T> {
 export interface ClientListeners {
   readonly state: Listeners<State>;
   readonly session: Listeners<Session>;
+  readonly attempt: Listeners<FailedAttempt>;
 }
 
-export function clientListeners(): ClientListeners {
-  return { state: new Listeners(), session: new Listeners() };
+export function clientListeners(aborts: AbortSignals): ClientListeners {
+  return {
+    state: new Listeners(aborts),
+    session: new Listeners(aborts),
+    attempt: new Listeners(aborts),
+  };
 }
 
 /** The state now, then each later one; who is slow sees the latest. Ends with the client. */
@@ -53,11 +72,14 @@ export async function* statesOf(
 ): AsyncGenerator<State, void, void> {
   let wake: (() => void) | undefined;
   const listening = listeners.add(() => wake?.());
-  const onAbort = (): void => wake?.();
-  options?.signal?.addEventListener('abort', onAbort);
+  const signal = options?.signal;
+  const forget =
+    signal === undefined || signal.aborted
+      ? undefined
+      : listeners.aborts.onAbort(signal, () => wake?.());
   let last: State | undefined;
   try {
-    while (options?.signal?.aborted !== true) {
+    while (signal?.aborted !== true) {
       const { state, isLast } = current();
       if (state !== last) {
         last = state;
@@ -71,6 +93,6 @@ export async function* statesOf(
     }
   } finally {
     listening[Symbol.dispose]();
-    options?.signal?.removeEventListener('abort', onAbort);
+    forget?.();
   }
 }

@@ -1,7 +1,8 @@
 // What a watch delivers, for code that awaits it: a one-shot promise, or a stream that never grows
 // beyond its buffer and says `resync` where it may have left something out.
 
-import { ZkError } from './errors.ts';
+import { inspect } from 'node:util';
+import { atCaller, ZkError } from './errors.ts';
 
 export type WatchEventType = 'created' | 'deleted' | 'changed' | 'children';
 
@@ -44,7 +45,10 @@ export class StreamBuffer implements WatchStream {
   private readonly dispose: () => Promise<void>;
   private items: WatchItem[];
   private end: { error: ZkError | undefined } | undefined;
+  private isStopped: boolean;
   private wake: (() => void) | undefined;
+  /** Undone when the stream ends: its abort listener. */
+  private release: (() => void) | undefined;
 
   constructor(options: {
     path: string;
@@ -58,7 +62,22 @@ export class StreamBuffer implements WatchStream {
     this.dispose = () => options.dispose(this);
     this.items = [];
     this.end = undefined;
+    this.isStopped = false;
     this.wake = undefined;
+    this.release = undefined;
+  }
+
+  /** Ends at once when the signal aborts: what is buffered is dropped. `forget` takes the listener back. */
+  endWith(forget: () => void): void {
+    if (this.end === undefined) this.release = forget;
+    else forget();
+  }
+
+  /** Ends the stream, without an error and without what is buffered. */
+  stop(): void {
+    this.items = [];
+    this.isStopped = true;
+    this.finish();
   }
 
   /** Takes an event, or, when full, drops all it holds for one `resync`. */
@@ -78,6 +97,8 @@ export class StreamBuffer implements WatchStream {
   /** What is buffered is still delivered; then the stream ends, or throws `error`. */
   finish(error?: ZkError): void {
     this.end ??= { error };
+    this.release?.();
+    this.release = undefined;
     this.wake?.();
   }
 
@@ -89,12 +110,12 @@ export class StreamBuffer implements WatchStream {
         this.items = [];
         for (let i = 0; i < items.length; i++) {
           yield items[i] as WatchItem;
-          // An overflow or a reconnect meanwhile makes the rest worthless.
-          if (this.items[0]?.type === 'resync') break;
+          // An overflow, a reconnect or an abort meanwhile makes the rest worthless.
+          if (this.items[0]?.type === 'resync' || this.isStopped) break;
         }
         if (this.items.length > 0) continue;
         if (this.end !== undefined) {
-          if (this.end.error !== undefined) throw this.end.error;
+          if (this.end.error !== undefined) throw atCaller(this.end.error);
           return;
         }
         await new Promise<void>((resolve) => {
@@ -109,6 +130,12 @@ export class StreamBuffer implements WatchStream {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  [inspect.custom](): string {
+    const below = this.recursive ? ' and below' : '';
+    const over = this.end === undefined ? '' : ', over';
+    return `WatchStream { ${this.path}${below}, ${this.items.length} buffered${over} }`;
   }
 }
 
@@ -136,6 +163,10 @@ export class OneShotWatch implements OneShot {
 
   fail(error: ZkError): void {
     this.reject(error);
+  }
+
+  [inspect.custom](): string {
+    return 'OneShot {}';
   }
 
   [Symbol.dispose](): void {

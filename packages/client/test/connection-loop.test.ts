@@ -184,6 +184,25 @@ describe('a lost connection', () => {
     expect(server.last.requests.map(({ xid }) => xid)).toEqual([3]);
   });
 
+  test('a flushed multi of set and check is not sent again: its outcome is unknown', async () => {
+    const { world, server, zk } = await connected();
+    const multi = watched(
+      zk.multi([
+        { op: 'set', path: '/a', data: '1' },
+        { op: 'check', path: '/b', version: 3 },
+      ]),
+    );
+    await world.settle();
+    expect(server.last.types).toEqual([OpCode.multi]);
+    server.script.request = answerAll;
+    server.last.connection.destroy();
+    await world.advance(5000);
+    expect(zk.state.status).toBe('connected');
+    expect(multi.error).toMatchObject({ code: 'CONNECTION_LOSS', outcome: 'unknown', op: 'multi' });
+    const sent = server.connections.flatMap(({ types }) => types);
+    expect(sent.filter((type) => type === OpCode.multi)).toHaveLength(1);
+  });
+
   test('reads are asked again, in their order among what was not sent', async () => {
     const { world, server, zk } = await connected();
     const reads = [zk.get('/1'), zk.exists('/2')];
@@ -310,6 +329,17 @@ describe('life signs', () => {
     expect(zk.session.safeUntil).toBe(13_000);
     server.last.isMute = true;
     await world.advance(5000);
+    expect(zk.session.safeUntil).toBe(13_000);
+  });
+
+  test('safeUntil counts from when a request was written, however late its reply', async () => {
+    const { world, server, zk } = await connected();
+    await world.advance(1000);
+    void zk.get('/a');
+    await world.advance(2000);
+    const request = server.last.take(OpCode.getData);
+    request.connection.reply(request.xid, 0, znode('late'));
+    await world.settle();
     expect(zk.session.safeUntil).toBe(13_000);
   });
 
@@ -500,6 +530,8 @@ describe('watches on a new connection', () => {
 describe('xids', () => {
   test('they wrap to 1, and never take a reserved value (1b e)', async () => {
     const { ConnectionLoop } = await import('../src/connection-loop.ts');
+    const { AbortSignals } = await import('../src/abort-signals.ts');
+    const aborts = new AbortSignals();
     const world = new World();
     const server = await world.serve({ request: answerAll });
     const loop = new ConnectionLoop(
@@ -520,14 +552,15 @@ describe('xids', () => {
         firstXid: 0x7ffffffe,
       },
       world.environment,
-      { stateChanged() {}, sessionStarted() {} },
+      { stateChanged() {}, sessionStarted() {}, attemptFailed() {} },
+      aborts,
     );
     const starting = loop.start();
     await world.settle();
     await starting;
     const { ClientView } = await import('../src/client.ts');
     const { clientListeners } = await import('../src/states.ts');
-    const zk: Client = new ClientView(loop, clientListeners(), '');
+    const zk: Client = new ClientView(loop, clientListeners(aborts), '');
     const all = Promise.all(Array.from({ length: 10 }, () => zk.get('/a')));
     await world.settle();
     await all;

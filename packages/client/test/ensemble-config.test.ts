@@ -10,6 +10,9 @@ test('members and version are read', () => {
     [12, 'b:2888:3888:observer'],
   ]);
   expect(version).toBe(0x1000000an);
+  expect(JSON.stringify(parseConfig('server.1=a\nversion=1000000a'))).toBe(
+    '{"members":{"1":"a"},"version":"1000000a"}',
+  );
 });
 
 test('a standalone server has none', () => {

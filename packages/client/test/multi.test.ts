@@ -1,9 +1,12 @@
 import { ByteReader, ByteWriter, readMultiRequest, writeMultiResponse } from '@zebu/protocol';
 import { expect, expectTypeOf, test } from 'vitest';
-import type { Created, Results, Stat } from '../src/index.ts';
+import type { Created, Results, Session, Stat } from '../src/index.ts';
 import { createdFrom, createKind, isSessionBound, readMulti, writeMulti } from '../src/multi.ts';
 import type { Stat as StatClass } from '../src/stat.ts';
 import { STAT } from './world.ts';
+
+/** Only passed on. */
+const SESSION = { generation: 1 } as Session;
 
 test.each([
   [undefined, 15, 0],
@@ -32,7 +35,7 @@ test.each([
   ['/s-', undefined],
   ['/s-x', undefined],
 ])('%s was given the number %s', (created, sequence) => {
-  expect(createdFrom('/s-', created, {} as StatClass).sequence).toBe(sequence);
+  expect(createdFrom('/s-', created, {} as StatClass, SESSION).sequence).toBe(sequence);
 });
 
 test('operations are written as the protocol reads them', () => {
@@ -62,7 +65,7 @@ test('an ephemeral create ties a multi to its session', () => {
   expect(isSessionBound([{ op: 'create', path: '/a', options: { mode: 'ephemeral' } }])).toBe(true);
 });
 
-const view = { viewPath: (path: string) => path.replace('/app', ''), zxid: 9 };
+const view = { viewPath: (path: string) => path.replace('/app', ''), session: SESSION, zxid: 9 };
 
 test('results come out of the view they went in by', () => {
   const writer = new ByteWriter();
@@ -83,7 +86,7 @@ test('results come out of the view they went in by', () => {
     view,
   );
   expect(results).toMatchObject([
-    { path: '/s-0000000001', sequence: 1 },
+    { path: '/s-0000000001', sequence: 1, session: SESSION },
     STAT,
     undefined,
     undefined,
