@@ -1,7 +1,15 @@
 // CRC-32 as zlib computes it (polynomial 0xEDB88320): the node digest of disk.md section 6.
 //
-// Eight tables let a step take 8 bytes with no dependency between its look-ups; for the ~200
-// bytes of a usual znode this beats the call into node:zlib (bench/checksums.ts).
+//   short   eight tables let a step take 8 bytes with no dependency between its look-ups; for the ~200 bytes
+//           of a usual znode and less this beats the call into node:zlib
+//   long    zlib.crc32, where the runtime has it and it computes the same
+
+import * as zlib from 'node:zlib';
+
+/** From this length on the call into zlib pays: 64 B take 74 ns here and 259 there, 4 KiB 7.5 us and 1.2. */
+const MIN_NATIVE_BYTES = 160;
+
+type Crc32 = (bytes: Uint8Array, seed: number) => number;
 
 const TABLES: readonly Int32Array[] = makeTables();
 const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
@@ -17,6 +25,14 @@ const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
 
 /** Continues `seed` (0 for a fresh sum) over bytes[start, end). Unsigned 32 bits. */
 export function crc32(bytes: Uint8Array, start: number, end: number, seed = 0): number {
+  if (native !== undefined && end - start >= MIN_NATIVE_BYTES) {
+    return native(bytes.subarray(start, end), seed);
+  }
+  return tableCrc32(bytes, start, end, seed);
+}
+
+/** The same without zlib. */
+export function tableCrc32(bytes: Uint8Array, start: number, end: number, seed: number): number {
   let crc = ~seed;
   let at = start;
   for (; at + 8 <= end; at += 8) {
@@ -54,3 +70,20 @@ function makeTables(): Int32Array[] {
   }
   return tables;
 }
+
+/** The runtime's function, unless it is missing (Node before 22.2) or computes something else. */
+export function trusted(candidate: Crc32 | undefined): Crc32 | undefined {
+  if (typeof candidate !== 'function') return undefined;
+  const bytes = Uint8Array.from({ length: 300 }, (_, i) => (i * 7) & 0xff);
+  const first = tableCrc32(bytes, 0, 9, 0);
+  try {
+    const isRight =
+      candidate(bytes.subarray(0, 9), 0) === first &&
+      candidate(bytes.subarray(9), first) === tableCrc32(bytes, 0, bytes.length, 0);
+    return isRight ? candidate : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const native = trusted((zlib as { crc32?: Crc32 }).crc32);

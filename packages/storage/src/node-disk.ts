@@ -17,7 +17,7 @@ import {
   type ReadableFile,
   type WritableFile,
 } from './disk.ts';
-import { CHUNK_BYTES, PAGE_BYTES } from './page-memory.ts';
+import { CHUNK_BYTES, mayBeAtPage, PAGE_BYTES } from './page-memory.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 const { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants;
@@ -431,7 +431,7 @@ class NodeWritableFile implements WritableFile {
     const buffer = operation.buffer as Buffer;
     const length = operation.length - this.#written;
     const position = operation.position + this.#written;
-    const isOfPages = ((buffer.byteOffset + this.#written) | length | position) % PAGE_BYTES === 0;
+    const isOfPages = (length | position) % PAGE_BYTES === 0 && mayBeAtPage(buffer, this.#written);
     this.#isDirect = isOfPages && this.#directFd >= 0;
     const fd = this.#isDirect ? this.#directFd : this.#fd;
     fs.write(fd, buffer, this.#written, length, position, this.#onWritten);
