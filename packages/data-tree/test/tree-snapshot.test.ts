@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { ByteWriter, MarshallingError } from '@zebu/protocol';
+import { ByteWriter, ErrorCode, MarshallingError } from '@zebu/protocol';
 import { expect, test } from 'vitest';
 import { DataTree } from '../src/index.ts';
 import { dumpTree } from './support/dump.ts';
@@ -79,6 +79,63 @@ test('a child created after its parent was written is left to the log', () => {
   txns.create('/late');
   while (!walk.fill(writer, 1e6));
   expect(load(Buffer.from(writer.view())).findString('/late')).toBe(0);
+});
+
+/** How often the path is in the snapshot. */
+function countOf(path: string, bytes: Buffer): number {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(path.length);
+  return bytes.toString('latin1').split(`${length.toString('latin1')}${path}`).length - 1;
+}
+
+test.each(['/a', '/b', '/c'])(
+  'a znode that is deleted after the walk began takes no other one along: %s',
+  (deleted) => {
+    for (const before of [1, 2, 3, 4]) {
+      const tree = new DataTree();
+      const txns = new Applier(tree);
+      for (const path of ['/a', '/b', '/c']) txns.create(path);
+      const writer = new ByteWriter();
+      const walk = tree.startWalk();
+      while (walk.written < before) walk.fill(writer, 1);
+      txns.delete(deleted);
+      const { lastEntry } = txns;
+      while (!walk.fill(writer, 1));
+      const bytes = Buffer.from(writer.view());
+
+      const kept = ['/a', '/b', '/c'].filter((path) => path !== deleted);
+      for (const path of kept) expect(countOf(path, bytes)).toBe(1);
+      expect(countOf(deleted, bytes)).toBeLessThanOrEqual(1);
+      const loaded = load(bytes);
+      for (const path of kept) expect(loaded.findString(path)).not.toBe(0);
+      loaded.apply(lastEntry, 0, lastEntry.length);
+      expect(loaded.findString(deleted)).toBe(0);
+      expect(loaded.digest).toBe(tree.digest);
+    }
+  },
+);
+
+test('a delete whose znode the snapshot lacks still counts for its parent', () => {
+  const tree = new DataTree();
+  const txns = new Applier(tree);
+  txns.create('/p');
+  txns.create('/p/only');
+  const writer = new ByteWriter();
+  const walk = tree.startWalk();
+  while (!Buffer.from(writer.view()).includes('/p')) walk.fill(writer, 1);
+  const zxidOfDelete = txns.zxid + 1;
+  txns.delete('/p/only');
+  const { lastEntry } = txns;
+  while (!walk.fill(writer, 1));
+
+  const loaded = load(Buffer.from(writer.view()));
+  expect(loaded.findString('/p/only')).toBe(0);
+  const pzxidOf = (of: DataTree) => of.pzxid(of.findString('/p'));
+  expect(pzxidOf(loaded)).not.toBe(zxidOfDelete);
+  expect(loaded.apply(lastEntry, 0, lastEntry.length)).toBe(ErrorCode.NONODE);
+  expect(pzxidOf(loaded)).toBe(zxidOfDelete);
+  expect(dumpTree(loaded)).toEqual(dumpTree(tree));
+  expect(loaded.digest).toBe(tree.digest);
 });
 
 test('a walk that is given up does not hold ACL lists back', () => {

@@ -169,6 +169,16 @@ describe('a broken snapshot', () => {
     expect(codeOf()).toBe('HISTORY_CUT');
   });
 
+  test.each([
+    [11, 'HISTORY_CUT'],
+    [12, 'none'],
+    [13, 'none'],
+  ])('named 12 with logs that end at %i: %s', (last, outcome) => {
+    disk.truncate(snapshotPath('snapshot.c'), 50);
+    writeLog(disk, directory, 1, logBytes(range(1, last)));
+    expect(codeOf()).toBe(outcome);
+  });
+
   test('stops the start when all are broken', () => {
     for (const name of ['snapshot.0', 'snapshot.c']) {
       const bytes = disk.readFile(snapshotPath(name));
