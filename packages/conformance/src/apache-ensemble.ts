@@ -2,7 +2,8 @@
 //
 // Every member has an address of its own in 127.0.0.0/8 (Linux), and a hosts file of its own, in which the names of
 // the others lead to proxies: all members have the same config text, and so reconfig and dialling back to announced
-// addresses work, yet nothing between two members is unseen. Another server can take a member's place.
+// addresses work, yet nothing between two members is unseen. Another server can take a member's place: it binds and dials
+// members' own addresses, since a proxy accepts also for a member that does not listen, and closes then.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -87,8 +88,8 @@ export class ApacheEnsemble implements AsyncDisposable {
     return `127.0.${this.net}.${sid}`;
   }
 
-  /** What `name` is to the member `from`: its own address, or that of the proxy to it. */
-  addressFor(from: number, to: number): string {
+  /** What the name of `to` is to the member `from`: its own address, or that of the proxy to it. */
+  private addressFor(from: number, to: number): string {
     return from === to ? this.ownAddress(to) : `127.0.${this.net}.${50 + 10 * from + to}`;
   }
 

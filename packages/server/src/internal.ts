@@ -1,10 +1,12 @@
-// What the simulator needs of a server beyond what its users do. No other package may import this.
+// What the simulator and the conformance tests need of a server beyond what its users do. No other package may import
+// this.
 
 import assert from 'node:assert/strict';
 import type { Member } from './member.ts';
 import { RunningServer, type ZebuServer } from './start-server.ts';
 
 export { Database } from './database.ts';
+export { ElectionLinks } from './ensemble/election-links.ts';
 export type { FailureCode, ServerFailure } from './failure.ts';
 export type { Member } from './member.ts';
 export type { Serving } from './serving.ts';

@@ -20,7 +20,7 @@ const ARROWS: Record<string, string[]> = {
   '@zebu/server': BELOW_SERVER,
   '@zebu/client': ['transport', 'protocol'],
   '@zebu/sim': ['server', 'client', ...BELOW_SERVER],
-  '@zebu/conformance': ['client', 'server', 'protocol', 'transport'],
+  '@zebu/conformance': ['client', 'server', 'zab', 'protocol', 'transport'],
   'zebu-server': ['server'],
   'zebu-bench': ['client', 'server', 'protocol', 'transport'],
 };
