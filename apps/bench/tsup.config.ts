@@ -1,3 +1,3 @@
-import { preset } from '@zebu/tsup-config';
+import { commandPreset } from '@zebu/tsup-config';
 
-export default preset({ entry: ['src/main.ts'] });
+export default commandPreset();

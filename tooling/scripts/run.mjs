@@ -27,6 +27,7 @@ import {
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { canRun, problemOfNode, thisSystem } from './own-node.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const tools = join(root, '.tools');
@@ -51,6 +52,8 @@ const env = {
 
 const [task = 'help', ...args] = process.argv.slice(2);
 const tasks = { start, test, build, check, ci, interop, sim, pnpm };
+const problem = problemOfNode(process.version, thisSystem());
+if (problem !== undefined) fail(problem);
 if (tasks[task] === undefined) fail(`usage: run.mjs ${Object.keys(tasks).join('|')}`);
 await tasks[task]();
 
@@ -189,8 +192,17 @@ async function install({ quiet = false } = {}) {
           '`npm run pnpm -- install`',
       );
     }
+    dropUnusableNode();
     writeFileSync(stamp, wanted);
   });
+}
+
+/** What cannot run here must not stand first on PATH: turbo and pnpm would start it. */
+function dropUnusableNode() {
+  const installed = join(root, 'node_modules', '.bin', 'node');
+  if (!existsSync(installed) || canRun(installed)) return;
+  rmSync(installed);
+  console.error('zebu: the Node of the install cannot run here; the one on PATH is used');
 }
 
 function installFingerprint() {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import { defineConfig } from 'tsup';
 
 // The doors a package may have (see CONTRIBUTING.md). Those that exist are built.
@@ -23,4 +23,13 @@ export const preset = (overrides = {}) =>
     splitting: true,
     silent: true,
     ...overrides,
+  });
+
+/** Those of a command: src/main.ts, and beside it what its launcher in bin/ needs. */
+export const commandPreset = () =>
+  preset({
+    entry: ['src/main.ts'],
+    onSuccess: async () => {
+      copyFileSync(new URL('find-node.sh', import.meta.url), 'dist/find-node.sh');
+    },
   });

@@ -370,6 +370,18 @@ describe('a server', () => {
     expect(await command.stop('SIGTERM')).toBe(0);
   });
 
+  test('starts and serves where Node throws at what it is going to drop', async () => {
+    const command = new Command(
+      ['--client-port=0', '--client-port-address=127.0.0.1', '--snap-count=2'],
+      { NODE_OPTIONS: '--pending-deprecation --throw-deprecation' },
+    );
+    const zk = await connectClient(`127.0.0.1:${await command.port()}`);
+    for (let i = 0; i < 8; i++) await zk.create(`/a${i}`, '', { sequential: i % 2 === 0 });
+    await zk.close();
+    expect(await command.stop('SIGTERM')).toBe(0);
+    expect(command.err).toBe('');
+  });
+
   test("never opens Node's debugger on SIGUSR1", async () => {
     const command = server();
     const port = await command.port();
