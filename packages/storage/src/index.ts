@@ -72,6 +72,7 @@ export {
 } from './segment.ts';
 export { SnapshotWriter, type SnapshotWriterOptions } from './snapshot-file.ts';
 export {
+  NO_TRAILER,
   SNAPSHOT_SIGNATURE,
   type SnapshotDigest,
   type SnapshotHandler,
@@ -80,6 +81,7 @@ export {
   type SnapshotTrailer,
 } from './snapshot-reader.ts';
 export { looksValid } from './snapshot-source.ts';
+export { SnapshotSpool, type SnapshotSpoolOptions } from './snapshot-spool.ts';
 export { StorageError, type StorageErrorCode, type StorageErrorDetails } from './storage-error.ts';
 export { type TruncateOptions, type TruncateResult, truncateHistory } from './truncate-log.ts';
 export {

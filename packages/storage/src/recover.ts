@@ -43,6 +43,11 @@ export interface RecoveryTarget extends SnapshotHandler {
    * throw stops the recovery with `BAD_ENTRY`.
    */
   applyEntry(bytes: Buffer, start: number, end: number, zxid: Zxid): void;
+  /**
+   * As `applyEntry`, for one above `applyUpToZxid`: it is durable here, and not known to be committed. Who
+   * does not keep them reads them again with openTxnFeed.
+   */
+  holdEntry?(bytes: Buffer, start: number, end: number, zxid: Zxid): void;
 }
 
 export interface RecoverOptions<T extends RecoveryTarget> {
@@ -56,6 +61,12 @@ export interface RecoverOptions<T extends RecoveryTarget> {
   autocreateDatabase?: boolean;
   /** Log entries up to this are expected; a longer one is read if it is whole. */
   maxEntryBytes?: number;
+  /**
+   * The last zxid known to be committed, -1 for none: what the log holds after it stays out of the state, so
+   * that a leader may have it cut off (ZOOKEEPER-5094, 4837). The newest snapshot is loaded whatever its
+   * zxid: a member that applies nothing uncommitted has none that shows any. Default: no bound.
+   */
+  applyUpToZxid?: Zxid;
   /**
    * False reads without changing the directory: nothing is cut, deleted or synced. For tools. Default true.
    */
@@ -75,6 +86,8 @@ export interface RecoveryResult<T> {
   readonly target: T;
   /** The highest zxid recovered; 0 for an empty database; -1 when there is no data and none may be assumed. */
   readonly zxid: Zxid;
+  /** The highest zxid that is in the state; below `zxid` if `applyUpToZxid` was given and is. */
+  readonly appliedZxid: Zxid;
   /** Path of the snapshot that was loaded. */
   readonly snapshotFile: string | undefined;
   readonly snapshotZxid: Zxid | undefined;
@@ -187,6 +200,7 @@ function* recoverFrom<T extends RecoveryTarget>(
       return {
         target: options.createTarget(),
         zxid,
+        appliedZxid: zxid,
         snapshotFile: undefined,
         snapshotZxid: undefined,
         entries: 0,
@@ -215,8 +229,10 @@ function* recoverFrom<T extends RecoveryTarget>(
     anyStart: loaded === undefined,
     ...(options.maxEntryBytes === undefined ? {} : { maxEntryBytes: options.maxEntryBytes }),
   });
+  const applyUpToZxid = options.applyUpToZxid ?? Number.POSITIVE_INFINITY;
+  let appliedZxid = reader.maxZxid;
   try {
-    yield* replay(reader, state);
+    appliedZxid = yield* replay(reader, state, applyUpToZxid);
   } finally {
     reader.close();
   }
@@ -250,6 +266,7 @@ function* recoverFrom<T extends RecoveryTarget>(
   return {
     target: state,
     zxid: reader.maxZxid,
+    appliedZxid,
     snapshotFile: loaded && `${directory.snapshotDirectory}/${loaded.name}`,
     snapshotZxid: loaded?.zxid,
     entries: reader.records,
@@ -281,14 +298,23 @@ export function* loadSnapshot(
   yield { stage: 'snapshot', file: path, bytesRead: fileBytes, totalBytes: fileBytes, entries: 0 };
 }
 
+/** Returns the highest zxid that is in the state. */
 function* replay(
   reader: TxnLogReader,
   target: RecoveryTarget,
-): Generator<RecoveryProgress, void, void> {
+  applyUpToZxid: number,
+): Generator<RecoveryProgress, Zxid, void> {
   let left = SLICE_ENTRIES;
+  let appliedZxid = reader.maxZxid;
   while (reader.next()) {
+    const { bytes, start, end, zxid } = reader;
     try {
-      target.applyEntry(reader.bytes, reader.start, reader.end, reader.zxid);
+      if (zxid <= applyUpToZxid) {
+        target.applyEntry(bytes, start, end, zxid);
+        appliedZxid = reader.maxZxid;
+      } else {
+        target.holdEntry?.(bytes, start, end, zxid);
+      }
     } catch (error) {
       throw new StorageError(
         'BAD_ENTRY',
@@ -314,6 +340,7 @@ function* replay(
       };
     }
   }
+  return appliedZxid;
 }
 
 // A snapshot named Z says that txns up to Z were processed, so they were durable in the log. If it is

@@ -67,6 +67,8 @@ export interface SnapshotReaderOptions {
   readonly name: string;
   /** A longer record is damage. Default 512 MiB. */
   readonly maxRecordBytes?: number;
+  /** Gets sections 2 to 4 as they are taken, byte for byte; `bytes` are valid during the call. */
+  readonly onSections?: (bytes: Buffer, start: number, end: number) => void;
 }
 
 const HEADER = 0;
@@ -86,6 +88,7 @@ export class SnapshotReader {
   readonly #isFile: boolean;
   readonly #name: string;
   readonly #maxRecordBytes: number;
+  readonly #onSections: SnapshotReaderOptions['onSections'];
   #phase: number;
   #sessionsLeft = 0;
   #sum = 1;
@@ -102,6 +105,7 @@ export class SnapshotReader {
     this.#isFile = options.kind === 'file';
     this.#name = options.name;
     this.#maxRecordBytes = options.maxRecordBytes ?? MAX_RECORD_BYTES;
+    this.#onSections = options.onSections;
     this.#phase = this.#isFile ? HEADER : SESSION_COUNT;
     // One byte more than can be right: too many are noticed.
     this.#trailer = Buffer.alloc(this.#isFile ? TRAILER_MAX_BYTES + 1 : 0);
@@ -181,6 +185,7 @@ export class SnapshotReader {
       if (taken > 0) {
         if (this.#isFile && phase !== TRAILER)
           this.#sum = adler32(bytes, at, at + taken, this.#sum);
+        if (phase >= SESSION_COUNT && phase <= RECORDS) this.#onSections?.(bytes, at, at + taken);
         this.position += taken;
         at += taken;
       }
@@ -327,7 +332,8 @@ export class SnapshotReader {
 }
 
 const EMPTY = Buffer.alloc(0);
-const NO_TRAILER: SnapshotTrailer = Object.freeze({
+/** Of a stream. */
+export const NO_TRAILER: SnapshotTrailer = Object.freeze({
   digest: undefined,
   lastProcessedZxid: undefined,
 });

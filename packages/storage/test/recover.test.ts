@@ -3,14 +3,18 @@ import {
   type DataDirectory,
   MemoryDisk,
   openDataDirectory,
+  openTxnFeed,
   type RecoverOptions,
   recover,
   StorageError,
+  type TxnFeedOutcome,
+  truncateHistory,
 } from '../src/index.ts';
 import { FILE_HEADER_BYTES } from '../src/segment.ts';
 import {
   appendAll,
   directoryOn,
+  drain,
   logBytes,
   NamesTarget,
   range,
@@ -295,4 +299,58 @@ test('logs and snapshots may live apart', async () => {
   expect(disk.list('/logs/version-2')).toEqual(['log.1']);
   expect(disk.list('/snapshots/version-2')).toEqual(['snapshot.0']);
   expect(recoverAll(disk, directory).zxid).toBe(3);
+});
+
+describe('with a bound on what is applied', () => {
+  class Holding extends NamesTarget {
+    held: number[] = [];
+    bytes: Buffer[] = [];
+    holdEntry(bytes: Buffer, start: number, end: number, zxid: number): void {
+      this.held.push(zxid);
+      this.bytes.push(Buffer.from(bytes.subarray(start, end)));
+    }
+  }
+  const recoverTo = (applyUpToZxid: number) =>
+    drain(recover({ disk, directory, createTarget: () => new Holding(), applyUpToZxid }));
+
+  beforeEach(async () => {
+    await writeSnapshot(disk, directory, { zxid: 0 });
+    await appendAll(disk, directory, range(1, 20), { preAllocBytes: 16_384 });
+    await writeSnapshot(disk, directory, { zxid: 12 });
+    await appendAll(disk, directory, range(21, 30), { lastZxid: 20, preAllocBytes: 16_384 });
+  });
+
+  test.each([-1, 0, 11, 12, 13, 20, 25, 29, 30, 99])('%i', (bound) => {
+    const { target, ...result } = recoverTo(bound);
+    const applied = Math.min(30, Math.max(12, bound));
+    expect(result).toMatchObject({ zxid: 30, snapshotZxid: 12, appliedZxid: applied, entries: 18 });
+    expect(target.zxids).toEqual(range(13, applied));
+    expect(target.held).toEqual(range(applied + 1, 30));
+  });
+
+  test('what is held back can be cut off without a trace in the state, or read again', async () => {
+    const { target, appliedZxid, zxid } = recoverTo(17);
+    const feed = openTxnFeed({ disk, directory, fromZxid: appliedZxid, toZxid: zxid });
+    const fed: Buffer[] = [];
+    for (;;) {
+      const outcome = await new Promise<TxnFeedOutcome>((resolve) => feed.next(resolve));
+      if (outcome.kind !== 'txns') break;
+      for (let i = 0; i < outcome.count; i += 1) {
+        fed.push(Buffer.from(outcome.bytes.subarray(outcome.starts[i], outcome.ends[i])));
+      }
+    }
+    feed.close();
+    expect(fed).toEqual(target.bytes);
+    drain(truncateHistory({ disk, directory, zxid: appliedZxid }));
+    const again = recoverTo(99);
+    expect(again).toMatchObject({ zxid: 17, appliedZxid: 17 });
+    expect(again.target.zxids).toEqual(target.zxids);
+  });
+
+  test('a target that does not hold them is not asked', () => {
+    expect(recoverAll(disk, directory, { applyUpToZxid: 15 })).toMatchObject({
+      zxid: 30,
+      appliedZxid: 15,
+    });
+  });
 });

@@ -1,5 +1,4 @@
-// Takes snapshots while the server serves: half a millisecond of the walk at a time, the rest of
-// the loop in between.
+// Takes snapshots while the server serves.
 //
 //   sessions | ACL table, znodes | seal | digest | seal | lastProcessedZxid | seal     (disk.md 5.1)
 //
@@ -13,10 +12,7 @@ import { type DataDirectory, type SnapshotCompression, SnapshotWriter } from '@z
 import type { ServerConfig } from '../config/server-config.ts';
 import type { Environment } from '../environment.ts';
 import type { ServerMetrics } from '../metrics/metrics.ts';
-
-/** Bytes walked between two looks at the clock, and how long a turn may take. */
-const SLICE_BYTES = 64 * 1024;
-const SLICE_MS = 0.5;
+import { SnapshotPump } from './snapshot-pump.ts';
 
 export interface SnapshotterOptions {
   readonly environment: Environment;
@@ -29,17 +25,19 @@ export interface SnapshotterOptions {
 
 export class Snapshotter {
   private readonly options: SnapshotterOptions;
-  private readonly slice: ByteWriter;
+  private readonly trailer: ByteWriter;
   private busy: boolean;
   private stopped: boolean;
   private onIdle: () => void;
+  private giveUp: () => void;
 
   constructor(options: SnapshotterOptions) {
     this.options = options;
-    this.slice = new ByteWriter(2 * SLICE_BYTES);
+    this.trailer = new ByteWriter(64);
     this.busy = false;
     this.stopped = false;
     this.onIdle = () => {};
+    this.giveUp = () => {};
   }
 
   get isBusy(): boolean {
@@ -51,7 +49,7 @@ export class Snapshotter {
   }
 
   /**
-   * No further snapshot begins; one under way is given up at its next slice. Resolves when nothing is
+   * No further snapshot begins; one that is still being walked is given up. Resolves when nothing is
    * written any more.
    */
   stop(): Promise<void> {
@@ -59,6 +57,7 @@ export class Snapshotter {
     if (!this.busy) return Promise.resolve();
     return new Promise<void>((resolve) => {
       this.onIdle = resolve;
+      this.giveUp();
     });
   }
 
@@ -79,19 +78,14 @@ export class Snapshotter {
         directory: directory.snapshotDirectory,
         zxid,
         compression: compressionOf(config.snapshotCompression),
-        onReady: () => step(),
+        onReady: () => pump.resume(),
       });
     } catch (error) {
       // The file cannot even be opened. Whoever's request made the snapshot due must not notice.
       environment.scheduler.afterTurn(() => this.failed(error as Error, zxid, done));
       return true;
     }
-    // Sessions and the ACL table are of this moment, the znodes of whenever they are walked.
-    this.writeSessions(writer, sessions);
-    const walk = tree.startWalk();
-
     const finish = (error?: Error): void => {
-      walk.close();
       if (error !== undefined) {
         this.failed(error, zxid, done);
         return;
@@ -102,39 +96,28 @@ export class Snapshotter {
       metrics.snapshotTime.add(Math.trunc(ms));
       environment.logger.info('Snapshot taken', {
         file: writer.name,
-        znodes: walk.written,
+        znodes: pump.written,
         bytes: writer.fileBytes,
         ms: Math.round(ms),
       });
       done?.();
     };
-
-    let isWalked = false;
-    const step = (): void => {
-      // The writer says that it is ready once more after the last bytes were given to it.
-      if (isWalked) return;
-      if (this.stopped || writer.failure !== undefined) {
-        isWalked = true;
-        const reason = writer.failure ?? new Error(`Snapshot ${formatZxid(zxid)} was given up`);
-        writer.abort(() => finish(reason));
-        return;
-      }
-      const { slice } = this;
-      const untilMs = environment.clock.monotonicMs() + SLICE_MS;
-      let mayGoOn = true;
-      // One slice at least, however slow the machine: a turn without any would only ask for the next.
-      do {
-        isWalked = walk.fill(slice.reset(), SLICE_BYTES);
-        mayGoOn = writer.write(slice.bytes, 0, slice.offset);
-      } while (!isWalked && mayGoOn && environment.clock.monotonicMs() <= untilMs);
-      if (isWalked) {
+    const pump = new SnapshotPump({
+      environment,
+      tree,
+      sessions,
+      sink: writer,
+      onEnd: (error) => {
+        if (error !== undefined) {
+          writer.abort(() => finish(error));
+          return;
+        }
         this.writeTrailer(writer);
         writer.finish(finish);
-      } else if (mayGoOn) {
-        environment.scheduler.afterTurn(step);
-      }
-    };
-    environment.scheduler.afterTurn(step);
+      },
+    });
+    this.giveUp = () => pump.stop(new Error(`Snapshot ${formatZxid(zxid)} was given up`));
+    pump.start();
     return true;
   }
 
@@ -151,19 +134,9 @@ export class Snapshotter {
     done?.(error);
   }
 
-  private writeSessions(writer: SnapshotWriter, sessions: SessionTable): void {
-    const section = new ByteWriter(4 + 12 * sessions.size);
-    section.int32(sessions.size);
-    for (const session of sessions.values()) {
-      section.int64Parts(session.idHigh, session.idLow);
-      section.int32(session.loggedTimeoutMs);
-    }
-    writer.write(section.bytes, 0, section.offset);
-  }
-
   private writeTrailer(writer: SnapshotWriter): void {
     const { config, tree } = this.options;
-    const { slice } = this;
+    const { trailer: slice } = this;
     writer.seal();
     if (config.digestEnabled) {
       slice.reset();
