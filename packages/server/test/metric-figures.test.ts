@@ -7,6 +7,8 @@ import net from 'node:net';
 import { MemoryDisk } from '@zebu/storage';
 import { memoryNetwork } from '@zebu/transport';
 import { afterEach, expect, test } from 'vitest';
+import { defaultServerConfig } from '../src/config/server-config.ts';
+import { Database } from '../src/database.ts';
 import { silentLogger, startServer, type ZebuServer } from '../src/index.ts';
 import { type Member, memberOf } from '../src/internal.ts';
 import { METRICS, type Metric, type MetricSource } from '../src/metrics/metric-table.ts';
@@ -454,6 +456,71 @@ test.each(METRICS.map((metric) => [metric.name, metric] as const))(
     }
   },
 );
+
+// Figures that several things feed: the scenario above shows one of them.
+test.each<[name: string, of: string, scenario: () => Promise<Stage>]>([
+  ['packets_sent', 'a handshake', world((world) => void world.client())],
+  ['packets_sent', 'a four-letter word', world((world) => void world.dial().askWord('srvr'))],
+  ['packets_sent', 'an event', eventAlone],
+  ['connection_rejected', 'the connection throttle', connectionThrottle],
+  ['connection_rejected', 'a lack of file descriptors', world((world) => world.refuseOne())],
+  ['readlatency', 'a list sent over several turns', wideList],
+  ['digest_mismatches_count', 'what the start found', startWithMismatches],
+  ['unrecoverable_error_count', 'a defect', world(plantedDefect)],
+])('%s counts %s', async (name, _, scenario) => {
+  const metric = METRICS.find((one) => one.name === name) as Metric;
+  const stage = await scenario();
+  const before = valuesOf(metric, stage.member());
+  await stage.act();
+  const after = valuesOf(metric, stage.member());
+  const figure = metric.kind === 'counter' ? 'value' : 'count';
+  expect(after[figure]).toBe((before[figure] ?? 0) + 1);
+});
+
+/** A change whose only reply is another client's, after the event. */
+async function eventAlone(): Promise<Stage> {
+  const started = await World.start();
+  const [watcher, writer] = [started.client(), started.client()];
+  writer.must(create('/app'));
+  watcher.must(exists('/app', true));
+  started.log.isHeld = true;
+  writer.send(setData('/app', 'x'));
+  started.run();
+  // Nobody is left to be answered.
+  writer.transport.destroy();
+  started.run();
+  return { member: () => started.member, act: () => started.log.release() };
+}
+
+async function wideList(): Promise<Stage> {
+  const started = await World.start();
+  const client = started.client();
+  client.must(create('/wide'));
+  for (let i = 0; i < 10_001; i++) client.send(create(`/wide/${i}`));
+  started.run();
+  return { member: () => started.member, act: () => void client.call(getChildren('/wide')) };
+}
+
+async function startWithMismatches(): Promise<Stage> {
+  const state = new Database(defaultServerConfig(), 1);
+  state.tree.digestMismatches = 1;
+  let member: Member | undefined;
+  return {
+    member: () => member,
+    act: async () => {
+      ({ member } = await World.start({ state }));
+    },
+  };
+}
+
+function plantedDefect({ serving }: World, client: RawClient): void {
+  Object.defineProperty(serving.tree, 'find', {
+    value() {
+      throw new Error('planted');
+    },
+  });
+  expect(client.errorOf(getData('/app'))).toBe('MARSHALLINGERROR');
+}
 
 test('a client whose certificate names nobody counts as one that failed to authenticate', async () => {
   const started = await World.start({

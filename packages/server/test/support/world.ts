@@ -31,7 +31,7 @@ export interface WorldOptions extends ServerConfigOverrides {
 
 type Parts = Pick<
   World,
-  'time' | 'network' | 'disk' | 'member' | 'serving' | 'log' | 'logged' | 'fatal'
+  'time' | 'network' | 'disk' | 'member' | 'serving' | 'log' | 'logged' | 'fatal' | 'refuseOne'
 >;
 
 export class World {
@@ -44,6 +44,8 @@ export class World {
   /** Level and message of every line that the server logged. */
   readonly logged: string[];
   readonly fatal: Error[];
+  /** The network sends a client away for want of a file descriptor. */
+  readonly refuseOne: () => void;
 
   private constructor(parts: Parts) {
     this.time = parts.time;
@@ -54,6 +56,7 @@ export class World {
     this.log = parts.log;
     this.logged = parts.logged;
     this.fatal = parts.fatal;
+    this.refuseOne = parts.refuseOne;
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
@@ -72,16 +75,19 @@ export class World {
       schedule: (task) => time.afterTurn(task),
       ...(windowBytes === undefined ? {} : { windowBytes }),
     });
+    let refuseOne = (): void => {};
     const network: Network = {
       ...plain,
       ...(fanOut === true ? { fanOut: (bytes: Buffer) => new FanOutAtOnce(bytes) } : {}),
-      listen: (listening, accept) =>
-        plain.listen(listening, (connection) => {
+      listen: (listening, accept) => {
+        refuseOne = listening.onRefused ?? refuseOne;
+        return plain.listen(listening, (connection) => {
           for (const [name, value] of Object.entries(seenOfClients ?? {})) {
             Object.defineProperty(connection, name, { value });
           }
           return accept(connection);
-        }),
+        });
+      },
     };
     const disk = makeDisk?.(time) ?? new MemoryDisk({ schedule: (task) => time.afterTurn(task) });
     const logged: string[] = [];
@@ -113,7 +119,17 @@ export class World {
     member.start();
     member.startServing();
     time.run();
-    return new World({ time, network, disk, member, serving, log: log as HeldLog, logged, fatal });
+    return new World({
+      time,
+      network,
+      disk,
+      member,
+      serving,
+      log: log as HeldLog,
+      logged,
+      fatal,
+      refuseOne,
+    });
   }
 
   /** Takes turns until nothing is left to do. */
