@@ -44,7 +44,7 @@ import { PendingQueue } from './pending-queue.ts';
 import { type OpOptions, Request, type RequestSpec } from './request.ts';
 import { ClientSession, DetachedSession, type SessionTicket, type State } from './session.ts';
 import type { FailedAttempt } from './states.ts';
-import { WatchRegistry } from './watch-registry.ts';
+import { BATCH_BYTES, BATCH_OVERHEAD_BYTES, WatchRegistry } from './watch-registry.ts';
 import { Wire, type WireOwner } from './wire.ts';
 
 export interface LoopSettings {
@@ -92,6 +92,8 @@ const LONGEST_PING_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 5000;
 /** A read that has lost so many connections may well be what breaks them: its reply too long, say. */
 const MAX_WRITES = 3;
+/** A setWatches of so few bytes of paths is not what a server hangs up on. */
+const SMALLEST_BATCH_BYTES = 1024;
 const MAX_XID = 0x7fffffff;
 
 export class ConnectionLoop implements WireOwner {
@@ -123,6 +125,8 @@ export class ConnectionLoop implements WireOwner {
   private generation: number;
   private ticket: SessionTicket | undefined;
   private attemptErrors: Map<string, Error>;
+  /** Of paths in one setWatches; less where a server hung up on more. */
+  private batchBytes: number;
   /** Attempts that failed since the last connection. */
   private failedAttempts: number;
   private retryTimer: unknown;
@@ -167,6 +171,7 @@ export class ConnectionLoop implements WireOwner {
     this.generation = 0;
     this.ticket = settings.resume;
     this.attemptErrors = new Map();
+    this.batchBytes = BATCH_BYTES;
     this.failedAttempts = 0;
     this.retryTimer = undefined;
     this.livenessTimer = undefined;
@@ -407,11 +412,19 @@ export class ConnectionLoop implements WireOwner {
 
   /** Writes into the connection's next flush; returns why not. */
   private write(wire: Wire, request: Request): ZkError | undefined {
+    return this.encodeInto(wire, request, this.settings.maxQueuedBytes);
+  }
+
+  private encodeInto(
+    wire: Wire,
+    request: Request,
+    maxQueuedBytes = Number.POSITIVE_INFINITY,
+  ): ZkError | undefined {
     const { out } = wire;
     const mark = out.offset;
     const refusal =
       this.encode(out, request) ??
-      (wire.queuedBytes > this.settings.maxQueuedBytes ? this.queueFull(request) : undefined);
+      (wire.queuedBytes > maxQueuedBytes ? this.queueFull(request) : undefined);
     if (refusal !== undefined) {
       out.offset = mark;
       return refusal;
@@ -615,10 +628,16 @@ export class ConnectionLoop implements WireOwner {
     const firstUnflushed = pending.length - this.unflushed;
     this.unflushed = 0;
     const again: Request[] = [];
+    // A server whose jute.maxbuffer is smaller than what was sent to it hangs up without a word, time and again.
+    let hasShrunk = false;
     const count = pending.length;
     for (let i = 0; i < count; i++) {
       const request = pending.shift() as Request;
       const isUnsent = i >= firstUnflushed;
+      if (!isUnsent && request.xid === Xid.setWatches && !hasShrunk) {
+        hasShrunk = true;
+        this.batchBytes = Math.max(this.batchBytes / 2, SMALLEST_BATCH_BYTES);
+      }
       if (request.isSettled) {
         request.spec.finished?.();
       } else if (isUnsent && request.xid !== Xid.setWatches) {
@@ -785,22 +804,35 @@ export class ConnectionLoop implements WireOwner {
     else this.drop(error);
   }
 
+  /**
+   * Sets the watches again, ahead of the requests that wait. They do not count against maxQueuedBytes: they
+   * are no calls of the user, who could do nothing about a refusal.
+   */
   private rearm(wire: Wire, isNewSession: boolean): void {
-    const batches = this.watches.batches(this.lastZxid, isNewSession);
+    const room = this.settings.maxPacketBytes - BATCH_OVERHEAD_BYTES;
+    const batchBytes = Math.min(this.batchBytes, room);
+    const batches = this.watches.batches(this.lastZxid, isNewSession, batchBytes);
     const reason = isNewSession ? 'new-session' : 'reconnected';
-    batches.forEach((batch, index) => {
-      const isLast = index === batches.length - 1;
-      const announce = (): void => {
-        if (isLast) this.watches.announce({ type: 'resync', reason });
+    let left = batches.length;
+    const settled = (): void => {
+      left--;
+      if (left === 0) this.watches.announce({ type: 'resync', reason });
+    };
+    for (const batch of batches) {
+      const failed = (error: ZkError): void => {
+        // Lost with the connection: the next one sets them again.
+        if (error.code === 'CONNECTION_LOSS' || error.code === 'CLOSED') return;
+        this.watches.failBatch(batch, error);
+        settled();
       };
       const request = new Request(setWatchesSpec(batch), Xid.setWatches, {
         isResendable: false,
-        resolve: announce,
-        // The connection is lost: the next one sets them again.
-        reject: () => {},
+        resolve: settled,
+        reject: failed,
       });
-      this.write(wire, request);
-    });
+      const refusal = this.encodeInto(wire, request);
+      if (refusal !== undefined) failed(refusal);
+    }
   }
 
   // --- Beginning and end ---------------------------------------------------------------------

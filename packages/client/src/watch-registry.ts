@@ -31,7 +31,9 @@ interface Entry<W> {
 }
 
 /** Longest text of paths in one setWatches. Source: ZooKeeper's ClientCnxn.SET_WATCHES_MAX_LENGTH. */
-const BATCH_BYTES = 128 * 1024;
+export const BATCH_BYTES = 128 * 1024;
+/** What a setWatches request has beside its paths: xid, op code, zxid, and the lengths of five lists. */
+export const BATCH_OVERHEAD_BYTES = 4 + 4 + 8 + 5 * 4;
 
 export class WatchRegistry {
   private readonly oneShots: { readonly [K in OneShotKind]: Map<string, Entry<OneShotWatch>[]> };
@@ -129,8 +131,15 @@ export class WatchRegistry {
     }
   }
 
-  /** What to set again on a new connection of the same session (or of a new one: streams only). */
-  batches(relativeZxid: number, isNewSession: boolean): SetWatchesRequest[] {
+  /**
+   * What to set again on a new connection of the same session (or of a new one: streams only), in requests of at
+   * most `batchBytes` of paths. A path that is longer has a request of its own.
+   */
+  batches(
+    relativeZxid: number,
+    isNewSession: boolean,
+    batchBytes = BATCH_BYTES,
+  ): SetWatchesRequest[] {
     const lists = {
       data: isNewSession ? [] : [...this.oneShots.data.keys()],
       exist: isNewSession ? [] : [...this.oneShots.exist.keys()],
@@ -156,7 +165,7 @@ export class WatchRegistry {
     for (const name of Object.keys(lists) as (keyof typeof lists)[]) {
       for (const path of lists[name]) {
         const length = javaUtf8Length(path) + 4;
-        if (bytes > 0 && bytes + length > BATCH_BYTES) close();
+        if (bytes > 0 && bytes + length > batchBytes) close();
         batch[name].push(path);
         bytes += length;
       }
@@ -169,6 +178,21 @@ export class WatchRegistry {
   announce(item: WatchItem): void {
     for (const table of Object.values(this.streams)) {
       for (const entries of table.values()) for (const { watch } of entries) watch.push(item);
+    }
+  }
+
+  /** These could not be set again: whoever holds one of them is told why. */
+  failBatch(batch: SetWatchesRequest, error: ZkError): void {
+    for (const kind of ['data', 'exist', 'child'] as const) {
+      for (const path of batch[kind] ?? []) {
+        for (const { watch } of take(this.oneShots[kind], path)) watch.fail(error);
+      }
+    }
+    const streams = { persistent: batch.persistent, recursive: batch.persistentRecursive };
+    for (const kind of ['persistent', 'recursive'] as const) {
+      for (const path of streams[kind] ?? []) {
+        for (const { watch } of take(this.streams[kind], path)) watch.finish(error);
+      }
     }
   }
 
@@ -262,6 +286,12 @@ function append<W>(table: Map<string, Entry<W>[]>, path: string, entry: Entry<W>
   const entries = table.get(path);
   if (entries === undefined) table.set(path, [entry]);
   else entries.push(entry);
+}
+
+function take<W>(table: Map<string, Entry<W>[]>, path: string): Entry<W>[] {
+  const entries = table.get(path) ?? [];
+  table.delete(path);
+  return entries;
 }
 
 function remove<W>(table: Map<string, Entry<W>[]>, path: string, watch: W): boolean {

@@ -1,6 +1,6 @@
 import { OpCode, readSetWatchesRequest, Xid } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
-import type { Client } from '../src/index.ts';
+import type { Client, WatchItem } from '../src/index.ts';
 import { ZkError } from '../src/index.ts';
 import {
   answerAll,
@@ -18,6 +18,20 @@ async function connected(options: Parameters<World['connect']>[0] = {}) {
   const server = await world.serve();
   const zk = await world.connect(options);
   return { world, server, zk };
+}
+
+/** A stream of the path, read by a loop. */
+async function watching(world: World, zk: Client, path: string) {
+  const opening = zk.watch(path);
+  await world.settle();
+  const stream = await opening;
+  const items: WatchItem[] = [];
+  const reading = (async () => {
+    for await (const item of stream) items.push(item);
+  })();
+  const end = watched(reading);
+  await world.settle();
+  return { items, end };
 }
 
 async function cutConnection(world: World, server: ScriptedServer): Promise<void> {
@@ -504,6 +518,74 @@ describe('watches on a new connection', () => {
     expect(Math.max(...batches.map(({ bytes }) => bytes))).toBeLessThan(132 * 1024);
     const again = batches.flatMap(({ body }) => readSetWatchesRequest(body, false).data ?? []);
     expect(again).toEqual(paths);
+  });
+
+  test('batches are no longer than maxPacketBytes, whatever else waits', async () => {
+    const { world, server, zk } = await connected({ maxPacketBytes: 4000, maxQueuedBytes: 4100 });
+    server.script.request = answerAll;
+    const paths = Array.from({ length: 200 }, (_, i) => `/a/rather/long/path/of/a/service/${i}`);
+    for (let i = 0; i < paths.length; i += 50) {
+      const some = Promise.all(paths.slice(i, i + 50).map((path) => zk.watch(path)));
+      await world.settle();
+      for (const stream of await some) void stream;
+    }
+    const first = await watching(world, zk, paths[0] as string);
+    await cutConnection(world, server);
+    const batches = server.last.requests.filter(({ type }) => type === OpCode.setWatches2);
+    expect(batches.length).toBeGreaterThan(1);
+    expect(Math.max(...batches.map(({ bytes }) => bytes))).toBeLessThanOrEqual(4000);
+    const set = batches.flatMap(({ body }) => readSetWatchesRequest(body, true).persistent ?? []);
+    expect(new Set(set)).toEqual(new Set(paths));
+    expect(first.items.at(-1)).toEqual({ type: 'resync', reason: 'reconnected' });
+  });
+
+  test('one that is too long to be set again ends with the reason, and the others go on', async () => {
+    const { world, server, zk } = await connected({ maxPacketBytes: 4000 });
+    server.script.request = answerAll;
+    const long = await watching(world, zk, `/${'x'.repeat(3975)}`);
+    const short = await watching(world, zk, '/a');
+    await cutConnection(world, server);
+    expect(long.end.error).toMatchObject({ code: 'TOO_LARGE', op: 'setWatches' });
+    expect(short.end.isSettled).toBe(false);
+    expect(short.items.at(-1)).toEqual({ type: 'resync', reason: 'reconnected' });
+  });
+
+  test('what a server refuses to set again ends with its error, one-shot watches too', async () => {
+    const { world, server, zk } = await connected();
+    server.script.request = answerAll;
+    const stream = await watching(world, zk, '/a');
+    const reading = zk.get('/b', { watch: true });
+    await world.settle();
+    const oneShot = watched((await reading).watch.event);
+    server.script.request = ({ connection, xid, type }) =>
+      connection.reply(xid, type === OpCode.setWatches2 ? -6 : 0);
+    await cutConnection(world, server);
+    expect(zk.state.status).toBe('connected');
+    for (const end of [stream.end, oneShot]) {
+      expect(end.error).toMatchObject({ code: 'UNIMPLEMENTED', op: 'setWatches' });
+    }
+  });
+
+  test('a server that hangs up on batches gets smaller ones', async () => {
+    const { world, server, zk } = await connected();
+    server.script.request = answerAll;
+    const paths = Array.from({ length: 1000 }, (_, i) => `/a/rather/long/path/of/a/service/${i}`);
+    const all = Promise.all(paths.map((path) => zk.watch(path)));
+    await world.settle();
+    await all;
+    const first = await watching(world, zk, paths[0] as string);
+    server.script.request = (request) => {
+      if (request.bytes > 10_000) request.connection.connection.destroy();
+      else answerAll(request);
+    };
+    server.last.connection.destroy();
+    await world.advance(12_000);
+    expect(zk.state.status).toBe('connected');
+    expect(first.items.at(-1)).toEqual({ type: 'resync', reason: 'reconnected' });
+    const set = server.last.requests
+      .filter(({ type }) => type === OpCode.setWatches2)
+      .flatMap(({ body }) => readSetWatchesRequest(body, true).persistent ?? []);
+    expect(set).toHaveLength(paths.length);
   });
 
   test('a disposed watch is removed from the server, unless another call is about to set it', async () => {
