@@ -546,6 +546,14 @@ test('reads take watch as a flag, and say in their types what that may give', as
   expect(existence).toHaveProperty('watch');
 });
 
+test('the empty path, which servers read as the root and never fire a watch for, is refused', async () => {
+  const { world, server, zk } = await connected();
+  const calls = [zk.watch(''), zk.get('', { watch: true }), zk.exists('')].map(watched);
+  await world.settle();
+  for (const { error } of calls) expect(error).toMatchObject({ code: 'BAD_ARGUMENTS' });
+  expect(server.last.requests).toEqual([]);
+});
+
 test('the lists of rights, and what a digest user is called in them', () => {
   expect(OPEN_ACL_UNSAFE).toEqual([{ perms: 31, scheme: 'world', id: 'anyone' }]);
   expect(READ_ACL_UNSAFE).toEqual([{ perms: 1, scheme: 'world', id: 'anyone' }]);

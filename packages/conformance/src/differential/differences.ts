@@ -67,13 +67,6 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     handling: 'not sent',
   },
   {
-    what: 'a watch on the empty path, which reads as the root',
-    apache: 'is kept under the empty path, where no event ever looks',
-    ours: 'is a watch on the root',
-    decision: 'an alias of one table only (DataTree.nodes); no client sends it',
-    handling: 'not sent',
-  },
-  {
     what: 'getAllChildrenNumber of the empty path, which reads as the root',
     apache: "one more than for '/': it counts the alias '/' as a child of ''",
     ours: "the same as for '/'",

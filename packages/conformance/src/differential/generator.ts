@@ -298,7 +298,7 @@ export class Generator {
   }
 
   private addWatch(): Draft {
-    const path = this.textPath();
+    const path = this.watchablePath();
     this.sawWatch(path);
     // Asked about at once, before anything fires it.
     if (this.random.oneIn(3)) {
@@ -328,7 +328,7 @@ export class Generator {
   private watchedPath(): Path {
     const watched = this.watched[this.slot] as Path[];
     const isKnown = watched.length > 0 && !this.random.oneIn(4);
-    return isKnown ? this.random.pick(watched) : this.textPath();
+    return isKnown ? this.random.pick(watched) : this.watchablePath();
   }
 
   private setAcl(): Draft {
@@ -384,7 +384,7 @@ export class Generator {
     const { random } = this;
     const isSecond = random.oneIn(2);
     const lists = Array.from({ length: isSecond ? 5 : 3 }, () =>
-      Array.from({ length: random.below(4) }, () => this.textPath()),
+      Array.from({ length: random.below(4) }, () => this.watchablePath()),
     );
     const since = random.weighted([
       [2, 0],
@@ -660,6 +660,11 @@ export class Generator {
       [6, () => random.pick(ODD_PATHS)],
       [6, () => `${this.poolPath()}s${String(random.below(12)).padStart(10, '0')}`],
     ])();
+  }
+
+  /** A path where null means something of its own (`KNOWN_DIFFERENCES`). */
+  private watchablePath(): Path {
+    return this.path() ?? '/a';
   }
 
   /** A path where null and the empty path mean something of their own (`KNOWN_DIFFERENCES`). */

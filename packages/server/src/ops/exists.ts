@@ -4,7 +4,7 @@
 import { WatchMode } from '@zebu/data-tree';
 import { type ByteReader, type ByteWriter, ErrorCode, MarshallingError } from '@zebu/protocol';
 import type { ReadContext } from './read-context.ts';
-import { appendStat, checkRead } from './read-znode.ts';
+import { appendStat, checkRead, watchEmptyPath } from './read-znode.ts';
 
 export function exists(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
   const { tree, watches, traffic } = context;
@@ -27,7 +27,8 @@ export function exists(context: ReadContext, request: ByteReader, reply: ByteWri
   }
   const error = checkRead(context, id);
   if (error !== 0) return error;
-  if (watch) watches.add(id, context.slot, WatchMode.data);
+  if (watch && length === 0) watchEmptyPath(context, WatchMode.data);
+  else if (watch) watches.add(id, context.slot, WatchMode.data);
   appendStat(tree, id, reply);
   traffic.read(id, 0);
   return 0;

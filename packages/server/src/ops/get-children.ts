@@ -7,7 +7,7 @@ import { type ByteReader, type ByteWriter, putInt32, STAT_BYTES } from '@zebu/pr
 import type { Slices } from '../connection/long-reply.ts';
 import type { OpenRead } from '../metrics/namespace-traffic.ts';
 import type { ReadContext } from './read-context.ts';
-import { appendStat, checkRead, readZnode } from './read-znode.ts';
+import { appendStat, checkRead, readZnode, wasEmptyPath, watchEmptyPath } from './read-znode.ts';
 
 /** Children from which on they are listed over several turns. */
 const WIDE = 10_000;
@@ -28,11 +28,14 @@ function answer(
   withStat: boolean,
 ): number {
   const { tree, watches, traffic } = context;
+  const start = request.offset;
   const id = readZnode(tree, request);
+  const isEmpty = wasEmptyPath(request, start);
   const watch = request.bool();
   const error = checkRead(context, id);
   if (error !== 0) return error;
-  if (watch) watches.add(id, context.slot, WatchMode.child);
+  if (watch && isEmpty) watchEmptyPath(context, WatchMode.child);
+  else if (watch) watches.add(id, context.slot, WatchMode.child);
   if (tree.numChildren(id) > WIDE && context.output.mayReplyInSlices) {
     const walk = tree.startChildrenWalk(id);
     reply.int32(walk.count);

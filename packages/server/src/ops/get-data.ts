@@ -4,11 +4,16 @@
 import { type PathId, WatchMode } from '@zebu/data-tree';
 import { type ByteReader, type ByteWriter, STAT_BYTES } from '@zebu/protocol';
 import type { ReadContext } from './read-context.ts';
-import { checkRead, readZnode } from './read-znode.ts';
+import { checkRead, readZnode, wasEmptyPath, watchEmptyPath } from './read-znode.ts';
 
 export function getData(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
+  const start = request.offset;
   const id = readZnode(context.tree, request);
-  return readData(context, id, request.bool(), reply);
+  const isEmpty = wasEmptyPath(request, start);
+  const watch = request.bool();
+  const error = readData(context, id, watch && !isEmpty, reply);
+  if (error === 0 && watch && isEmpty) watchEmptyPath(context, WatchMode.data);
+  return error;
 }
 
 /** The part that getData and multiRead share. */

@@ -20,12 +20,33 @@ export function readZnode(tree: DataTree, request: ByteReader): PathId {
 
 /**
  * Reads a path and interns it, with a use that the caller releases: for watches, which may be set
- * on paths where nothing is.
+ * on paths where nothing is. The empty path is what watchEmptyPath() makes of it.
  */
 export function readPathId(tree: DataTree, request: ByteReader): PathId {
   const start = passPath(request);
-  return tree.paths.intern(request.bytes, start, request.offset);
+  const { bytes, offset } = request;
+  return start === offset
+    ? tree.paths.intern(NO_ZNODE, 0, NO_ZNODE.length)
+    : tree.paths.intern(bytes, start, offset);
 }
+
+/**
+ * Sets a watch on the empty path, which reads as the root. Apache keeps such a watch under the empty path, where no
+ * event ever looks (DataTree.nodes has the root by both names, its watch tables have not). Here it is kept
+ * under a path that no znode can have.
+ */
+export function watchEmptyPath({ tree, watches, slot }: ReadContext, mode: number): void {
+  const id = tree.paths.intern(NO_ZNODE, 0, NO_ZNODE.length);
+  watches.add(id, slot, mode);
+  tree.paths.release(id);
+}
+
+/** Whether the path whose length stood at `start`, and which has just been read, is empty. */
+export function wasEmptyPath(request: ByteReader, start: number): boolean {
+  return request.offset === start + 4;
+}
+
+const NO_ZNODE = Buffer.from('.');
 
 /** Moves behind a path; where its bytes start. A null path does not decode. */
 function passPath(request: ByteReader): number {

@@ -13,6 +13,7 @@ import {
   readSetWatchesRequest,
 } from '@zebu/protocol';
 import type { ReadContext } from './read-context.ts';
+import { watchEmptyPath } from './read-znode.ts';
 
 export function setWatches(context: ReadContext, request: ByteReader): number {
   return setAll(context, request, false);
@@ -60,6 +61,10 @@ function catchUp(context: ReadContext, type: number, path: string): void {
 }
 
 function watch(context: ReadContext, path: string, mode: number): void {
+  if (path === '') {
+    watchEmptyPath(context, mode);
+    return;
+  }
   const { tree, watches } = context;
   const bytes = Buffer.from(path, 'utf8');
   const id = tree.paths.intern(bytes, 0, bytes.length);
