@@ -157,7 +157,7 @@ export class Standalone {
       tickTimeMs: 100,
       snapCount: 24,
       preAllocSizeBytes: 8192,
-      autopurgePurgeIntervalMs: 10,
+      autopurgePurgeIntervalMs: 20,
       autopurgeSnapRetainCount: 3,
       extendedTypesEnabled: true,
       containers: { checkIntervalMs: 15 },
@@ -248,7 +248,7 @@ export class Standalone {
     return 'serving';
   }
 
-  /** Stops the server in order. Nothing that was taken is lost. */
+  /** Stops the server in order. No acknowledged txn may be lost. */
   async stop(): Promise<void> {
     let error: Error | undefined;
     let done = false;
@@ -309,7 +309,7 @@ export class Standalone {
       try {
         ran = scheduler.step(untilMs);
       } catch (error) {
-        // A call into a disk that went down ends whatever the server was doing.
+        // A call into a disk that is down throws: it ends what the server was doing.
         if (!disk.down) this.violation ??= error as Error;
       }
       this.throwViolation();
@@ -326,12 +326,12 @@ export class Standalone {
     return this.run(this.scheduler.nowMs + ms, condition);
   }
 
-  /** Lets what resolved promises have to say be said. */
+  /** Runs the callbacks of promises that have resolved. */
   async settlePromises(): Promise<void> {
     for (let i = 0; i < DRAINED_MICROTASKS; i++) await undefined;
   }
 
-  /** Lets clients connect and ask. */
+  /** Connects all clients; they then send their requests. */
   startClients(): void {
     for (const client of this.clients) client.connect();
   }
@@ -365,7 +365,7 @@ export class Standalone {
     return client;
   }
 
-  /** Everything that the checkers say about the server as it stands. */
+  /** A thorough look of all checkers at the running server; throws the first violation. */
   look(): void {
     const { member, serving } = this;
     if (member?.isServing && serving !== undefined) this.tell('look', serving, true);
