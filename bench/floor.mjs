@@ -297,7 +297,7 @@ function setData(znode, bytes, dataAt) {
   stat.writeInt32BE(length, STAT_DATA_LENGTH);
 }
 
-/** Skips the ACL list of a create and returns the flags behind it. */
+/** Skips the ACL list of a create and returns the flags after it. */
 function flagsOf(bytes, at) {
   let count = bytes.readInt32BE(at);
   at += 4;

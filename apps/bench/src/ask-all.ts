@@ -17,7 +17,7 @@ export interface AskOptions {
   readonly inOrder?: boolean;
   readonly onProgress?: ((done: number) => void) | undefined;
   readonly onReply?: (error: number, bodyBytes: number) => void;
-  /** An error that the caller sees to. */
+  /** An error that the caller handles. */
   readonly tolerated?: number;
 }
 
@@ -26,8 +26,8 @@ const WINDOW = 4;
 const HARMLESS = new Set<number>([ErrorCode.NODEEXISTS, ErrorCode.NONODE, ErrorCode.NOTEMPTY]);
 
 /**
- * Sends `count` requests; `write` writes the header (any xid) and the body of one. That a znode is there
- * already, or no longer, is no failure; any other error throws when all is answered.
+ * Sends `count` requests; `write` writes the header (any xid) and the body of one. NODEEXISTS and NONODE are
+ * not failures; any other error is thrown after all requests are answered.
  */
 export async function askAll(
   { addresses, scratch }: Target,

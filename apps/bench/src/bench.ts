@@ -96,7 +96,7 @@ function measuredTargets({ servers }: Settings): MeasuredTarget[] {
   }));
 }
 
-/** The processes behind loopback addresses; none unless every one of them is found. */
+/** The processes that listen on these loopback addresses; none unless every one is found. */
 function localPids(addresses: Target['addresses']): number[] {
   const pids = addresses.map(({ host, port }) =>
     /^(127\.|localhost$|::1$)/.test(host) ? pidListeningOn(port) : undefined,

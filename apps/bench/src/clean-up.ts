@@ -1,8 +1,8 @@
-// Work on servers, and cleaning up after it, whichever of the two fails.
+// Runs work on servers and then cleans up, even when one of the two fails.
 
 /**
- * Does the work, then cleans each of `targets` up, as many as there are by then. Throws the first failure: a
- * server that died in the work cannot be cleaned up either, and that it died is what matters.
+ * Does the work, then cleans up each of `targets`, which the work may have added to. Throws the first failure:
+ * when a server dies during the work its clean-up fails too, and the first error is the one that explains.
  */
 export async function thenCleanUp<T>(
   work: () => Promise<void>,

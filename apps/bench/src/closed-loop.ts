@@ -33,7 +33,7 @@ export class ClosedLoop {
   measuredErrors = 0;
   isMeasuring = false;
   isStopping = false;
-  /** The time at which the event that is being handled was read. */
+  /** Time of the read event that is being handled. */
   now = 0;
 
   readonly source: RequestSource;
@@ -87,7 +87,7 @@ export class ClosedLoop {
     this.isMeasuring = false;
   }
 
-  /** Sends no more, and resolves when all that was asked is answered. */
+  /** Sends no more requests; resolves when all sent ones are answered. */
   async stop(): Promise<void> {
     this.isStopping = true;
     const timer = setTimeout(
@@ -97,7 +97,7 @@ export class ClosedLoop {
     await this.#done.finally(() => clearTimeout(timer));
   }
 
-  /** Resolves when the source has run dry and all is answered; rejects when a connection is lost. */
+  /** Resolves when the source is exhausted and everything is answered; rejects when a connection is lost. */
   finished(): Promise<void> {
     return this.#done;
   }

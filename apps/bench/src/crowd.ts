@@ -1,4 +1,4 @@
-// Many connections that all wait for the same thing: each for its next reply, or each for a watch event.
+// Many connections that all wait for the same kind of message: their next reply, or a watch event.
 
 import { Xid } from '@zebu/protocol';
 import type { RawConnection, ReplySink } from './raw-connection.ts';

@@ -26,7 +26,7 @@ export interface DataSetOptions {
   readonly perFolder?: number;
 }
 
-/** Told how far a long preparation has come. */
+/** Called with the progress of a long preparation. */
 export type OnProgress = (what: string, done: number, total: number) => void;
 
 const FOLDER_DIGITS = 4;
@@ -100,7 +100,7 @@ export class DataSet {
     );
   }
 
-  /** In multis; if one of them failed, because some keys were as wanted already, once more one by one. */
+  /** Sends multis. If one fails because some keys already are as wanted, repeats everything one by one. */
   async #forEachKey(
     target: Target,
     onProgress: OnProgress | undefined,
@@ -117,7 +117,7 @@ export class DataSet {
       {
         count,
         onProgress: report(batch),
-        // A server without multi is still one to measure.
+        // A server without multi can still be measured.
         tolerated: ErrorCode.UNIMPLEMENTED,
         onReply: (error, bodyBytes) => {
           if (error !== 0 || failed.has(bodyBytes)) failures += 1;

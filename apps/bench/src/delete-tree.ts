@@ -18,7 +18,7 @@ export async function deleteTree(
       { count: names.length, onProgress: (done) => report(done, names.length) },
       (writer, index) => writeDelete(writer, `${path}/${names[index]}`),
     );
-  // Most znodes have no children: all are deleted at once, and only those that stay are looked into.
+  // Most znodes have no children: delete all at once, then descend only into those that could not be deleted.
   await deleteAll(await childrenOf(target, path));
   const left = await childrenOf(target, path);
   for (const [index, name] of left.entries()) {

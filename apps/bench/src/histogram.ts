@@ -1,5 +1,5 @@
 // Latencies of millions of requests in a few kilobytes, after Gil Tene's HdrHistogram: buckets that grow
-// with the value, 64 to each power of two, so that what is read back is within 1.6 % of what was put in.
+// with the value, 64 to each power of two, so that a value read back is within 1.6 % of the one recorded.
 // The largest value is kept exactly. Recording allocates nothing.
 
 /** One bucket step is a tenth of a microsecond; 32 bits of those reach 429 seconds. */

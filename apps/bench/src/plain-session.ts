@@ -1,5 +1,4 @@
-// A session for the odd question whose answer matters: one request at a time, promises, whole replies.
-// The load never goes through here.
+// A session for single requests whose replies are read: one at a time, with promises. The load does not use it.
 
 import { connect, type Socket } from 'node:net';
 import {

@@ -8,7 +8,7 @@ const TICKS_PER_SECOND = 100;
 
 export interface ProcessMemory {
   readonly rssBytes: number;
-  /** The most it ever was (VmHWM). */
+  /** Highest resident size so far (VmHWM). */
   readonly peakBytes: number;
 }
 
@@ -69,7 +69,7 @@ export function pidListeningOn(port: number): number | undefined {
   return undefined;
 }
 
-// Processes come and go while they are looked at: what cannot be read is not there.
+// A process may end while it is read: what cannot be read counts as absent.
 
 function read(file: string): string | undefined {
   try {

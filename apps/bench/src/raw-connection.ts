@@ -1,8 +1,8 @@
-// A client connection that costs the machine as little as Node allows, so that on few cores the server
-// under test is what is measured: one read buffer for all connections, replies looked at where they lie
-// (their bodies are skipped, never decoded), no promise, object or timer per request.
+// A client connection that costs as little CPU as Node allows, so that the server under test is what is
+// measured even on few cores: one read buffer for all connections, replies read in place (their bodies are
+// skipped, never decoded), no promise, object or timer per request.
 //
-// It knows nothing of time or windows; a ReplySink does. It sends no pings: a session without traffic
+// Timing and windows are the business of its ReplySink. It sends no pings: a session without traffic
 // lives for `timeoutMs`.
 
 import { connect, type Socket } from 'node:net';
@@ -24,7 +24,7 @@ export interface Scratch {
   readonly writer: ByteWriter;
 }
 
-/** Who is told what arrived. Calls come in this order: readStart, reply..., readEnd. */
+/** Receives what arrives. Calls come in this order: readStart, reply..., readEnd. */
 export interface ReplySink {
   readStart(): void;
   /** A whole reply or, with xid -1, a watch event. `bodyBytes` counts what followed its header. */
@@ -42,7 +42,7 @@ export function createScratch(): Scratch {
 }
 
 export class RawConnection {
-  /** The last xid that was given out; every sink that takes the connection over counts on from it. */
+  /** The last xid that was used; a sink that takes the connection over continues from it. */
   xid = 0;
   sink: ReplySink | undefined;
   sessionId = 0n;
@@ -127,7 +127,7 @@ export class RawConnection {
     this.#socket.destroy();
   }
 
-  /** Stops or goes on reading what the server sends. */
+  /** Pauses or resumes reading. */
   pause(): void {
     this.#socket.pause();
   }

@@ -1,4 +1,4 @@
-// Single requests on a raw connection, outside of any closed loop: what a test of odd behaviour sends.
+// Single requests on a raw connection, outside of any closed loop, for scenarios that need exact steps.
 // Each takes the connection's next xid.
 
 import {
@@ -54,7 +54,7 @@ export class Requests {
     );
   }
 
-  /** Arms data watches as a client does that has reconnected; none fires up to `relativeZxid`. */
+  /** Sets data watches again as a reconnected client does; changes up to `relativeZxid` fire nothing. */
   setWatches(connection: RawConnection, relativeZxid: Zxid, paths: readonly string[]): void {
     this.#send(connection, OpCode.setWatches, (writer) =>
       writeSetWatchesRequest(writer, { relativeZxid, data: paths, exist: [], child: [] }),

@@ -1,5 +1,4 @@
-// What a server says of itself: the four-letter word `srvr`, which every ZooKeeper answers unless told
-// not to.
+// Asks a server for its version, by the four-letter word `srvr`, which ZooKeeper answers by default.
 
 import { connect } from 'node:net';
 
@@ -27,7 +26,7 @@ export function formatAddress({ host, port }: Address): string {
 /** The version that the server claims, or undefined when it does not answer `srvr`. */
 export async function serverVersion(address: Address): Promise<string | undefined> {
   const answer = await fourLetterWord(address, 'srvr').catch(() => '');
-  // Apache's line goes on with the commit and the day it was built.
+  // In Apache's line the version is followed by the commit and the build date.
   return answer.match(/^Zookeeper version: ([^,\n]*)/m)?.[1]?.replace(/-[0-9a-f]{40}$/, '');
 }
 

@@ -1,5 +1,5 @@
-// The same measurement by zkload, a small C program (bench/drivers/zkload.c) that knows nothing of Node or
-// of zebu: to check this driver's figures with, or where its own cost is in the way.
+// The same measurement by zkload, a small C program (bench/drivers/zkload.c) that is independent of Node and
+// zebu: a check of this driver's figures, and a driver for cases where this one's own cost matters.
 
 import { spawn } from 'node:child_process';
 import type { Target } from './ask-all.ts';
@@ -22,7 +22,7 @@ const MIXES: Readonly<Record<string, string>> = {
   mixed: '90',
 };
 
-/** Where zkload makes its znodes; it cannot be told. */
+/** Where zkload makes its znodes; it has no option for that. */
 const PATH = '/zkload';
 
 export class ZkloadScenario implements Scenario {

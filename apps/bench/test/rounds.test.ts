@@ -40,7 +40,7 @@ test('targets take turns, and all are cleaned up', async () => {
   ]);
 });
 
-test('a target that cannot be prepared is cleaned up, those behind it are left alone', async () => {
+test('a target that cannot be prepared is cleaned up, those after it are left alone', async () => {
   const { scenario, done } = scenarioFailing({ 'prepare a': 'no room' });
   await expect(runRounds(scenario, targets, { rounds: 1 })).rejects.toThrow(/^no room$/);
   expect(done).toEqual(['prepare a', 'cleanUp a']);

@@ -74,7 +74,7 @@ describe('requests', () => {
     server.last.reply(1, 0, znode(''));
   });
 
-  test('a code that nobody knows is an error with its number (1b h)', async () => {
+  test('a code that nobody knows is an error with its number', async () => {
     const { world, server, zk } = await connected();
     server.script.request = ({ connection, xid }) => connection.reply(xid, -126);
     const outcome = watched(zk.get('/a'));
@@ -82,7 +82,7 @@ describe('requests', () => {
     expect(outcome.error).toMatchObject({ code: 'SERVER_OTHER', errno: -126, path: '/a' });
   });
 
-  test('50,000 replies in one chunk are all taken (1b f)', async () => {
+  test('50,000 replies in one chunk are all taken', async () => {
     const { world, server, zk } = await connected();
     const count = 50_000;
     const all = watched(Promise.all(Array.from({ length: count }, () => zk.get('/a'))));
@@ -164,7 +164,7 @@ describe('a lost connection', () => {
     expect(zk.session.generation).toBe(1);
   });
 
-  test('half a frame of the old connection does not reach the new one (1b a)', async () => {
+  test('half a frame of the old connection does not reach the new one', async () => {
     const { world, server, zk } = await connected();
     const first = watched(zk.get('/a'));
     await world.settle();
@@ -244,7 +244,7 @@ describe('a lost connection', () => {
     expect(zk.state.status).toBe('connected');
   });
 
-  test('calls made while offline come after credentials and watches (1b d)', async () => {
+  test('calls made while offline come after credentials and watches', async () => {
     const { world, server, zk } = await connected({ auth: [] });
     server.script.request = answerAll;
     const authenticated = zk.addAuth('digest', 'a:b');
@@ -311,7 +311,7 @@ describe('life signs', () => {
     expect(server.last.requests.filter(({ type }) => type === OpCode.ping)).toHaveLength(0);
   });
 
-  test('a server that falls silent is left after 2/3 of the timeout (1b c)', async () => {
+  test('a server that falls silent is left after 2/3 of the timeout', async () => {
     const { world, server, zk } = await connected();
     server.last.isMute = true;
     server.script.handshake = () => undefined;
@@ -321,7 +321,7 @@ describe('life signs', () => {
     expect(zk.state.status).toBe('suspended');
   });
 
-  test('without any answer the session is over after 4/3 of the timeout (1b c)', async () => {
+  test('without any answer the session is over after 4/3 of the timeout', async () => {
     const { world, server, zk } = await connected();
     server.last.isMute = true;
     server.script.handshake = () => undefined;
@@ -357,7 +357,7 @@ describe('life signs', () => {
     expect(zk.session.safeUntil).toBe(13_000);
   });
 
-  test('a server that takes the connection but not the handshake is passed over (1b b)', async () => {
+  test('a server that takes the connection but not the handshake is passed over', async () => {
     const world = new World();
     const mute = await world.serve({ handshake: () => undefined }, 1, 'a');
     const good = await world.serve({}, 2, 'b');
@@ -505,7 +505,7 @@ describe('watches on a new connection', () => {
     expect(items.at(-1)).toEqual({ type: 'resync', reason: 'reconnected' });
   });
 
-  test('40,000 of them go out in pieces that every server takes (1b g)', async () => {
+  test('40,000 of them go out in pieces that every server takes', async () => {
     const { world, server, zk } = await connected();
     server.script.request = answerAll;
     const paths = Array.from({ length: 40_000 }, (_, i) => `/a/rather/long/path/number-${i}`);
@@ -610,7 +610,7 @@ describe('watches on a new connection', () => {
 });
 
 describe('xids', () => {
-  test('they wrap to 1, and never take a reserved value (1b e)', async () => {
+  test('they wrap to 1, and never take a reserved value', async () => {
     const { ConnectionLoop } = await import('../src/connection-loop.ts');
     const { AbortSignals } = await import('../src/abort-signals.ts');
     const aborts = new AbortSignals();

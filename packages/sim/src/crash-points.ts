@@ -1,4 +1,4 @@
-// One life of a server that ends at one chosen event of its disk, and the life after it.
+// Crashes a server at one chosen event of its disk, starts it again, and lets its clients finish.
 
 import type { SimOperation } from './sim-disk.ts';
 import { Standalone, type StandaloneOptions } from './standalone.ts';
@@ -10,19 +10,19 @@ export interface CrashPoint {
   /** What survives of unsynced writes; undefined: all, since only the process is killed. */
   readonly seed: number | undefined;
   /**
-   * Event of the recovery at which the power fails, too; BEYOND_RECOVERY: when the second life has
-   * just begun to serve. Default: it does not.
+   * Event of the recovery at which the power fails a second time; BEYOND_RECOVERY: just after the server
+   * serves again. Default: no second failure.
    */
   readonly again?: number;
 }
 
 export interface CrashOutcome {
-  /** The crash came to pass; false when the life had no such event. */
+  /** False when the first life had fewer disk events. */
   readonly happened: boolean;
   readonly happenedAgain: boolean;
   /** Issued txns that were gone afterwards. */
   readonly lostTxns: number;
-  /** Of the life after. */
+  /** Transcript hash of the whole run. */
   readonly hash: number;
 }
 
@@ -80,7 +80,7 @@ async function crashAndGoOn(world: Standalone, point: CrashPoint): Promise<Crash
   const outcome = await world.start();
   if (outcome !== 'serving') throw world.refusal ?? new Violation('starts', outcome);
   const recovered = world.server?.lastZxid ?? 0;
-  // Enough to see that the server writes on behind what it found.
+  // Enough to see that the server appends after what it found.
   world.workload.left = Math.min(world.workload.left, REQUESTS_AFTERWARDS);
   world.startClients();
   if (!world.runFor(LIFE_MS, () => world.isDone)) {

@@ -86,7 +86,7 @@ async function main(): Promise<number> {
     const took = seconds();
     status.clear();
     await explain(settings, pool, totals.failures, status);
-    // Of few runs it says nothing that something never happened.
+    // In a few runs it means nothing that something never happened.
     const isMany = settings.plan === undefined && settings.seeds >= 100;
     process.stdout.write(totals.format(isMany ? settings.engine.expected : [], took));
   } finally {
@@ -150,7 +150,7 @@ function checkMembers(name: string, { members }: Engine, wanted: string): void {
   );
 }
 
-/** npm changes into the root of the repository: the path is meant from where the user is. */
+/** npm runs scripts in the root of the repository; the path is relative to the user's directory. */
 function readPlanFile(path: string): string {
   const text = readFileSync(resolve(process.env.INIT_CWD ?? '.', path), 'utf8');
   try {

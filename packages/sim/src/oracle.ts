@@ -1,8 +1,7 @@
-// What the server has said and done, in the one order that counts: every txn that it handed to its disk,
-// with the state that each leads to.
+// The history of one server: every txn that it handed to its disk, in that order, with the state after it.
 //
-// The entries come from the disk (txn-log-tap.ts), so this order is the server's own; what they lead
-// to is worked out here by a plain model (znode-history.ts). What a crash took away is cut off again.
+// The entries come from the disk (txn-log-tap.ts), so the order is the server's own. The states are computed
+// by a plain model (znode-history.ts). Txns that a crash took away are removed again.
 
 import { decodeTxn, formatZxid, type Txn } from '@zebu/protocol';
 import { demand } from './violation.ts';
@@ -23,7 +22,7 @@ export class Oracle {
   readonly tree: ZnodeHistory;
   /** By zxid - 1: this server's zxids have no gaps. */
   readonly entries: HistoryEntry[];
-  /** Every entry up to it is on stable storage: the disk said so. */
+  /** Every entry up to it is on stable storage, according to the disk. */
   durableZxid: number;
   /** Sessions whose end was ever handed to the disk, crashed away or not. */
   readonly everClosed: Set<bigint>;
@@ -75,7 +74,7 @@ export class Oracle {
     if (zxid > this.durableZxid) this.durableZxid = zxid;
   }
 
-  /** The server came back with this zxid: what was issued behind it never was. */
+  /** The server came back with this zxid: what was issued after it counts as never issued. */
   recovered(zxid: number): void {
     this.entries.length = zxid;
     this.tree.truncate(zxid);

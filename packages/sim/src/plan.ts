@@ -1,5 +1,5 @@
 // The plan of a run: configuration, requests and faults, all drawn from the seed before anything happens.
-// As JSON it is what a failure is reported by, replayed from and made smaller in (shrink.ts).
+// As JSON it is the report of a failure: it can be replayed, and made smaller (shrink.ts).
 //
 // Every part draws from a generator of its own, so that a part can be taken out and the rest stays as it was.
 
@@ -12,7 +12,7 @@ export interface Plan {
   readonly format: 'zebu-sim/1';
   readonly engine: 'member';
   readonly members: 1;
-  /** What chance still decides in the run: latencies, which bytes of an unsynced write survive. */
+  /** Decides what is left to chance in the run: latencies, which bytes of an unsynced write survive. */
   readonly seed: number;
   readonly world: WorldPlan;
   readonly requests: readonly Request[];
@@ -32,7 +32,7 @@ export interface WorldPlan {
   readonly config: ServerConfigOverrides;
 }
 
-/** A stretch of the run that ends with a fault, and with a crash if the fault comes to that. */
+/** A stretch of the run that ends with a fault, and with a crash if the fault causes one. */
 export interface LifePlan {
   /** Decides how a crash goes, if it comes to one, and the restarts after it. */
   readonly seed: number;
@@ -159,7 +159,7 @@ function drawLife(prng: Prng, clients: number): LifePlan {
   return {
     seed: prng.below(2 ** 31),
     length: prng.next() ** 2,
-    // Whatever else happens: clients come and go, and miss things.
+    // Clients come and go in every life, and miss events.
     away: prng.chance(0.6)
       ? { client: prng.below(clients), at: prng.next(), awayMs: prng.between(5, 200) }
       : null,

@@ -1,4 +1,4 @@
-// The only source of chance in a simulation: one seed, one run.
+// The only source of randomness in a simulation: one seed, one run.
 
 /** A generator with 32 bits of state (mulberry32). Forks have streams of their own. */
 export class Prng {

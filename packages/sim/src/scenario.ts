@@ -1,5 +1,5 @@
-// The life of one server under a plan: requests, and faults one after the other; then everything is healed, and
-// the server must serve everybody and still know all that it said.
+// Runs one server through a plan: requests, and faults one after the other. Then everything is healed: the server
+// must serve all clients and must still know everything that it acknowledged.
 
 import { drawPlan, type Fault, type LifePlan, type Plan } from './plan.ts';
 import { Prng } from './prng.ts';
@@ -77,7 +77,7 @@ export async function runPlan(
 class Scenario {
   private readonly world: Standalone;
   private readonly plan: Plan;
-  /** Of the life at hand: how crashes and restarts go. */
+  /** Of the current life: decides how crashes and restarts go. */
   private prng: Prng;
   private readonly misfortunes: string[];
   private lostTxns: number;
@@ -148,7 +148,7 @@ class Scenario {
       return;
     }
     if (!world.disk.down && world.server !== undefined) {
-      // It gave up: it must say so, and be silent.
+      // The server gave up: it must resolve `failed`, and send nothing more.
       await world.settlePromises();
       demand(
         world.failure !== undefined,
@@ -286,7 +286,7 @@ class Scenario {
     return world.isDone && world.clients.every((client) => client.isEstablished);
   }
 
-  /** Stops the server and starts it again: nothing may be missing, and sessions end when they should. */
+  /** Stops the server and starts it again: nothing may be missing, and sessions expire on time. */
   private async endInOrder(): Promise<void> {
     const { world } = this;
     const { isOrderly } = this.plan.end;
@@ -299,7 +299,7 @@ class Scenario {
       'orderly-stop',
       () => `${issued} txns before an orderly stop, ${world.server?.lastZxid} after it`,
     );
-    // Nobody comes back: every session and every ephemeral must go.
+    // No client comes back: every session must expire, and every ephemeral must go with its session.
     for (const client of world.clients) {
       client.wantsConnection = false;
       client.breakOff();

@@ -1,8 +1,8 @@
 // Virtual time: one heap of callbacks, ordered by time and then by the order in which they were asked
 // for. Everything that happens in a simulation happens in a callback from here, one after another.
 //
-// Time moves when a callback that is due later is taken out, and while a callback works, as far as
-// `burn` says. Nothing here may look at a real clock.
+// Time moves forward when the next callback is due later, and when a callback calls `burn`. Nothing here may
+// read a real clock.
 
 interface Entry {
   readonly atMs: number;
@@ -25,7 +25,7 @@ export class SimScheduler {
     this.sequence = 0;
   }
 
-  /** Runs `task` after `delayMs`; the returned function takes that back. */
+  /** Runs `task` after `delayMs`; the returned function cancels it. */
   schedule(delayMs: number, task: () => void): () => void {
     const entry: Entry = {
       atMs: this.nowMs + Math.max(0, delayMs),
@@ -53,13 +53,13 @@ export class SimScheduler {
     }
   }
 
-  /** Runs all callbacks that are due up to `untilMs`, and lets the time be that. */
+  /** Runs all callbacks that are due up to `untilMs`, then sets the time to `untilMs`. */
   run(untilMs: number): void {
     while (this.step(untilMs));
     if (untilMs > this.nowMs) this.nowMs = untilMs;
   }
 
-  /** The work at hand takes this long. */
+  /** The current callback takes this much time. */
   burn(ms: number): void {
     this.nowMs += ms;
   }

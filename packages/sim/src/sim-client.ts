@@ -1,8 +1,8 @@
 // One client of the workload: raw frames over one connection at a time, a session that it keeps across
 // connections, requests that it pipelines, watches that it sets again after a reconnect.
 //
-// It knows nothing of what is right: it tells its observer what it sent and what it got. A request
-// without an answer when the connection ends has an unknown outcome, for ever.
+// It judges nothing: it reports to its observer what it sent and what it received. A request that has no
+// answer when its connection ends has an unknown outcome for ever.
 
 import {
   ByteReader,
@@ -64,7 +64,7 @@ export class SimClient implements DialHandler {
   readonly name: string;
   /** Unsigned; 0 without one. */
   sessionId: bigint;
-  /** What the next connection asks for. */
+  /** Session timeout that the next connection asks for. */
   timeoutMs: number;
   lastZxid: number;
   /** Watches that the session has, as far as this client knows. */
@@ -143,7 +143,7 @@ export class SimClient implements DialHandler {
     }
   }
 
-  /** A sign of life, and a look at whether the server still answers. */
+  /** Pings when idle, and leaves a server that has been silent for the session timeout. */
   beat(): void {
     const { conversation } = this;
     if (conversation === undefined) {
@@ -176,7 +176,7 @@ export class SimClient implements DialHandler {
     const { connection } = this;
     this.heardMs = this.options.process.scheduler.nowMs;
     this.decoder.push(bytes, start, end, (frame, from, to) => {
-      // What comes behind the end of a connection is not read.
+      // Frames that arrive after the end of a connection are not read.
       if (this.connection === connection) this.frame(Buffer.from(frame.subarray(from, to)));
       return true;
     });
@@ -210,7 +210,7 @@ export class SimClient implements DialHandler {
       return;
     }
     const ask = this.pending.shift();
-    // An answer to nothing is an answer to a request that was never made: the checkers judge it.
+    // An answer although no request is pending: pass it on with an impossible xid, and the checkers fail it.
     const asked = ask ?? { ...PING, xid: Number.NaN };
     const answer = decodeAnswer(frame, ask?.xid === header.xid ? asked.type : OpCode.ping);
     this.options.observer.answered(this.conversation, asked, answer);
@@ -281,7 +281,7 @@ export class SimClient implements DialHandler {
   }
 }
 
-/** Which watch an answered request has left at the server. */
+/** The watch that the server keeps because of an answered request, if any. */
 export function watchSetBy(ask: Ask, answer: Answer): WatchKind | undefined {
   if (ask.type === OpCode.addWatch) {
     if (answer.error !== 0) return undefined;

@@ -23,7 +23,7 @@ export class SimClock implements Clock {
     return Math.floor(this.scheduler.nowMs + this.offsetMs);
   }
 
-  /** Work takes time, and sometimes long: whoever looks at the clock twice may find that out. */
+  /** Work takes time, sometimes a lot: two readings in one callback may differ. */
   monotonicMs(): number {
     if (this.prng.chance(0.02)) this.scheduler.burn(this.prng.between(0, 6));
     return this.scheduler.nowMs;

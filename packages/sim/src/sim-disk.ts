@@ -1,5 +1,5 @@
 // A disk that crashes, in virtual time. It serves the same Disk interface as the real one, keeps what is
-// durable apart from what merely was written, and at `crash` decides by a seed what of the latter
+// durable apart from what was only written, and at `crash` decides by a seed which of the latter
 // survives.
 //
 // What it may do at a crash:
@@ -91,7 +91,7 @@ export class SimDisk implements Disk {
   events: number;
   /** True from a crash until `crash` was called: calls throw, nothing completes. */
   down: boolean;
-  /** Bytes that new sectors may still take; ENOSPC behind that. */
+  /** Bytes that new sectors may still take; more than that fails with ENOSPC. */
   freeBytes: number;
 
   readonly #options: SimDiskOptions;
@@ -111,7 +111,7 @@ export class SimDisk implements Disk {
     this.#directories.set('/', newDirectory());
   }
 
-  // ---- what tests do to it ----
+  // ---- faults ----
 
   /** Goes down at the event with this index (see `events`); 0 never. */
   crashAtEvent(index: number): void {
@@ -828,7 +828,7 @@ class Inode {
     this.#durableSize = this.#sizes[choice - 1]?.size ?? this.#durableSize;
   }
 
-  /** Takes a part of the write `seq` back: any of its sectors, or all behind one of its bytes. */
+  /** Takes a part of the write `seq` back: any of its sectors, or all bytes after one of them. */
   #tear(seq: number, bySector: boolean, prng: Prng): void {
     const touched = [...this.#sectors.entries()]
       .filter(([, sector]) => sector.versions.some((version) => version.seq === seq))

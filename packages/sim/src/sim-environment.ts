@@ -1,4 +1,4 @@
-// The world as one life of one simulated server sees it.
+// The Environment of one life of one simulated server.
 
 import type { Environment, Logger } from '@zebu/server';
 import type { Disk } from '@zebu/storage';

@@ -95,7 +95,7 @@ export class SimNetwork {
     connection.peer?.reset();
   }
 
-  /** The process is gone: its ends vanish without a word to it, the others get a reset. */
+  /** The process died: its ends vanish without a callback, their peers get a reset. */
   crash(process: SimProcess): void {
     for (const listener of this.listeners.filter((one) => one.process === process)) {
       this.unbind(listener);
@@ -242,7 +242,7 @@ class Pipe {
       return;
     }
     this.isArmed = true;
-    // The network lives on when the process that sent dies.
+    // Bytes on their way arrive even if the process that sent them dies.
     process.scheduler.schedule(next.atMs - process.scheduler.nowMs, () => {
       this.isArmed = false;
       if (!network.isCut(localAddress, remoteAddress)) this.queue.shift()?.arrive();
@@ -275,7 +275,7 @@ export class SimConnection implements Connection {
   private unreadBytes: number;
   private incoming: Buffer[];
   private incomingBytes: number;
-  /** The peer's end lies behind `incoming`. */
+  /** The peer closes after what is in `incoming`. */
   private isHalfClosed: boolean;
   private isDelivering: boolean;
   private finSent: boolean;
@@ -333,7 +333,7 @@ export class SimConnection implements Connection {
       const listener = this.network.listenerAt(this.remoteAddress, this.remotePort);
       if (this.phase !== 'connecting') return;
       if (listener === undefined) {
-        // Refused: the answer takes its time, too.
+        // Refused: that answer has its latency, too.
         this.process.schedule(this.network.latency(), () => {
           if (this.phase === 'connecting') this.destroy(this.failure('CONNECT_FAILED'));
         });
@@ -383,7 +383,7 @@ export class SimConnection implements Connection {
     this.close(reason);
   }
 
-  /** The connection is gone under our feet. */
+  /** The other side or the network reset the connection. */
   reset(): void {
     if (this.phase === 'closed') return;
     this.pipe.drop();
@@ -433,7 +433,7 @@ export class SimConnection implements Connection {
     for (;;) {
       const next = this.outgoing[0];
       const room = windowBytes - this.unreadBytes;
-      // Not in crumbs: what was once cut into them would never be whole again (RFC 1122, 4.2.3.4).
+      // Avoid silly window syndrome (RFC 1122, 4.2.3.4): send nothing until a quarter of the window is free.
       if (next === undefined || room < Math.min(next.length, windowBytes >> 2)) break;
       const taken = Buffer.from(next.subarray(0, room));
       this.unreadBytes += taken.length;
@@ -457,7 +457,7 @@ export class SimConnection implements Connection {
 
   private receive(bytes: Buffer): void {
     if (this.phase === 'closed') {
-      // Nobody is here to read it.
+      // This end is closed: drop the bytes, and free the window.
       this.peer?.drained(bytes.length);
       return;
     }
@@ -485,7 +485,7 @@ export class SimConnection implements Connection {
         this.handler.data(bytes, 0, bytes.length);
       }
       const { length } = bytes;
-      // The bytes are valid only during the call: whoever kept them will notice.
+      // The bytes are valid only during the call: overwriting them shows who kept them.
       bytes.fill(0xdb);
       const { peer } = this;
       if (peer !== undefined) this.pipe.send(() => peer.drained(length));

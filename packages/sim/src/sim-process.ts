@@ -1,4 +1,4 @@
-// One life of one process: what it asked for happens as long as it lives, and not while it is stalled.
+// One life of one process. Its callbacks run while it is alive and not stalled.
 
 import type { SimScheduler } from './scheduler.ts';
 
@@ -56,7 +56,7 @@ export class SimProcess {
   private run(task: () => void): void {
     if (!this.alive) return;
     const waitMs = this.stalledUntilMs - this.scheduler.nowMs;
-    // In the order in which they were due, since equal times keep the order of the calls.
+    // Postponed callbacks keep their order, since the scheduler runs equal times in the order of the calls.
     if (waitMs > 0) this.scheduler.schedule(waitMs, () => this.run(task));
     else task();
   }

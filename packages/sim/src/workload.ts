@@ -59,7 +59,7 @@ export class Workload {
     this.made = 0;
   }
 
-  /** The next request, of whoever asks; undefined when all have been made. */
+  /** The next request, for any client; undefined when all have been made. */
   next(): Request | undefined {
     if (this.left <= 0) return undefined;
     this.left--;

@@ -141,7 +141,7 @@ const DEFECTS: readonly PlantedDefect[] = [
     plant: () => meddle((frame) => (isEvent(frame) ? Buffer.concat([frame, frame]) : frame)),
   },
   {
-    defect: 'an event comes behind the reply that shows its data',
+    defect: 'an event comes after the reply that shows its data',
     checkers: [watchEvents],
     found: 'watch-events',
     plant: () => swapFrames((first, second) => isEvent(first) && isReply(second)),
@@ -480,7 +480,7 @@ function forgetZnode({ tree }: Serving): void {
 
 // ---- defects of what is said ----
 
-/** Changes, or with undefined drops, frames behind the handshake. A frame has its length in front. */
+/** Changes, or with undefined drops, frames after the handshake. A frame has its length in front. */
 function meddle(change: (frame: Buffer) => Buffer | undefined): Plant {
   return rewrite((frames) => frames.map(change).filter((frame) => frame !== undefined));
 }

@@ -16,7 +16,7 @@ interface Guest {
   ask(...requests: Request[]): void;
 }
 
-/** A server on a disk that takes `diskMs` for everything, so that txns stay in the works. */
+/** A server on a disk that takes `diskMs` for everything, so that txns stay in flight. */
 async function slowServer(
   diskMs: number,
   options: Partial<StandaloneOptions> = {},
@@ -72,7 +72,7 @@ test("the end of a session leaves what others put in its ephemeral's place", asy
   const [owner, other] = [join(world, 1), join(world, 2)];
   owner.ask(create('/e', CreateFlag.ephemeral));
   expect(world.runFor(500, () => owner.answers.length === 1)).toBe(true);
-  // All of it is in the works at one time.
+  // All of it is in flight at one time.
   other.ask(remove('/e'), create('/e'));
   world.runFor(5);
   owner.ask({ ...PING, type: OpCode.closeSession });

@@ -105,8 +105,8 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     what: 'the body of a failed multiRead that holds writes',
-    apache: 'an empty list of results behind MarshallingError',
-    ours: 'nothing behind MarshallingError',
+    apache: 'an empty list of results after MarshallingError',
+    ours: 'nothing after MarshallingError',
     decision: 'spec/client-wire.md section 4: clients ignore a body when err is not 0',
     handling: 'such a body is not compared',
   },

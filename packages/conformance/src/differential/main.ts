@@ -10,7 +10,7 @@
 //   node src/differential/main.ts --reference host:port --against host:port
 //                                  servers that run already: both fresh, configured as profile.ts says
 //
-//   --without setWatches,multi      leaves these opcodes out, to look behind a known difference
+//   --without setWatches,multi      leaves these opcodes out, to look past a known difference
 //
 // A difference is shrunk to few steps, printed and saved. Exit code 1 when there was one.
 

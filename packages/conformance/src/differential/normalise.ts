@@ -112,7 +112,7 @@ export function describeReply(op: number, payload: Buffer, names: Names): Reply 
   const seen: { createdPath?: string } = {};
   let body: string;
   try {
-    // Apache puts an empty list behind the error of a multiRead of writes: no client looks at it.
+    // Apache puts an empty list after the error of a multiRead of writes: no client looks at it.
     const isBare = reader.remaining === 0 || (op === OP.multiRead && err !== 0);
     body = isBare ? '' : bodyText(op, reader, names, seen) + rest(reader);
   } catch (error) {

@@ -27,7 +27,7 @@ export interface Request {
   readonly text: string;
   /** Bytes of the body that are kept; the rest is cut off. */
   readonly cut?: number;
-  /** Bytes in hex behind the body. */
+  /** Bytes in hex after the body. */
   readonly extra?: string;
 }
 

@@ -1,6 +1,6 @@
 // One of the two servers under comparison, with the client connections (slots) that a script speaks of.
 // `perform` does a step and waits until everything that the step can cause has arrived: the reply, the
-// close that follows some replies, and, behind a ping on every other connection, their watch events.
+// close that follows some replies, and, after a ping on every other connection, their watch events.
 // What came is kept as bytes; `describe` turns it into text afterwards, since an explained difference in
 // zxids has to be known first.
 

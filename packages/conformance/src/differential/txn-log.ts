@@ -43,7 +43,7 @@ export class LogEntry {
     this.time = reader.long();
     this.type = reader.int();
     const rest = reader.rest();
-    // An error txn has no digest; behind any other stand an int version and a long.
+    // An error txn has no digest; any other is followed by an int version and a long.
     const hasDigest = this.type !== TXN.error && rest.length >= 12;
     this.body = hasDigest ? rest.subarray(0, rest.length - 12) : rest;
     this.digestVersion = hasDigest ? rest.readInt32BE(rest.length - 12) : undefined;

@@ -108,7 +108,7 @@ export class WireReader {
   }
 }
 
-/** `payload` behind its length. */
+/** `payload` after its length. */
 export function frame(payload: Uint8Array): Buffer {
   const framed = Buffer.alloc(4 + payload.length);
   framed.writeInt32BE(payload.length, 0);

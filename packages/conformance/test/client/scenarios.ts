@@ -165,7 +165,7 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'ACLs keep out whoever does not show credentials, and whoAmI lists them',
+    name: 'ACLs keep out a client that does not show credentials, and whoAmI lists them',
     async run({ zk, open }) {
       await zk.addAuth('digest', 'alice:secret');
       const acl = [{ perms: Perms.ALL, scheme: 'auth', id: '' }];
@@ -479,12 +479,12 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'an aborted call rejects at once, and those behind it are answered',
+    name: 'an aborted call rejects at once, and those after it are answered',
     async run({ zk }) {
       await zk.create('/a', 'x');
       const controller = new AbortController();
       const aborted = zk.get('/a', { signal: controller.signal });
-      const behind = zk.get('/a');
+      const next = zk.get('/a');
       controller.abort(new Error('no longer needed'));
       await assert.rejects(aborted, (error) => {
         assert.ok(
@@ -492,7 +492,7 @@ export const scenarios: readonly Scenario[] = [
         );
         return true;
       });
-      assert.equal((await behind).data.toString(), 'x');
+      assert.equal((await next).data.toString(), 'x');
       await rejects(zk.get('/a', { signal: AbortSignal.abort() }), 'ABORTED');
     },
   },

@@ -116,7 +116,7 @@ const plants: Record<string, [makePlant: () => Plant, shows: RegExp]> = {
     },
     / {2}- c\d: event Node/,
   ],
-  'an event behind the reply that it belongs before': [
+  'an event after the reply that it belongs before': [
     () => {
       let isFirst = true;
       let held: Buffer[] = [];

@@ -107,11 +107,11 @@ const damages: Damage[] = [
     do: ({ logs }) => flip(at(logs, -1), usedBytes(at(logs, -1)) - 6),
   },
   {
-    name: 'no padding behind the last record',
+    name: 'no padding after the last record',
     do: ({ logs }) => truncateSync(at(logs, -1), usedBytes(at(logs, -1))),
   },
   {
-    name: 'bytes of no meaning behind the last record',
+    name: 'bytes of no meaning after the last record',
     do: ({ logs }) => {
       truncateSync(at(logs, -1), usedBytes(at(logs, -1)));
       appendFileSync(at(logs, -1), Buffer.alloc(100, 0x5a));
@@ -227,7 +227,7 @@ const config = {
   minSessionTimeout: '300000',
 };
 
-/** Several logs and snapshots, and a newest log with txns behind the newest snapshot. */
+/** Several logs and snapshots, and a newest log with txns after the newest snapshot. */
 async function writeSound(dataDir: string): Promise<void> {
   const server = await startApache({ dataDir, config });
   await writeLoad(server.port, { root: '/load', requests: 1500, seed: 11 });

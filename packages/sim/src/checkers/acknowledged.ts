@@ -96,7 +96,7 @@ export const acknowledged: MakeChecker = ({ oracle }) => {
       demand(
         zxid <= oracle.lastZxid,
         NAME,
-        () => `recovered ${formatZxid(zxid)}, never issued behind ${formatZxid(oracle.lastZxid)}`,
+        () => `recovered ${formatZxid(zxid)}, never issued after ${formatZxid(oracle.lastZxid)}`,
       );
     },
   };
@@ -136,7 +136,7 @@ function checkMulti(
   results.forEach((result, i) => {
     const part = parts[i] as TxnBody;
     if (failed) {
-      // Parts before the one that failed answer 0, those behind it RUNTIMEINCONSISTENCY.
+      // Parts before the one that failed answer 0, those after it RUNTIMEINCONSISTENCY.
       let error: number = isBehindFailure ? ErrorCode.RUNTIMEINCONSISTENCY : ErrorCode.OK;
       if (part.type === OpCode.error) {
         error = part.error;

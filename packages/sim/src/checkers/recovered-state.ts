@@ -1,5 +1,5 @@
 // The state after recovery is the state after some prefix of the txns in the order in which they were
-// issued: nothing half done (a multi is there whole or not at all), nothing of what comes behind.
+// issued: nothing half done (a multi is there whole or not at all), nothing of what comes after it.
 
 import { compareTree } from '../tree-dump.ts';
 import type { MakeChecker } from './checker.ts';
