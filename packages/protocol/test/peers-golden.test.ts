@@ -1,6 +1,7 @@
 // What Apache's servers of two releases said to one another, captured whole (packages/conformance,
 // src/golden/capture-ensemble.ts): decoded, encoded to the same bytes, and cut at every offset.
 
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   ByteWriter,
@@ -10,16 +11,19 @@ import {
   framePacket,
   isSameQuorumConfig,
   MAX_ELECTION_FRAME_BYTES,
+  MarshallingError,
   PacketType,
   type PeerMessage,
   PeerStreamDecoder,
   type PeerStreamSink,
   PREAMBLE_V1,
   PREAMBLE_V2,
+  ProtocolError,
   packetTypeName,
   parseQuorumConfig,
   preambleLength,
   printQuorumConfig,
+  QuorumConfigError,
   type QuorumPacketView,
   readNotification,
   readPeerMessage,
@@ -220,6 +224,54 @@ describe.each(['3.9.5', '3.8.6'] as const)('Apache %s', (version) => {
       for (let at = 0; at < stream.length; at++) again.push(stream, at, at + 1);
       expect(again.messages).toEqual(taker.messages);
     }
+  });
+
+  test('with some bytes changed, everything is read or refused with a typed error', () => {
+    const change = fc.record({
+      at: fc.nat(),
+      byte: fc.constantFrom(0, 1, 0x7f, 0x80, 0xff, 0x0a),
+    });
+    const payloads = elections.flatMap(({ notifications }) => notifications);
+    const preambles = elections.map(({ preamble }) => preamble);
+    const readers: [readonly Buffer[], (bytes: Buffer) => void][] = [
+      [packets, (bytes) => new Taker().push(bytes)],
+      [payloads, (bytes) => void readNotification(bytes, 0, bytes.length)],
+      [preambles, (bytes) => void readPreamble(bytes, 0, preambleLength(bytes, 0, bytes.length))],
+      [
+        payloads,
+        (bytes) => {
+          const at = bytes.indexOf('server.');
+          if (at >= 0) parseQuorumConfig(bytes.toString('utf8', at));
+        },
+      ],
+    ];
+    let refused = 0;
+    for (const [samples, read] of readers) {
+      fc.assert(
+        fc.property(
+          fc.nat(),
+          fc.array(change, { minLength: 1, maxLength: 3 }),
+          (which, changes) => {
+            const bytes = Buffer.from(samples[which % samples.length] as Buffer);
+            for (const { at, byte } of changes) bytes[at % bytes.length] = byte;
+            try {
+              read(bytes);
+            } catch (error) {
+              refused++;
+              const isTyped =
+                error instanceof MarshallingError ||
+                error instanceof ProtocolError ||
+                error instanceof QuorumConfigError ||
+                // What this test's own reader says of a packet type that nobody has.
+                (error as Error).message.startsWith('A packet of type');
+              if (!isTyped) throw error;
+            }
+          },
+        ),
+        { numRuns: 1500 },
+      );
+    }
+    expect(refused).toBeGreaterThan(500);
   });
 
   test('preambles are encoded again to their bytes', () => {

@@ -43,6 +43,8 @@ export class SmallVoter implements AsyncDisposable {
   private baseZxid: Zxid = 0;
   private lastLink = 0;
   private leaderLink: { readonly number: number; readonly link: PeerLink } | undefined;
+  /** The leader of this role is dialled, or its link is up. */
+  private isFollowing = false;
   private isDriving = false;
 
   /** Takes the place of member `sid` of the ensemble. */
@@ -121,6 +123,7 @@ export class SmallVoter implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.ticks);
+    this.ticks = undefined;
     this.links.stop();
     this.leaderLink?.link.close();
     await this.listener?.close();
@@ -147,6 +150,7 @@ export class SmallVoter implements AsyncDisposable {
     if (leaving !== undefined) {
       this.log.push(`role over: ${leaving.reason.text}`);
       this.closeLeaderLink();
+      this.isFollowing = false;
       this.received = [];
     }
     for (const send of output.sends) this.send(send);
@@ -162,7 +166,9 @@ export class SmallVoter implements AsyncDisposable {
       this.log.push(
         `${change.role}, ${change.phase}, leader ${change.leaderSid}: ${change.reason.text}`,
       );
-      if (change.role === 'following' && change.phase === 'discovery') {
+      // Said again when the epoch is known: one link is enough.
+      if (change.role === 'following' && change.phase === 'discovery' && !this.isFollowing) {
+        this.isFollowing = true;
         this.dialLeader(change.leaderSid, DIALS);
       }
     }
@@ -234,7 +240,7 @@ export class SmallVoter implements AsyncDisposable {
         drained() {},
         closed: () => {
           if (isUp) this.core.linkClosed(number);
-          else if (this.core.leaderSid !== sid) return;
+          else if (this.core.leaderSid !== sid || this.ticks === undefined) return;
           else if (dials > 1) setTimeout(() => this.dialLeader(sid, dials - 1), DIAL_PAUSE_MS);
           else this.core.leaderUnreachable();
           this.drive();
