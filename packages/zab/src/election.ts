@@ -76,8 +76,8 @@ export class Election {
       return;
     }
     if (now < this.notifyAt) return;
-    this.notifyAll(now);
     this.notifyInterval = Math.min(this.notifyInterval * 2, this.config.limits.maxNotification);
+    this.notifyAll(now);
   }
 
   /** Another member's vote; the sender is a voter. */

@@ -61,6 +61,8 @@ export interface Trigger {
 
 export interface ZabPlan {
   readonly seed: number;
+  /** Leaders die while their epoch is being promised. */
+  readonly storms: boolean;
   readonly voters: number;
   readonly observers: number;
   /** Time until everything is mended, in ticks. */
@@ -174,6 +176,7 @@ export function drawPlan(seed: number): ZabPlan {
   faults.sort((a, b) => a.at - b.at);
   return {
     seed,
+    storms,
     voters,
     observers,
     duration,
