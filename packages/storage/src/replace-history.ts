@@ -24,7 +24,7 @@ import { StorageError } from './storage-error.ts';
 // void: it lists what it found, and a log or snapshot that it does not list is history written since.
 
 /** In the directory of the snapshots. */
-export const REPLACEMENT_NAME = 'pending-replacement';
+const REPLACEMENT_NAME = 'pending-replacement';
 
 interface Replacement {
   /** Name of the snapshot that stays; it is under its temporary name at first. Undefined: none stays. */

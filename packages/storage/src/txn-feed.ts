@@ -46,8 +46,11 @@ export interface TxnFeedOptions {
   readonly fromZxid: Zxid;
   /** The last one to hand out. It must be durable in the log, and committed. */
   readonly toZxid: Zxid;
-  /** Those of purge: what is still to be read stays. */
-  readonly pins?: Pins;
+  /**
+   * Those that purge is told of: what is still to be read stays. Without them a log could go that ends an
+   * epoch, and what follows it would look as if it followed the log before.
+   */
+  readonly pins: Pins;
   /** Entries up to this are expected; a longer one is read if it is whole. Default 4 MiB. */
   readonly maxEntryBytes?: number;
 }
@@ -84,7 +87,7 @@ export class TxnFeed {
   readonly #directory: DataDirectory;
   readonly #fromZxid: Zxid;
   readonly #maxEntryBytes: number;
-  readonly #pin: Pin | undefined;
+  readonly #pin: Pin;
   #toZxid: Zxid;
   /** The last txn passed; undefined before it is known what the first one follows. */
   #lastZxid: Zxid | undefined;
@@ -116,7 +119,7 @@ export class TxnFeed {
     this.#maxEntryBytes = options.maxEntryBytes ?? DEFAULT_MAX_ENTRY_BYTES;
     this.#path = options.directory.logDirectory;
     // Before the names are listed: purge must not come between.
-    this.#pin = options.pins?.pin(options.fromZxid);
+    this.#pin = options.pins.pin(options.fromZxid);
     try {
       this.#findFirst();
     } catch (error) {
@@ -154,7 +157,7 @@ export class TxnFeed {
     this.#callback = undefined;
     this.#file?.close();
     this.#file = undefined;
-    this.#pin?.release();
+    this.#pin.release();
   }
 
   get #isAtEnd(): boolean {
@@ -276,7 +279,7 @@ export class TxnFeed {
       this.#at = end + 1;
     }
     if (count > 0) {
-      this.#pin?.moveTo(this.#lastZxid as Zxid);
+      this.#pin.moveTo(this.#lastZxid as Zxid);
       this.#answer({
         kind: 'txns',
         bytes: this.#bytes,

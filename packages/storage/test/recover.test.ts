@@ -4,6 +4,7 @@ import {
   MemoryDisk,
   openDataDirectory,
   openTxnFeed,
+  Pins,
   type RecoverOptions,
   recover,
   StorageError,
@@ -330,7 +331,13 @@ describe('with a bound on what is applied', () => {
 
   test('what is held back can be cut off without a trace in the state, or read again', async () => {
     const { target, appliedZxid, zxid } = recoverTo(17);
-    const feed = openTxnFeed({ disk, directory, fromZxid: appliedZxid, toZxid: zxid });
+    const feed = openTxnFeed({
+      disk,
+      directory,
+      fromZxid: appliedZxid,
+      toZxid: zxid,
+      pins: new Pins(),
+    });
     const fed: Buffer[] = [];
     for (;;) {
       const outcome = await new Promise<TxnFeedOutcome>((resolve) => feed.next(resolve));

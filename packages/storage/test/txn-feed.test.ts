@@ -32,7 +32,7 @@ beforeEach(() => {
 const SMALL = { preAllocBytes: 16_384 };
 const pathOf = (name: string) => `${directory.logDirectory}/${name}`;
 const feedOf = (fromZxid: number, toZxid: number, options: Partial<TxnFeedOptions> = {}) =>
-  openTxnFeed({ disk, directory, fromZxid, toZxid, ...options });
+  openTxnFeed({ disk, directory, fromZxid, toZxid, pins: new Pins(), ...options });
 const ask = (feed: TxnFeed) => new Promise<TxnFeedOutcome>((resolve) => feed.next(resolve));
 
 interface Fed {
@@ -330,7 +330,7 @@ describe('purge', () => {
     expect(pins.lowestZxid).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test('without a pin takes them away, which the feed says', async () => {
+  test('that is not told of the pin takes them away, which the feed says', async () => {
     const feed = feedOf(25, 90);
     const fed = drainFeed(feed);
     await purged();
