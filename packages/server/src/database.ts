@@ -6,10 +6,15 @@ import { DIGEST_VERSION, type Zxid } from '@zebu/protocol';
 import type { SessionTable } from '@zebu/session';
 import type { RecoveryTarget, SnapshotTrailer } from '@zebu/storage';
 import type { ServerConfig } from './config/server-config.ts';
+import { CommittedLog } from './txns/committed-log.ts';
+import { TxnChunks } from './txns/txn-chunks.ts';
 
 /** A znode in a snapshot: a path of 30 bytes, data of 100, the Stat. A wrong guess costs four bytes a znode. */
 const USUAL_ZNODE_BYTES = 200;
 const MAX_GUESSED_ZNODES = 4_000_000;
+
+/** Bytes of entries that the committed log keeps at most: 500 of the largest would be 500 MB. */
+const MAX_COMMITTED_LOG_BYTES = 64 << 20;
 
 /** Sessions by id (unsigned), with their timeouts in ms. */
 export type RecoveredSessions = Map<bigint, number>;
@@ -17,6 +22,10 @@ export type RecoveredSessions = Map<bigint, number>;
 export class Database implements RecoveryTarget {
   readonly tree: DataTree;
   readonly sessions: RecoveredSessions;
+  /** Where the txns of all lives of serving on this database lie. */
+  readonly chunks: TxnChunks;
+  /** The last txns that were applied: what a learner that was away for a moment is sent. */
+  readonly committedLog: CommittedLog;
   private restore: ReturnType<DataTree['startRestore']> | undefined;
   private readonly listener: TreeListener;
 
@@ -28,6 +37,11 @@ export class Database implements RecoveryTarget {
       hashSeed,
     });
     this.sessions = new Map();
+    this.chunks = new TxnChunks();
+    this.committedLog = new CommittedLog(this.chunks, {
+      entries: config.commitLogCount,
+      bytes: MAX_COMMITTED_LOG_BYTES,
+    });
     this.restore = undefined;
     this.listener = {
       created() {},
@@ -72,7 +86,9 @@ export class Database implements RecoveryTarget {
   /** Takes the sessions over from a life of serving that ends. */
   keepSessions(table: SessionTable): void {
     this.sessions.clear();
-    for (const session of table.values()) this.sessions.set(session.id, session.loggedTimeoutMs);
+    for (const session of table.values()) {
+      if (session.isCreated) this.sessions.set(session.id, session.loggedTimeoutMs);
+    }
   }
 
   applyEntry(bytes: Buffer, start: number, end: number): void {

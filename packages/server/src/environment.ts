@@ -29,6 +29,8 @@ export interface Environment {
   readonly scheduler: Scheduler;
   readonly disk: Disk;
   readonly network: Network;
+  /** Where the members of an ensemble are; by default the same network as the clients'. */
+  readonly peerNetwork?: Network;
   readonly logger: Logger;
   /** Uniform in [0, 1). */
   readonly random: () => number;

@@ -20,5 +20,6 @@ export { type FailureCode, ServerFailure } from './failure.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { nodeEnvironment } from './node-environment.ts';
 export { probeStart } from './probe-start.ts';
+export { type Ensemble, type StartEnsembleOptions, startEnsemble } from './start-ensemble.ts';
 export { type StartServerOptions, startServer, type ZebuServer } from './start-server.ts';
 export { FULL_VERSION, ZEBU_VERSION } from './version.ts';

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import type { Member } from './member.ts';
 import { RunningServer, type ZebuServer } from './start-server.ts';
 
+export { DEFAULT_ENSEMBLE, type EnsembleConfig } from './config/ensemble-config.ts';
 export { Database } from './database.ts';
 export { ElectionLinks } from './ensemble/election-links.ts';
 export type { FailureCode, ServerFailure } from './failure.ts';

@@ -67,6 +67,14 @@ export interface MemberRole extends ServingRole {
   stop(): void;
 }
 
+/** A member's part in an ensemble, as far as the rest of the server knows it. */
+export interface EnsemblePart {
+  /** `leader`, `follower` or `observer`; undefined while it has no role. */
+  readonly mode: string | undefined;
+  /** The server failed: nothing more is said to anybody. */
+  abandon(): void;
+}
+
 export class Member implements ConnectionServices, ServingServices, WordServices {
   readonly environment: Environment;
   readonly config: ServerConfig;
@@ -91,6 +99,8 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   failure: ServerFailure | undefined;
   /** What this member has a part in now, open for clients or not yet. */
   serving: Serving | undefined;
+  /** Undefined for a server on its own. */
+  ensemble: EnsemblePart | undefined;
   private role: MemberRole | undefined;
   private readonly onFatal: (error: ServerFailure) => void;
   private readonly listeners: Listener[];
@@ -127,6 +137,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.reader.maxLength = config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes;
     this.failure = undefined;
     this.serving = undefined;
+    this.ensemble = undefined;
     this.role = undefined;
     this.listeners = [];
     this.newcomers = new Newcomers(environment.scheduler, config, this.turns, this.metrics);
@@ -220,26 +231,68 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.role?.start();
   }
 
+  /** The role begins, without clients: a leader that does not serve. */
+  startRole(): void {
+    this.turns.look();
+    this.role?.start();
+  }
+
+  /**
+   * The role is over: its clients are sent away, what the log has is made durable and applied, and the database
+   * is what the disk holds when `done` is called.
+   */
+  endServing(done: () => void): void {
+    const { serving, role } = this;
+    this.role = undefined;
+    role?.stop();
+    if (serving === undefined) {
+      done();
+      return;
+    }
+    this.turns.look();
+    for (const connection of this.connections) {
+      if (connection.serving === serving) connection.end();
+    }
+    this.turns.flush();
+    let waits = 2;
+    const rested = (): void => {
+      if (--waits > 0) return;
+      serving.fastForward();
+      serving.end();
+      if (this.serving === serving) this.serving = undefined;
+      done();
+    };
+    serving.drain((error) => {
+      if (error === undefined) rested();
+      else this.fail('txn log', error);
+    });
+    // A snapshot that is being written would be of a history that may be cut next.
+    if (serving.snapshotter === undefined) rested();
+    else serving.snapshotter.stop(rested);
+  }
+
   /** Closes in order: no new clients, every txn in flight on disk, applied and answered, then all. */
   async stop(): Promise<void> {
     if (this.state !== 'running') return;
     this.state = 'stopping';
     this.audit?.serverStopped();
-    const snapshotEnds = this.stopSchedules();
+    const snapshotEnds = new Promise<void>((resolve) => this.stopSchedules(resolve));
     for (const listener of this.listeners) listener.stopAccepting();
     await this.drainServing();
     for (const connection of this.connections) connection.finish();
     this.turns.flush();
-    await Promise.all(this.listeners.map((listener) => listener.close()));
+    await this.closeListeners();
     await snapshotEnds;
   }
 
-  /** Nothing more is begun. Resolves when the snapshot that was being written is closed. */
-  private stopSchedules(): Promise<void> | undefined {
+  /** Nothing more is begun; `done` when the snapshot that was being written is closed. */
+  private stopSchedules(done: () => void): void {
     this.newcomers.stop();
     this.upkeep?.stop();
     this.role?.stop();
-    return this.serving?.snapshotter?.stop();
+    const snapshotter = this.serving?.snapshotter;
+    if (snapshotter === undefined) done();
+    else snapshotter.stop(done);
   }
 
   /** Rejects when what is in flight is not on disk within the time that a stop may take. */
@@ -270,7 +323,6 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.metrics.unrecoverableErrors++;
     const failure = new ServerFailure(code, error);
     this.failure = failure;
-    const snapshotEnds = this.stopSchedules();
     for (const listener of this.listeners) listener.stopAccepting();
     for (const connection of this.connections) connection.transport.destroy();
     this.environment.logger.error(`${failure.heading}; this server stops`, {
@@ -279,28 +331,38 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     });
     // What it holds open is given back.
     this.serving?.abandon();
-    if (saveTo === undefined) this.onFatal(failure);
-    else void this.saveState(saveTo, snapshotEnds).then(() => this.onFatal(failure));
+    this.ensemble?.abandon();
+    this.stopSchedules(() => {
+      if (saveTo === undefined) this.onFatal(failure);
+      else this.saveState(saveTo, () => this.onFatal(failure));
+    });
   }
 
-  /** Resolves when the snapshot is on disk, or its failure in the log. */
-  private async saveState(
-    directory: DataDirectory,
-    snapshotEnds: Promise<void> | undefined,
-  ): Promise<void> {
-    await snapshotEnds;
+  /** Ends at once, as kill -9 does: nothing more is written or said. */
+  kill(): void {
+    if (this.state === 'failed') return;
+    this.state = 'failed';
+    for (const listener of this.listeners) listener.stopAccepting();
+    for (const connection of this.connections) connection.transport.destroy();
+    this.serving?.abandon();
+    this.ensemble?.abandon();
+    this.stopSchedules(() => {});
+  }
+
+  async closeListeners(): Promise<void> {
+    await Promise.all(this.listeners.map((listener) => listener.close()));
+  }
+
+  /** Calls `done` when the snapshot is on disk, or its failure in the log. */
+  private saveState(directory: DataDirectory, done: () => void): void {
     const { environment, config, metrics, serving } = this;
-    if (serving === undefined) return;
+    if (serving === undefined) {
+      done();
+      return;
+    }
     const { tree, sessions } = serving;
-    const snapshotter = new Snapshotter({
-      environment,
-      config,
-      directory,
-      tree,
-      sessions,
-      metrics,
-    });
-    await new Promise<void>((resolve) => snapshotter.start(() => resolve()));
+    const options = { environment, config, directory, tree, sessions, metrics };
+    new Snapshotter(options).start(done);
   }
 
   // ---- Connections --------------------------------------------------------------------------

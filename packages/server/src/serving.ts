@@ -133,7 +133,7 @@ export class Serving implements ServedState {
     this.digestMismatches = this.tree.digestMismatches;
     metrics.digestMismatches += this.digestMismatches;
     const lastZxid = this.tree.lastProcessedZxid;
-    this.sequence = new TxnSequence(lastZxid);
+    this.sequence = new TxnSequence(lastZxid, database.chunks);
     this.waiting = new WaitingRequests();
     this.digestLog = new DigestLog();
     this.reply = new ByteWriter(4096);
@@ -223,6 +223,16 @@ export class Serving implements ServedState {
     });
   }
 
+  /**
+   * After drain(): applies also what is in the log and not committed, so that the tree is what the disk holds.
+   * Nobody is answered any more. What never reached the log is dropped.
+   */
+  fastForward(): void {
+    this.sequence.commit(this.sequence.durableZxid);
+    this.applyAll();
+    this.sequence.drop();
+  }
+
   /** Everything is drained, or given up: nothing is applied or answered any more. */
   end(): void {
     this.state = 'ended';
@@ -252,13 +262,20 @@ export class Serving implements ServedState {
   /** The txn is in the log's hands. */
   readonly enterLog = (txn: Txn): void => {
     this.services.metrics.syncedRequests++;
+    this.sequence.nextUnlogged(txn.zxid);
     this.log.append(txn.zxid, txn.bytes, txn.start, txn.end);
     this.flushSchedule.appended();
     this.snapshotSchedule?.appended(txn.zxid);
   };
 
-  /** What is in the log's hands is written now. */
-  flushLog(): void {
+  /** Hands every txn up to the zxid to the log, which writes them at once: for members of an ensemble. */
+  writeLog(upTo: Zxid): void {
+    for (;;) {
+      const txn = this.sequence.nextUnlogged(upTo);
+      if (txn === undefined) break;
+      this.log.append(txn.zxid, txn.bytes, txn.start, txn.end);
+      this.snapshotSchedule?.appended(txn.zxid);
+    }
     this.log.flush();
   }
 

@@ -7,19 +7,21 @@ import {
   type Disk,
   openDataDirectory,
   type RecoveryResult,
-  recover,
   TxnLogWriter,
 } from '@zebu/storage';
 import type { Listener } from '@zebu/transport';
 import { activityOf, type ServerActivity } from './activity.ts';
 import { checkServerConfig } from './config/check-config.ts';
+import type { EnsembleConfig } from './config/ensemble-config.ts';
 import {
   defaultServerConfig,
   type ServerConfig,
   type ServerConfigOverrides,
 } from './config/server-config.ts';
-import { Database } from './database.ts';
+import type { Database } from './database.ts';
 import { claimDirectories, releaseClaims } from './directory/claim-directories.ts';
+import { newDatabase, recoverDatabase } from './directory/database-recovery.ts';
+import { EnsembleMember, writeFirstSnapshot } from './ensemble/ensemble-member.ts';
 import type { Environment } from './environment.ts';
 import type { ServerFailure } from './failure.ts';
 import type { Logger } from './logger.ts';
@@ -32,11 +34,6 @@ import type { Serving } from './serving.ts';
 import { reloadCertificates } from './tls/certificate-reload.ts';
 import { readTls } from './tls/server-tls.ts';
 import { MemoryTxnLog, type TxnLog } from './txns/txn-log.ts';
-
-/** How often a long recovery says how far it is. */
-const PROGRESS_MS = 1000;
-/** A recovery lets the event loop turn after this long. */
-const RECOVERY_SLICE_MS = 10;
 
 export interface StartServerOptions extends ServerConfigOverrides {
   /** Short for clientPort. 0: any free port. */
@@ -126,6 +123,71 @@ async function startOn(
     metrics,
     onFatal: (error) => reportFailure(error),
   });
+  const parts: StartParts = { member, claims, ports, failed, startedMs };
+  return config.ensemble === undefined || directory === undefined
+    ? startStandalone(parts, recovered)
+    : startMember(parts, recovered, config.ensemble, directory);
+}
+
+interface StartParts {
+  readonly member: Member;
+  readonly claims: readonly DirectoryClaim[];
+  readonly ports: readonly PlannedPort[];
+  readonly failed: Promise<ServerFailure>;
+  readonly startedMs: number;
+}
+
+/** A member of an ensemble: its ports are open, and it looks for the others. Clients are served once it has a role. */
+async function startMember(
+  { member, claims, ports, failed, startedMs }: StartParts,
+  recovered: Recovered,
+  ensemble: EnsembleConfig,
+  directory: DataDirectory,
+): Promise<RunningServer> {
+  const { environment, config } = member;
+  const { database } = recovered;
+  // An empty history begins with a snapshot, since a log without one before it stops the next start.
+  if (recovered.snapshot === 'before serving') {
+    await new Promise<void>((resolve, reject) => {
+      writeFirstSnapshot(member, directory, database, (error) =>
+        error === undefined ? resolve() : reject(error),
+      );
+    });
+  }
+  const part = new EnsembleMember({
+    member,
+    ensemble,
+    directory,
+    database,
+    lastZxid: database.tree.lastProcessedZxid,
+    isVouched: recovered.isVouched,
+  });
+  member.ensemble = part;
+  await part.listen();
+  const listeners = await openPorts(ports, (port) => member.listen(port)).catch(async (error) => {
+    await part.closePorts();
+    throw error;
+  });
+  member.start();
+  part.start();
+  const endReloading = reloadCertificates(environment, config, listeners.secure);
+  const server = new RunningServer(member, listeners, claims, failed, endReloading, part);
+  environment.logger.info('Member of an ensemble', {
+    sid: ensemble.sid,
+    members: ensemble.members.map(({ sid }) => sid).join(','),
+    port: server.port,
+    dataDir: config.dataDir,
+    zxid: formatZxid(database.tree.lastProcessedZxid),
+    ms: Math.round(environment.clock.monotonicMs() - startedMs),
+  });
+  return server;
+}
+
+async function startStandalone(
+  { member, claims, ports, failed, startedMs }: StartParts,
+  recovered: Recovered,
+): Promise<RunningServer> {
+  const { environment, config } = member;
   const serving = member.beginServing(recovered.database, new DecidingRole(member));
   if (recovered.snapshot === 'before serving') await takeFirstSnapshot(serving);
   const listeners = await openPorts(ports, (port) => member.listen(port));
@@ -150,6 +212,8 @@ async function startOn(
 export class RunningServer implements ZebuServer {
   readonly failed: Promise<ServerFailure>;
   readonly member: Member;
+  /** Undefined for a server on its own. */
+  readonly ensemble: EnsembleMember | undefined;
   private readonly plain: Listener | undefined;
   private readonly secure: Listener | undefined;
   private readonly claims: readonly DirectoryClaim[];
@@ -162,9 +226,11 @@ export class RunningServer implements ZebuServer {
     claims: readonly DirectoryClaim[],
     failed: Promise<ServerFailure>,
     endReloading: () => void,
+    ensemble?: EnsembleMember,
   ) {
     this.member = member;
     this.endReloading = endReloading;
+    this.ensemble = ensemble;
     this.plain = listeners.plain;
     this.secure = listeners.secure;
     this.claims = claims;
@@ -209,6 +275,15 @@ export class RunningServer implements ZebuServer {
     return this.closing;
   }
 
+  /** Ends at once, as kill -9 does: nothing more is written or said, what the disk has stays. */
+  async kill(): Promise<void> {
+    this.closing ??= Promise.resolve();
+    this.member.kill();
+    await this.ensemble?.closePorts();
+    await this.member.closeListeners();
+    await releaseClaims(this.claims);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close('disposed');
   }
@@ -218,7 +293,10 @@ export class RunningServer implements ZebuServer {
     environment.logger.info('Stopping', { reason });
     this.endReloading();
     // Kept where this rejects: what is in the works may still be written.
+    const { ensemble } = this;
+    if (ensemble !== undefined) await new Promise<void>((resolve) => ensemble.stop(resolve));
     await this.member.stop();
+    await ensemble?.closePorts();
     await releaseClaims(this.claims);
     environment.logger.info('Stopped', { reason, zxid: formatZxid(this.lastZxid) });
   }
@@ -226,6 +304,8 @@ export class RunningServer implements ZebuServer {
 
 interface Recovered {
   readonly database: Database;
+  /** The operator vouches for an empty history. */
+  readonly isVouched: boolean;
   readonly snapshot: NeededSnapshot;
 }
 
@@ -247,68 +327,21 @@ async function recoverState(
   config: ServerConfig,
   metrics: ServerMetrics,
 ): Promise<Recovered> {
-  const hashSeed = Math.floor(environment.random() * 0x1_0000_0000) | 0;
-  const createTarget = (): Database => new Database(config, hashSeed);
-  if (directory === undefined) return { database: createTarget(), snapshot: 'none' };
-  const { disk, logger, clock } = environment;
-  const steps = recover({
-    disk,
-    directory,
-    createTarget,
-    trustEmptySnapshot: config.snapshotTrustEmpty,
-    autocreateDatabase: config.dbAutocreate,
-    maxEntryBytes: config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes,
-  });
-  const startedMs = clock.monotonicMs();
-  let saidMs = startedMs;
-  let turnedMs = startedMs;
-  /** When the last step that loaded a snapshot ended. */
-  let snapshotMs = startedMs;
-  for (;;) {
-    const step = steps.next();
-    const nowMs = clock.monotonicMs();
-    if (step.done) {
-      metrics.databaseLoadTime.add(Math.trunc(nowMs - startedMs));
-      metrics.startupSnapshotLoadTime.add(Math.trunc(snapshotMs - startedMs));
-      metrics.startupTxnsLoadTime.add(Math.trunc(nowMs - snapshotMs));
-      metrics.startupTxnsLoaded.add(step.value.entries);
-      return finishRecovery(step.value, config, logger);
-    }
-    if (step.value.stage === 'snapshot') snapshotMs = nowMs;
-    if (nowMs - saidMs >= PROGRESS_MS) {
-      saidMs = nowMs;
-      const { stage, file, bytesRead, totalBytes, entries } = step.value;
-      logger.info('Loading', {
-        stage,
-        file,
-        percent: totalBytes === 0 ? 100 : Math.floor((100 * bytesRead) / totalBytes),
-        entries,
-      });
-    }
-    if (nowMs - turnedMs >= RECOVERY_SLICE_MS) {
-      await new Promise<void>((resolve) => environment.scheduler.afterTurn(resolve));
-      turnedMs = clock.monotonicMs();
-    }
+  if (directory === undefined) {
+    return { database: newDatabase(config, environment), isVouched: false, snapshot: 'none' };
   }
-}
-
-function finishRecovery(
-  result: RecoveryResult<Database>,
-  config: ServerConfig,
-  logger: Logger,
-): Recovered {
-  for (const warning of result.warnings) logger.warn(warning);
-  const { target: database } = result;
-  if (result.zxid > database.tree.lastProcessedZxid) database.tree.lastProcessedZxid = result.zxid;
-  if (database.tree.digestMismatches > 0) {
-    logger.warn('Txns whose digest does not match the tree they led to', {
-      count: database.tree.digestMismatches,
+  const isMarked = environment.disk.exists(`${directory.dataLogDir}/initialize`);
+  const result = await new Promise<RecoveryResult<Database>>((resolve, reject) => {
+    recoverDatabase({ environment, config, directory, metrics }, (error, recovered) => {
+      if (recovered === undefined) reject(error);
+      else resolve(recovered);
     });
-  }
+  });
   // A long log is not replayed twice, however often the server restarts before its next snapshot.
   const isLong = result.entries > config.snapCount / 2;
   const isFirst = result.needsSnapshot || result.trustedEmptySnapshot;
-  return { database, snapshot: isFirst ? 'before serving' : isLong ? 'while serving' : 'none' };
+  const snapshot = isFirst ? 'before serving' : isLong ? 'while serving' : 'none';
+  return { database: result.target, isVouched: isMarked, snapshot };
 }
 
 function openLog(options: {

@@ -183,7 +183,7 @@ describe('a snapshot', () => {
       outcome = error;
     });
     let isIdle = false;
-    void world.serving.snapshotter?.stop().then(() => {
+    world.serving.snapshotter?.stop(() => {
       isIdle = true;
     });
     await Promise.resolve();

@@ -141,7 +141,7 @@ test('there is room for a packet frame around every entry', () => {
   const sequence = new TxnSequence(0);
   for (let zxid = 1; zxid <= 3; zxid++) push(sequence, zxid, 50);
   const spans: [number, number][] = [];
-  sequence.forEachAfter(0, ({ start, end }) => spans.push([start, end]));
+  sequence.forEachIn(0, 3, ({ start, end }) => spans.push([start, end]));
   expect(spans).toEqual([
     [16, 66],
     [86, 136],

@@ -47,7 +47,21 @@ export class SessionTable {
     }
     session.timeoutMs = timeoutMs;
     session.loggedTimeoutMs = timeoutMs;
+    session.isCreated = true;
     this.buckets.touch(session, nowMs);
+    return session;
+  }
+
+  /**
+   * A session whose createSession was proposed and is not applied yet; add() makes it one like any other. A
+   * leader needs it at once: the client may write as soon as a quorum has that txn. Until then snapshots do not
+   * have it (see Session.isCreated).
+   */
+  track(id: bigint, timeoutMs: number, nowMs: number): Session {
+    const known = this.get(id);
+    if (known !== undefined) return known;
+    const session = this.add(id, timeoutMs, nowMs);
+    session.isCreated = false;
     return session;
   }
 

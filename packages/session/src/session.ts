@@ -18,6 +18,8 @@ export class Session {
   owner: object | undefined;
   /** Set once its end was decided: no further request of it is taken. */
   closing: boolean;
+  /** Whether its createSession is applied: snapshots hold no other sessions. */
+  isCreated: boolean;
 
   // Links of the expiry bucket this session is in; see expiry-buckets.ts.
   bucket: number;
@@ -32,6 +34,7 @@ export class Session {
     this.loggedTimeoutMs = timeoutMs;
     this.owner = undefined;
     this.closing = false;
+    this.isCreated = true;
     this.bucket = NO_BUCKET;
     this.previous = undefined;
     this.next = undefined;

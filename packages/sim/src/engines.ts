@@ -1,6 +1,7 @@
 // What can be simulated: engines by name, each with what it takes to run a seed or a plan. The command
 // (main.ts) and its workers know engines only through this table.
 
+import { ENSEMBLE_ENGINE } from './ensemble/engine.ts';
 import { drawPlan, FAULT_KINDS, formatPlan, type Plan, parsePlan } from './plan.ts';
 import {
   runPlan,
@@ -151,5 +152,6 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
     runPlan: (plan) => runForOutcome(parsePlan(plan)),
     shrink: (failure, onStep) => shrinkFailure(failure, onStep),
   },
+  ensemble: ENSEMBLE_ENGINE,
   zab: ZAB_ENGINE,
 };

@@ -69,6 +69,7 @@ export function loadEpochs(disk: Disk, directory: string, lastZxid: Zxid): Epoch
     currentEpoch = dataEpoch;
     writeEpoch(disk, directory, 'currentEpoch', currentEpoch);
   }
+  let wasPrepared = false;
   if (dataEpoch > currentEpoch) {
     const ready = readNumber(disk, `${directory}/${prepared('currentEpoch')}`);
     if (ready === undefined || ready < dataEpoch) {
@@ -84,12 +85,18 @@ export function loadEpochs(disk: Disk, directory: string, lastZxid: Zxid): Epoch
       );
     }
     currentEpoch = ready;
+    wasPrepared = true;
     disk.rename(`${directory}/${prepared('currentEpoch')}`, `${directory}/currentEpoch`);
     disk.syncDirectory(directory);
   }
   let acceptedEpoch = readEpoch(disk, directory, 'acceptedEpoch');
   if (acceptedEpoch === undefined) {
     acceptedEpoch = dataEpoch;
+    writeEpoch(disk, directory, 'acceptedEpoch', acceptedEpoch);
+  }
+  if (acceptedEpoch < currentEpoch && wasPrepared) {
+    // A member without history makes no promise before it is synced: the data of that sync is one.
+    acceptedEpoch = currentEpoch;
     writeEpoch(disk, directory, 'acceptedEpoch', acceptedEpoch);
   }
   if (acceptedEpoch < currentEpoch) {
@@ -158,11 +165,10 @@ export class EpochFiles {
   }
 
   /**
-   * Writes `currentEpoch.tmp`: a start that finds data of this epoch takes it for the current one. Throws
-   * RangeError for an epoch that was not accepted.
+   * Writes `currentEpoch.tmp`: a start that finds data of this epoch takes it for the current one, and for the
+   * accepted one too. A member without history prepares an epoch that it has not accepted.
    */
   prepare(epoch: number, done: (error?: StorageError) => void): void {
-    this.#checkAccepted(epoch);
     this.#add(
       (end) => prepareEpochAsync(this.#disk, this.#directory, 'currentEpoch', epoch, end),
       () => {

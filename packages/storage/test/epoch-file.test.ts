@@ -1,3 +1,4 @@
+import { makeZxid } from '@zebu/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   EpochFiles,
@@ -129,10 +130,18 @@ describe('EpochFiles', () => {
       (done) => files.accept(4, done),
       (done) => files.establish(3, done),
       (done) => files.establish(6, done),
-      (done) => files.prepare(6, done),
     ];
     for (const call of calls) expect(() => call(() => {})).toThrow(RangeError);
     expect([files.acceptedEpoch, files.currentEpoch]).toEqual([5, 4]);
+  });
+
+  test('data of a prepared epoch makes it the accepted one too: a member without history accepts none before', async () => {
+    await run((done) => files.prepare(7, done));
+    expect(loadEpochs(disk, directory, makeZxid(7, 3))).toEqual({
+      currentEpoch: 7,
+      acceptedEpoch: 7,
+    });
+    expect(readEpoch(disk, directory, 'acceptedEpoch')).toBe(7);
   });
 
   test('what was prepared becomes current by its renaming', async () => {

@@ -10,6 +10,7 @@ import { nodeHashName } from '../auth/digest-provider.ts';
 import { FOUR_LETTER_WORDS } from '../words/four-letter.ts';
 import { ConfigError, describeSource } from './config-error.ts';
 import { type ConfigInput, Draft, readContent } from './draft.ts';
+import { readEnsemble } from './ensemble-settings.ts';
 import { clientAddressOfMembers, isAnyAddress, withoutBrackets } from './members.ts';
 import { Problems } from './problems.ts';
 import {
@@ -89,7 +90,7 @@ export function parseConfig(input: ConfigInput): ParsedConfig {
     level: (draft.text('logLevel') ?? 'info') as LogLevel,
     format: (draft.text('logFormat') ?? 'auto') as LogFormat,
   };
-  draft.noteIgnored();
+  draft.noteIgnored(config.ensemble !== undefined);
   return { action, isJson, file, config, log, notes: draft.notes, given: draft.all() };
 }
 
@@ -130,6 +131,7 @@ function composeConfig(draft: Draft, hasFile: boolean): ServerConfig {
   add(() => ({ dataDir: dataDirectory(draft, hasFile) }));
   add(() => ({ dataLogDir: logDirectory(draft) }));
   add(() => ({ serverId: readServerId(draft, dataDirectory(draft, hasFile)) }));
+  add(() => readEnsemble(draft, dataDirectory(draft, hasFile)));
   add(() => sessionTimeouts(draft));
   problems.attempt(() => checkDigestAlgorithm(draft));
   add(() => access(draft));
@@ -170,7 +172,7 @@ function readOne(
   { key, text, source, setting }: Given,
   fields: Record<string, unknown>,
 ): void {
-  if (setting.status === 'ignored') return;
+  if (setting.status === 'ignored' || setting.status === 'ensemble') return;
   if (setting.status === 'refused') {
     if (setting.type.kind === 'boolean' && draft.value(key) === false) return;
     throw new ConfigError(
@@ -208,7 +210,9 @@ function clientDoor(
   draft: Draft,
   hasFile: boolean,
 ): { clientPort: number; clientPortAddress: string | undefined } {
-  const member = clientAddressOfMembers(draft.family('server.N'));
+  const member = clientAddressOfMembers(draft.family('server.N'), () =>
+    readServerId(draft, dataDirectory(draft, hasFile)),
+  );
   const port = draft.value('clientPort') as number | undefined;
   const written = draft.text('clientPortAddress');
   const address = written === undefined ? undefined : withoutBrackets(written);

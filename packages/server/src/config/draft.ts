@@ -167,10 +167,12 @@ export class Draft {
   }
 
   /** One note for each reason why settings have no effect; those at their default are not mentioned. */
-  noteIgnored(): void {
+  noteIgnored(isMember: boolean): void {
     const byReason = new Map<string, string[]>();
     for (const { key, text, source, setting } of this.all()) {
-      if (setting.status !== 'ignored' || text === setting.default) continue;
+      const isIgnored =
+        setting.status === 'ignored' || (setting.status === 'ensemble' && !isMember);
+      if (!isIgnored || text === setting.default) continue;
       if (parseValue(setting.type, text) === undefined) {
         this.warn(
           source,

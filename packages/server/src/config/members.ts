@@ -1,16 +1,17 @@
 /**
- * The server.N lines. This version runs one server: a single line is that server on its own, with the
- * client address that the line may hold; several are an ensemble, and refused.
+ * The server.N lines. A single line is a server on its own, with the client address that the line may hold;
+ * several are an ensemble, and this server is the member that its file myid names.
  */
 
+import type { QuorumMember } from '@zebu/protocol';
 import { ConfigError, describeSource } from './config-error.ts';
 import { Problems } from './problems.ts';
 import type { Given } from './sources.ts';
 
-/** One member of an ensemble, as far as a server on its own needs it. */
-interface Member {
+/** One server.N line. */
+export interface Member {
   readonly given: Given;
-  readonly role: 'participant' | 'observer';
+  readonly member: QuorumMember;
   readonly client: ClientAddress | undefined;
 }
 
@@ -24,24 +25,37 @@ export interface ClientAddress {
 const FORM =
   'host:port:port[:participant or observer], more addresses after |, and [;[address:]clientPort]';
 
-/** The client address in the one server.N line; undefined when there is none. Throws ConfigError. */
-export function clientAddressOfMembers(lines: readonly Given[]): ClientAddress | undefined {
+/** All members, checked one by one. Throws ConfigError. */
+export function readMembers(lines: readonly Given[]): Member[] {
   const problems = new Problems();
   const members = lines
     .map((line) => problems.attempt(() => parseMember(line)))
     .filter((member) => member !== undefined);
   problems.throwIfAny();
-  const participants = members.filter(({ role }) => role === 'participant');
-  if (members.length > participants.length && participants.length <= 1) {
+  return members;
+}
+
+/** Whether the lines are those of an ensemble: more than one member votes (QuorumPeerConfig.isDistributed). */
+export function isEnsemble(members: readonly Member[]): boolean {
+  const voters = members.filter(({ member }) => member.role === 'participant');
+  if (members.length > voters.length && voters.length <= 1) {
     throw refusal(members, 'Observers without a quorum are no ensemble');
   }
-  if (participants.length > 1) {
-    throw refusal(
-      members,
-      `${members.length} servers are an ensemble, which comes in a later version: leave one server.N line or none, and this server runs on its own`,
-    );
-  }
-  return participants[0]?.client;
+  return voters.length > 1;
+}
+
+/**
+ * The client address in this server's line; undefined when there is none. `ownSid` is asked for where there are
+ * several. Throws ConfigError.
+ */
+export function clientAddressOfMembers(
+  lines: readonly Given[],
+  ownSid: () => number,
+): ClientAddress | undefined {
+  const members = readMembers(lines);
+  if (!isEnsemble(members)) return members[0]?.client;
+  const sid = ownSid();
+  return members.find(({ member }) => member.sid === sid)?.client;
 }
 
 function refusal(members: readonly Member[], reason: string): ConfigError {
@@ -52,7 +66,7 @@ function refusal(members: readonly Member[], reason: string): ConfigError {
     key,
     value: text,
     source,
-    allowed: 'one server.N line or none',
+    allowed: 'at least two members that vote, or one line',
   });
 }
 
@@ -64,7 +78,10 @@ function parseMember(given: Given): Member {
   const isMember = /^(\[[^\]]+\]|[^:[\]|]+):\d+:\d+(\|(\[[^\]]+\]|[^:[\]|]+):\d+:\d+)*(:\w+)?$/;
   const role = /:([a-z]+)$/i.exec(addresses)?.[1]?.toLowerCase() ?? 'participant';
   const isRole = role === 'participant' || role === 'observer';
-  if (!isMember.test(addresses) || !isRole || more.length > 0) throw notAMember(given);
+  const sid = Number(given.key.slice('server.'.length));
+  if (!isMember.test(addresses) || !isRole || more.length > 0 || !Number.isSafeInteger(sid)) {
+    throw notAMember(given);
+  }
   for (const part of [client, secure]) {
     if (part !== undefined && part !== '' && parseClientAddress(part, given) === undefined) {
       throw notAMember(given);
@@ -72,7 +89,27 @@ function parseMember(given: Given): Member {
   }
   const clientAddress =
     client === undefined || client === '' ? undefined : parseClientAddress(client, given);
-  return { given, role, client: clientAddress };
+  const hosts = addresses.replace(/:[a-z]+$/i, '').split('|');
+  return {
+    given,
+    member: {
+      sid,
+      addresses: hosts.map((one) => parseAddress(one, given)),
+      role,
+      clientAddress:
+        clientAddress === undefined
+          ? undefined
+          : { host: clientAddress.address ?? '0.0.0.0', port: clientAddress.port },
+    },
+    client: clientAddress,
+  };
+}
+
+function parseAddress(text: string, given: Given): QuorumMember['addresses'][number] {
+  const match = /^(.*):(\d+):(\d+)$/.exec(text.trim());
+  const [quorumPort, electionPort] = [Number(match?.[2]), Number(match?.[3])];
+  if (match === null || quorumPort > 65535 || electionPort > 65535) throw notAMember(given);
+  return { host: withoutBrackets(match[1] as string), quorumPort, electionPort };
 }
 
 function parseClientAddress(text: string, given: Given): ClientAddress | undefined {

@@ -5,6 +5,8 @@
  * `settings.ts`; nothing here reads a file, the environment or the clock.
  */
 
+import type { EnsembleConfig } from './ensemble-config.ts';
+
 /** How a snapshot is written. Every kind is read, whatever this says. */
 export type SnapshotCompression = 'none' | 'gz' | 'snappy';
 
@@ -147,6 +149,12 @@ export interface ServerConfig {
   readonly closeSessionTxnEnabled: boolean;
   readonly containers: ContainerConfig;
 
+  // Ensemble.
+  /** Undefined: a server on its own. */
+  readonly ensemble: EnsembleConfig | undefined;
+  /** Txns kept in memory for learners that were away for a moment; 500 at least. */
+  readonly commitLogCount: number;
+
   // Limits.
   readonly juteMaxBufferBytes: number;
   readonly juteMaxBufferExtraBytes: number;
@@ -256,6 +264,8 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
 
     juteMaxBufferBytes,
     juteMaxBufferExtraBytes: juteMaxBufferBytes,
+    ensemble: undefined,
+    commitLogCount: 500,
     globalOutstandingLimit: 1000,
     throttledOpWaitTimeMs: 0,
     largeRequestMaxBytes: 100 * 1024 * 1024,

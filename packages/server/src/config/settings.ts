@@ -33,7 +33,8 @@ export type ValueType =
   | { readonly kind: 'text' }
   | { readonly kind: 'path' };
 
-export type SettingStatus = 'honoured' | 'ignored' | 'refused';
+/** `ensemble`: honoured by a member of an ensemble, without effect on a server on its own. */
+export type SettingStatus = 'honoured' | 'ensemble' | 'ignored' | 'refused';
 
 export interface Setting {
   /** The name in zoo.cfg. Ends in `.N` or `.*` when it stands for a family of keys. */
@@ -120,7 +121,7 @@ function rows(group: SettingGroup, status: SettingStatus, list: readonly Row[]):
 }
 
 // Reasons that many keys share.
-const ENSEMBLE = 'only a member of an ensemble uses it, and this version runs one server';
+const ENSEMBLE = 'only a member of an ensemble uses it, and this server is on its own';
 const JVM = 'belongs to the Java virtual machine';
 const THREADS = "tunes Java's threads; a server here is one thread";
 const NETTY = "tunes Netty, Java's network library";
@@ -329,14 +330,12 @@ const LOGS = [
 // biome-ignore format: a row a line
 const ENSEMBLE_KEYS = [
   ...rows('Ensemble', 'honoured', [
-    { key: 'server.N', type: text, default: '', meaning: 'A member, host:port:port[:role][;[address:]clientPort]. One line is this server on its own; two or more are refused: ensembles come in a later version' },
+    { key: 'server.N', type: text, default: '', meaning: 'A member, host:port:port[:role][;[address:]clientPort]. One line is this server on its own; with more this server is the member that its file myid names' },
     { key: 'dynamicConfigFile', type: path, default: '', meaning: 'File that holds the server.N lines' },
     { key: 'standaloneEnabled', type: strictBoolean, default: 'true', meaning: 'With one server.N line, run on its own' },
     { key: 'reconfigEnabled', type: strictBoolean, default: 'false', field: 'reconfigEnabled', meaning: 'Answer reconfig; on its own a server answers Unimplemented then' },
   ]),
-  ...rows('Ensemble', 'ignored', [
-    { key: 'group.N', type: text, default: '', meaning: 'Hierarchical quorums', reason: ENSEMBLE },
-    { key: 'weight.N', type: text, default: '1', meaning: 'Hierarchical quorums', reason: ENSEMBLE },
+  ...rows('Ensemble', 'ensemble', [
     { key: 'peerType', type: choice('participant', 'observer'), default: 'participant', meaning: 'Role of this member', reason: ENSEMBLE },
     { key: 'electionAlg', type: integer(3, { max: 3 }), default: '3', meaning: 'Election algorithm', reason: ENSEMBLE },
     { key: 'initLimit', type: integer(0, { unit: 'ticks' }), default: '', meaning: 'Time to connect and sync', reason: ENSEMBLE },
@@ -344,23 +343,10 @@ const ENSEMBLE_KEYS = [
     { key: 'connectToLearnerMasterLimit', type: integer(0, { unit: 'ticks' }), default: '(initLimit)', meaning: 'Time to connect to the leader', reason: ENSEMBLE },
     { key: 'leader.maxTimeToWaitForEpoch', type: integer(-1, { unit: 'ms' }), default: '-1', meaning: 'Time for a new epoch', reason: ENSEMBLE },
     { key: 'leaderServes', type: yesno, default: 'yes', meaning: 'The leader takes clients', reason: ENSEMBLE },
-    { key: 'oraclePath', type: path, default: '', meaning: 'File that decides between two members', reason: ENSEMBLE },
     { key: 'cnxTimeout', type: milliseconds, default: '5000', meaning: 'Time to connect in elections', reason: ENSEMBLE },
-    { key: 'quorumCnxnTimeoutMs', type: integer(-1, { unit: 'ms' }), default: '-1', meaning: 'Election socket timeout', reason: ENSEMBLE },
     { key: 'quorumListenOnAllIPs', type: strictBoolean, default: 'false', meaning: 'Bind all addresses', reason: ENSEMBLE },
-    { key: 'localSessionsEnabled', type: strictBoolean, default: 'false', meaning: 'Sessions known to one server only', reason: STANDALONE },
-    { key: 'localSessionsUpgradingEnabled', type: strictBoolean, default: 'false', meaning: 'Make them global when needed', reason: STANDALONE },
-    { key: 'electionPortBindRetry', type: integer(0), default: '3', meaning: 'Tries to bind the election port', reason: ENSEMBLE },
-    { key: 'observer.reconnectDelayMs', type: milliseconds, default: '0', meaning: 'Pause of an observer', reason: ENSEMBLE },
     { key: 'observer.election.DelayMs', type: milliseconds, default: '200', meaning: 'Pause of an observer', reason: ENSEMBLE },
-    { key: 'observer.syncEnabled', type: boolean, default: 'true', meaning: 'Observers write to disk', reason: ENSEMBLE },
-    { key: 'syncEnabled', type: strictBoolean, default: 'true', meaning: 'Observers write to disk', reason: ENSEMBLE },
-    { key: 'observerMasterPort', type: port, default: '0', meaning: 'Port for observers', reason: ENSEMBLE },
-    { key: 'observerMaster.sizeLimit', type: integer(0, { unit: 'bytes' }), default: '33554432', meaning: 'Proposals kept for observers', reason: ENSEMBLE },
     { key: 'leaderConnectDelayDuringRetryMs', type: milliseconds, default: '100', meaning: 'Pause between tries', reason: ENSEMBLE },
-    { key: 'multiAddress.enabled', type: strictBoolean, default: 'false', meaning: 'Several addresses per member', reason: ENSEMBLE },
-    { key: 'multiAddress.reachabilityCheckTimeoutMs', type: milliseconds, default: '1000', meaning: 'Time of a reachability check', reason: ENSEMBLE },
-    { key: 'multiAddress.reachabilityCheckEnabled', type: strictBoolean, default: 'true', meaning: 'Check reachability', reason: ENSEMBLE },
     { key: 'tcpKeepAlive', type: boolean, default: 'false', meaning: 'Keep-alive between servers', reason: ENSEMBLE },
     { key: 'fastleader.minNotificationInterval', type: milliseconds, default: '200', meaning: 'Election back-off', reason: ENSEMBLE },
     { key: 'fastleader.maxNotificationInterval', type: milliseconds, default: '60000', meaning: 'Election back-off', reason: ENSEMBLE },
@@ -368,6 +354,24 @@ const ENSEMBLE_KEYS = [
     { key: 'snapshotSizeFactor', type: { kind: 'decimal', min: -1, max: 1e9 }, default: '0.33', meaning: 'When learners get the log and not a snapshot', reason: ENSEMBLE },
     { key: 'leader.maxConcurrentSnapSyncs', type: integer(0), default: '10', meaning: 'Learners that get a snapshot at a time', reason: ENSEMBLE },
     { key: 'leader.maxConcurrentDiffSyncs', type: integer(0), default: '100', meaning: 'Learners that get the log at a time', reason: ENSEMBLE },
+    { key: 'forceSnapshotSync', type: boolean, default: 'false', meaning: 'Learners always get a snapshot', reason: ENSEMBLE },
+  ]),
+  ...rows('Ensemble', 'ignored', [
+    { key: 'group.N', type: text, default: '', meaning: 'Hierarchical quorums', reason: ENSEMBLE },
+    { key: 'weight.N', type: text, default: '1', meaning: 'Hierarchical quorums', reason: ENSEMBLE },
+    { key: 'oraclePath', type: path, default: '', meaning: 'File that decides between two members', reason: ENSEMBLE },
+    { key: 'quorumCnxnTimeoutMs', type: integer(-1, { unit: 'ms' }), default: '-1', meaning: 'Election socket timeout', reason: ENSEMBLE },
+    { key: 'localSessionsEnabled', type: strictBoolean, default: 'false', meaning: 'Sessions known to one server only', reason: STANDALONE },
+    { key: 'localSessionsUpgradingEnabled', type: strictBoolean, default: 'false', meaning: 'Make them global when needed', reason: STANDALONE },
+    { key: 'electionPortBindRetry', type: integer(0), default: '3', meaning: 'Tries to bind the election port', reason: ENSEMBLE },
+    { key: 'observer.reconnectDelayMs', type: milliseconds, default: '0', meaning: 'Pause of an observer', reason: ENSEMBLE },
+    { key: 'observer.syncEnabled', type: boolean, default: 'true', meaning: 'Observers write to disk', reason: ENSEMBLE },
+    { key: 'syncEnabled', type: strictBoolean, default: 'true', meaning: 'Observers write to disk', reason: ENSEMBLE },
+    { key: 'observerMasterPort', type: port, default: '0', meaning: 'Port for observers', reason: ENSEMBLE },
+    { key: 'observerMaster.sizeLimit', type: integer(0, { unit: 'bytes' }), default: '33554432', meaning: 'Proposals kept for observers', reason: ENSEMBLE },
+    { key: 'multiAddress.enabled', type: strictBoolean, default: 'false', meaning: 'Several addresses per member', reason: ENSEMBLE },
+    { key: 'multiAddress.reachabilityCheckTimeoutMs', type: milliseconds, default: '1000', meaning: 'Time of a reachability check', reason: ENSEMBLE },
+    { key: 'multiAddress.reachabilityCheckEnabled', type: strictBoolean, default: 'true', meaning: 'Check reachability', reason: ENSEMBLE },
     { key: 'learner.closeSocketAsync', properties: ['learner.closeSocketAsync'], type: boolean, default: 'false', meaning: 'Closing of sockets', reason: ENSEMBLE },
     { key: 'leader.closeSocketAsync', properties: ['leader.closeSocketAsync'], type: boolean, default: 'false', meaning: 'Closing of sockets', reason: ENSEMBLE },
     { key: 'learner.asyncSending', properties: ['learner.asyncSending'], type: boolean, default: 'false', meaning: 'Sending of packets', reason: ENSEMBLE },
@@ -375,7 +379,6 @@ const ENSEMBLE_KEYS = [
     { key: 'follower.nodelay', properties: ['follower.nodelay'], type: boolean, default: 'true', meaning: 'TCP_NODELAY between servers', reason: ENSEMBLE },
     { key: 'forward_learner_requests_to_commit_processor_disabled', type: boolean, default: 'false', meaning: "Java's request pipeline", reason: ENSEMBLE },
     { key: 'follower.skipLearnerRequestToNextProcessor', type: boolean, default: 'false', meaning: "Java's request pipeline", reason: ENSEMBLE },
-    { key: 'forceSnapshotSync', type: boolean, default: 'false', meaning: 'Learners always get a snapshot', reason: ENSEMBLE },
     { key: 'sslQuorum', type: strictBoolean, default: 'false', meaning: 'TLS between servers', reason: ENSEMBLE },
     { key: 'portUnification', type: strictBoolean, default: 'false', meaning: 'Plain and TLS between servers', reason: ENSEMBLE },
     { key: 'sslQuorumReloadCertFiles', type: strictBoolean, default: 'false', meaning: 'Read changed certificates', reason: ENSEMBLE },

@@ -320,6 +320,7 @@ export class ClientConnection
     if (operation.read === undefined) this.submit(operation, bytes, start, end);
     else if (operation.isBarrier && served.writes.sync !== undefined) {
       this.writesSubmitted++;
+      input.stop(Stop.sync);
       const xid = getInt32(bytes, start);
       served.writes.sync(this, xid, this.body(bytes, start, end), services.turns.nowMs);
     } else if (this.hasWritesInFlight) this.park(bytes, start, end);
@@ -506,6 +507,17 @@ export class ClientConnection
     this.metrics.updateLatency.add(output.note(label, request.xid, zxid, request.receivedMs));
     output.flushIfMuch();
     if (this.parked.length > 0) this.runParkedRequests();
+  }
+
+  syncReleased(xid: number, path: Buffer, receivedMs: number): void {
+    this.writesApplied++;
+    if (this.state !== State.established) return;
+    const { lastProcessedZxid } = this.tree;
+    this.output.reply(xid, lastProcessedZxid, path);
+    const label = labelOf(OpCode.sync);
+    this.metrics.readLatency.add(this.output.note(label, xid, lastProcessedZxid, receivedMs));
+    this.input.lift(Stop.sync);
+    this.served.resumeAfterBatch(this);
   }
 
   /** Takes requests again, if nothing stops it: the batch that it waited for is applied. */

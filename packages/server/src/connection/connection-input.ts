@@ -33,6 +33,8 @@ export const Stop = {
   shutdown: 64,
   /** The connection ends. Never lifted. */
   closed: 128,
+  /** Its sync waits for the leader: what comes after it must be answered after it. */
+  sync: 256,
 } as const;
 
 /** Who gets the frames. */

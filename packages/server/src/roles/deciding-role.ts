@@ -14,7 +14,7 @@ import type { WritePath } from '../txns/write-path.ts';
 
 export class DecidingRole implements ServingRole {
   protected readonly member: Member;
-  private parts:
+  protected parts:
     | { serving: Serving; writes: LeaderWrites; expiry: Expiry; sweeper: ContainerSweeper }
     | undefined;
 
@@ -41,6 +41,7 @@ export class DecidingRole implements ServingRole {
         sequence: serving.sequence,
         waiting: serving.waiting,
         lastZxid: this.firstZxidAfter(serving),
+        mayPropose: () => this.mayPropose(),
         enterLog: (txn) => this.enterLog(serving, txn),
         noteDefect: (error) => member.noteDefect(error),
       },
@@ -99,6 +100,10 @@ export class DecidingRole implements ServingRole {
   /** Undefined: every read is in order behind the writes before it, and a sync is such a read. */
   protected sync(_serving: Serving): WritePath['sync'] {
     return undefined;
+  }
+
+  protected mayPropose(): boolean {
+    return true;
   }
 
   protected mayExpire(): boolean {

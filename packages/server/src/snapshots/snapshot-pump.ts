@@ -66,9 +66,11 @@ export class SnapshotPump {
   /** The moment that the snapshot is of: its zxid is the tree's lastProcessedZxid now. */
   start(): void {
     const { tree, sessions, sink, environment } = this.options;
-    const section = new ByteWriter(4 + 12 * sessions.size);
-    section.int32(sessions.size);
-    for (const session of sessions.values()) {
+    // A leader knows of sessions whose createSession is not applied yet.
+    const created = [...sessions.values()].filter(({ isCreated }) => isCreated);
+    const section = new ByteWriter(4 + 12 * created.length);
+    section.int32(created.length);
+    for (const session of created) {
       section.int64Parts(session.idHigh, session.idLow);
       section.int32(session.loggedTimeoutMs);
     }

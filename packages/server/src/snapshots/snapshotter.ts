@@ -28,7 +28,7 @@ export class Snapshotter {
   private readonly trailer: ByteWriter;
   private busy: boolean;
   private stopped: boolean;
-  private onIdle: () => void;
+  private readonly onIdle: (() => void)[];
   private giveUp: () => void;
 
   constructor(options: SnapshotterOptions) {
@@ -36,7 +36,7 @@ export class Snapshotter {
     this.trailer = new ByteWriter(64);
     this.busy = false;
     this.stopped = false;
-    this.onIdle = () => {};
+    this.onIdle = [];
     this.giveUp = () => {};
   }
 
@@ -49,16 +49,17 @@ export class Snapshotter {
   }
 
   /**
-   * No further snapshot begins; one that is still being walked is given up. Resolves when nothing is
+   * No further snapshot begins; one that is still being walked is given up. `done` is called when nothing is
    * written any more.
    */
-  stop(): Promise<void> {
+  stop(done: () => void): void {
     this.stopped = true;
-    if (!this.busy) return Promise.resolve();
-    return new Promise<void>((resolve) => {
-      this.onIdle = resolve;
-      this.giveUp();
-    });
+    if (!this.busy) {
+      done();
+      return;
+    }
+    this.onIdle.push(done);
+    this.giveUp();
   }
 
   /**
@@ -90,8 +91,7 @@ export class Snapshotter {
         this.failed(error, zxid, done);
         return;
       }
-      this.busy = false;
-      this.onIdle();
+      this.becomeIdle();
       const ms = environment.clock.monotonicMs() - startedMs;
       metrics.snapshotTime.add(Math.trunc(ms));
       environment.logger.info('Snapshot taken', {
@@ -121,9 +121,13 @@ export class Snapshotter {
     return true;
   }
 
-  private failed(error: Error, zxid: number, done: ((error?: Error) => void) | undefined): void {
+  private becomeIdle(): void {
     this.busy = false;
-    this.onIdle();
+    for (const done of this.onIdle.splice(0)) done();
+  }
+
+  private failed(error: Error, zxid: number, done: ((error?: Error) => void) | undefined): void {
+    this.becomeIdle();
     if (!this.stopped) {
       this.options.metrics.snapshotErrors++;
       this.options.environment.logger.error('Snapshot failed; the txn log still has everything', {

@@ -28,7 +28,7 @@ import type { ServerMetrics } from '../metrics/metrics.ts';
 import { prepareCloseSession } from '../ops/close-session.ts';
 import { prepareCreateSession } from '../ops/create-session.ts';
 import { prepareDeleteContainer } from '../ops/delete.ts';
-import type { Operation, Prepare } from '../ops/op-table.ts';
+import { type Operation, operationOf, type Prepare } from '../ops/op-table.ts';
 import { Seldom } from '../turns/seldom.ts';
 import type { Turns } from '../turns/turns.ts';
 import { NOBODY_ASKS, Preparation, type Requester } from './preparation.ts';
@@ -57,6 +57,8 @@ export interface LeaderWritesOptions {
   readonly waiting: WaitingRequests;
   /** The first txn gets the zxid after this one. */
   readonly lastZxid: Zxid;
+  /** False: this member stops deciding, and what comes is not taken. */
+  readonly mayPropose: () => boolean;
   /** From here on the txn can become durable, be applied and be answered at any time. */
   readonly enterLog: (txn: Txn) => void;
   /** A request brought about an exception that no request should. */
@@ -101,6 +103,10 @@ export class LeaderWrites implements WritePath {
   ): void {
     const { audit, access, sessions } = this.options;
     const session = client.session as Session;
+    if (!this.options.mayPropose()) {
+      client.end(new Error('This member stops leading'));
+      return;
+    }
     const audited = audit?.requested(operation.type, request, {
       sessionId: session.id,
       users: access.auditUsers(client.identities),
@@ -123,6 +129,10 @@ export class LeaderWrites implements WritePath {
 
   createSession(client: Requestor, timeoutMs: number): void {
     const { sessions, reader } = this.options;
+    if (!this.options.mayPropose()) {
+      client.end();
+      return;
+    }
     const id = sessions.allocateId();
     const body = Buffer.allocUnsafe(4);
     putInt32(body, 0, timeoutMs);
@@ -155,7 +165,53 @@ export class LeaderWrites implements WritePath {
     client.sessionDecided(session);
   }
 
+  /**
+   * Takes the request of a learner's client, or one that the learner itself makes: it becomes exactly one txn.
+   * The request's bytes are read now and not kept.
+   */
+  forwarded(
+    owner: SessionOwner,
+    type: number,
+    sessionId: bigint,
+    cxid: number,
+    identities: readonly Identity[],
+    request: ByteReader,
+  ): void {
+    const { sessions, turns } = this.options;
+    if (!this.options.mayPropose()) return;
+    const requester = {
+      idHigh: Number(BigInt.asIntN(32, sessionId >> 32n)),
+      idLow: Number(BigInt.asIntN(32, sessionId)),
+    };
+    const session = sessions.get(sessionId);
+    let prepare: Prepare;
+    if (type === OpCode.createSession) {
+      prepare = prepareCreateSession;
+      // Its client may write as soon as a quorum has the txn, which may be before it is applied here.
+      const timeoutMs = request.remaining >= 4 ? request.bytes.readInt32BE(request.offset) : 0;
+      const tracked = sessions.track(sessionId, timeoutMs, turns.nowMs);
+      tracked.owner = owner;
+    } else if (type === OpCode.closeSession) {
+      prepare = prepareCloseSession;
+      if (session !== undefined) sessions.markClosing(session);
+    } else {
+      const refusal = this.refusalOf(session, owner);
+      const operation = operationOf(type);
+      prepare =
+        refusal !== 0 ? () => refusal : (operation?.prepare ?? (() => ErrorCode.UNIMPLEMENTED));
+    }
+    this.options.enterLog(this.prepare(type, prepare, requester, cxid, identities, request));
+  }
+
+  /** ZooKeeperServer.checkSession: the error of a write whose session is gone, or served elsewhere; 0: none. */
+  private refusalOf(session: Session | undefined, owner: SessionOwner): number {
+    if (session === undefined || session.closing) return ErrorCode.SESSIONEXPIRED;
+    session.owner ??= owner;
+    return session.owner === owner ? 0 : ErrorCode.SESSIONMOVED;
+  }
+
   closeSession(session: Requester): void {
+    if (!this.options.mayPropose()) return;
     const request = this.options.reader.reset(NO_BYTES, 0, 0);
     const { closeSession } = OpCode;
     this.options.enterLog(this.prepare(closeSession, prepareCloseSession, session, 0, [], request));
@@ -187,6 +243,7 @@ export class LeaderWrites implements WritePath {
   }
 
   deleteContainer(id: PathId): void {
+    if (!this.options.mayPropose()) return;
     const { turns, tree, reader } = this.options;
     turns.look();
     const path = new ByteWriter(256);

@@ -33,18 +33,21 @@ export class TxnSequence {
   private mask: number;
   private head: number;
   private tail: number;
+  /** The first txn that was not taken by nextUnlogged(). Invariant: head <= unlogged <= tail. */
+  private unlogged: number;
   private appended: Zxid;
   private durableTo: Zxid;
   private committedTo: Zxid;
   private applied: Zxid;
 
   /** `lastZxid`: the last txn that is in the log and applied. */
-  constructor(lastZxid: Zxid) {
-    this.chunks = new TxnChunks();
+  constructor(lastZxid: Zxid, chunks: TxnChunks = new TxnChunks()) {
+    this.chunks = chunks;
     this.ring = Array.from({ length: 1024 }, () => new Txn());
     this.mask = this.ring.length - 1;
     this.head = 0;
     this.tail = 0;
+    this.unlogged = 0;
     this.appended = lastZxid;
     this.durableTo = lastZxid;
     this.committedTo = lastZxid;
@@ -99,6 +102,15 @@ export class TxnSequence {
     return txn;
   }
 
+  /** The oldest txn that was not handed to the log, if it is at most `upTo`; it counts as handed over then. */
+  nextUnlogged(upTo: Zxid): Txn | undefined {
+    if (this.unlogged === this.tail) return undefined;
+    const txn = this.ring[this.unlogged & this.mask] as Txn;
+    if (txn.zxid > upTo) return undefined;
+    this.unlogged++;
+    return txn;
+  }
+
   /** This member's disk holds everything up to `zxid`. */
   durable(zxid: Zxid): void {
     assert(zxid <= this.appended, 'durable beyond what was appended');
@@ -128,6 +140,7 @@ export class TxnSequence {
     assert(this.head < this.tail, 'there is no txn to shift');
     const txn = this.ring[this.head & this.mask] as Txn;
     this.head++;
+    if (this.unlogged < this.head) this.unlogged = this.head;
     assert(txn.zxid > this.applied, 'txns are applied in order');
     this.applied = txn.zxid;
     const { chunk } = txn;
@@ -136,12 +149,31 @@ export class TxnSequence {
     this.chunks.release(chunk);
   }
 
-  /** Calls `each` for every txn that is not applied and later than `afterZxid`, oldest first. */
-  forEachAfter(afterZxid: Zxid, each: (txn: Txn) => void): void {
-    for (let at = this.head; at < this.tail; at++) {
-      const txn = this.ring[at & this.mask] as Txn;
-      if (txn.zxid > afterZxid) each(txn);
+  /** Calls `each` for every txn that is not applied and in (afterZxid, upTo], oldest first. */
+  forEachIn(afterZxid: Zxid, upTo: Zxid, each: (txn: Txn) => void): void {
+    // What was appended last is asked for most: the search goes from the end.
+    let first = this.tail;
+    while (first > this.head && (this.ring[(first - 1) & this.mask] as Txn).zxid > afterZxid) {
+      first--;
     }
+    for (let at = first; at < this.tail; at++) {
+      const txn = this.ring[at & this.mask] as Txn;
+      if (txn.zxid > upTo) return;
+      each(txn);
+    }
+  }
+
+  /** Lets go of everything that is not applied: the life of serving that it belonged to is over. */
+  drop(): void {
+    while (this.head < this.tail) {
+      const txn = this.ring[this.head & this.mask] as Txn;
+      this.head++;
+      const { chunk } = txn;
+      txn.chunk = NO_CHUNK;
+      txn.bytes = NO_CHUNK.bytes;
+      this.chunks.release(chunk);
+    }
+    this.unlogged = this.tail;
   }
 
   private grow(): void {
@@ -151,6 +183,7 @@ export class TxnSequence {
     while (grown.length < 2 * size) grown.push(new Txn());
     this.ring = grown;
     this.mask = grown.length - 1;
+    this.unlogged -= this.head;
     this.head = 0;
     this.tail = size;
   }

@@ -28,6 +28,8 @@ export interface Requestor extends SessionOwner {
   readonly isClosed: boolean;
   /** Answers a write that was applied; `body` is its response. */
   writeApplied(request: WaitingRequest, zxid: Zxid, error: number, body: ByteWriter): void;
+  /** Answers a sync: everything committed before it is applied here. `path` is the request's body. */
+  syncReleased(xid: number, path: Buffer, receivedMs: number): void;
   /** The createSession that it asked for was applied. */
   sessionCreated(session: Session): void;
   /** The session that it asked for again is its own; undefined: it is gone, or was never the client's. */

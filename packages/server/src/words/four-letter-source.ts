@@ -25,7 +25,6 @@ const WRITE_BIT = 4;
 
 export class MemberFourLetterSource implements FourLetterSource {
   readonly isReadOnly = false;
-  readonly mode = 'standalone';
   traceMask: bigint = DEFAULT_TRACE_MASK;
   private readonly member: Member;
 
@@ -36,6 +35,11 @@ export class MemberFourLetterSource implements FourLetterSource {
   /** What is served. No word that needs it is answered while nothing is. */
   private get serving(): Serving {
     return this.member.serving as Serving;
+  }
+
+  get mode(): string {
+    const { ensemble } = this.member;
+    return ensemble === undefined ? 'standalone' : (ensemble.mode ?? 'looking');
   }
 
   get isServing(): boolean {

@@ -642,7 +642,7 @@ describe('zoo.cfg', () => {
       'initLimit=10\nsyncLimit=5\nelectionAlg=3\nadmin.serverPort=8081\ncommitLogCount=x',
     );
     expect(infos(parsed)).toEqual([
-      'Without effect: initLimit, syncLimit, commitLogCount: only a member of an ensemble uses it, and this version runs one server',
+      'Without effect: initLimit, syncLimit, commitLogCount: only a member of an ensemble uses it, and this server is on its own',
       'Without effect: admin.serverPort: this version has no HTTP admin server',
     ]);
     expect(warnings(parsed)).toEqual([
@@ -773,10 +773,6 @@ describe('members', () => {
   });
 
   test.each<[string, string]>([
-    [
-      'server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2',
-      'server.1, server.2, server.3 (z:2): 3 servers are an ensemble, which comes in a later version: leave one server.N line or none, and this server runs on its own',
-    ],
     [
       'server.1=a:1:2\nserver.2=b:1:2:observer',
       'server.1, server.2 (z:2): Observers without a quorum are no ensemble',

@@ -1,0 +1,199 @@
+// A member's part in its ensemble: the election port, the quorum port, the core of the protocol and its driver.
+//
+//   start: the epochs and the history on disk ─► a vote ─► a role ─► clients
+//
+// Ports are bound as long as the process lives, whatever the role. Source: QuorumPeer (3.9.5).
+
+import { epochOf, type HostAndPort, printQuorumConfig, type Zxid } from '@zebu/protocol';
+import { SessionTable } from '@zebu/session';
+import { type DataDirectory, EpochFiles, loadEpochs } from '@zebu/storage';
+import type { Listener, Network } from '@zebu/transport';
+import type { HistoryTrust, RoleChange } from '@zebu/zab';
+import { type EnsembleConfig, memberOfSid } from '../config/ensemble-config.ts';
+import type { Database } from '../database.ts';
+import type { EnsemblePart, Member } from '../member.ts';
+import { Snapshotter } from '../snapshots/snapshotter.ts';
+import { ElectionLinks } from './election-links.ts';
+import { EpochStore } from './epoch-store.ts';
+import { SyncIntake } from './sync-intake.ts';
+import { ZabDriver } from './zab-driver.ts';
+
+export interface EnsembleMemberOptions {
+  readonly member: Member;
+  readonly ensemble: EnsembleConfig;
+  readonly directory: DataDirectory;
+  /** As recovery left it. */
+  readonly database: Database;
+  /** The last txn on disk. */
+  readonly lastZxid: Zxid;
+  /** The operator vouches for an empty history (Apache's file `initialize`). */
+  readonly isVouched: boolean;
+  /** Told of every change of role or phase. */
+  readonly onChange?: (change: RoleChange) => void;
+}
+
+export class EnsembleMember implements EnsemblePart {
+  readonly driver: ZabDriver;
+  readonly election: ElectionLinks;
+  private readonly options: EnsembleMemberOptions;
+  private readonly listeners: Listener[];
+
+  constructor(options: EnsembleMemberOptions) {
+    const { member, ensemble, directory, database, lastZxid } = options;
+    const { environment, config } = member;
+    const network = environment.peerNetwork ?? environment.network;
+    const fail = (error: Error): void => member.fail('ensemble', error);
+    const configText = printQuorumConfig({
+      version: ensemble.version,
+      members: ensemble.members,
+      hierarchy: undefined,
+    });
+    const prepare = (fresh: Database): void => {
+      const text = Buffer.from(configText, 'utf8');
+      fresh.tree.setConfig(text, ensemble.version, environment.clock.wallMs());
+    };
+    prepare(database);
+    const epochs = loadEpochs(environment.disk, directory.snapshotDirectory, lastZxid);
+    const files = new EpochFiles(environment.disk, directory.snapshotDirectory, epochs);
+    this.options = options;
+    this.listeners = [];
+    this.election = new ElectionLinks(
+      {
+        sid: ensemble.sid,
+        announced: electionAddress(ensemble, ensemble.sid)[0] as HostAndPort,
+        addressesOf: (sid) =>
+          memberOfSid(ensemble, sid) === undefined ? undefined : electionAddress(ensemble, sid),
+        network,
+        scheduler: environment.scheduler,
+        logger: environment.logger,
+        connectTimeoutMs: ensemble.cnxTimeoutMs,
+        preambleTimeoutMs: config.tickTimeMs * ensemble.syncLimitTicks,
+        keepAlive: ensemble.keepAlive,
+      },
+      {
+        notification: (sid, notification) => this.driver.voted(sid, notification),
+        unreachable: (sid) => this.driver.memberUnreachable(sid),
+      },
+    );
+    this.driver = new ZabDriver({
+      member,
+      ensemble,
+      network,
+      database,
+      start: {
+        ...epochs,
+        lastZxid,
+        appliedZxid: lastZxid,
+        trust: trustIn(lastZxid, epochs.currentEpoch, options.isVouched),
+      },
+      epochs: new EpochStore(files, fail),
+      intake: new SyncIntake({
+        environment,
+        config,
+        directory,
+        epochs: files,
+        metrics: member.metrics,
+        prepare,
+        writeFirstSnapshot: (fresh, done) => writeFirstSnapshot(member, directory, fresh, done),
+        fail,
+      }),
+      configText,
+      votes: {
+        send: (sid, notification) => this.election.send(sid, { ...notification, configText }),
+      },
+      onChange: (change) => options.onChange?.(change),
+    });
+  }
+
+  get mode(): string | undefined {
+    return MODES[this.driver.core.role];
+  }
+
+  /** Binds the election port and the quorum port. Rejects with TransportError. */
+  async listen(): Promise<void> {
+    const { member, ensemble } = this.options;
+    const network = member.environment.peerNetwork ?? member.environment.network;
+    const own = memberOfSid(ensemble, ensemble.sid);
+    const [address] = own?.addresses ?? [];
+    if (address === undefined) throw new Error(`Server ${ensemble.sid} has no address`);
+    const host = ensemble.listenOnAllAddresses ? {} : { host: address.host };
+    const shared = { ...host, keepAlive: ensemble.keepAlive, mayUseReserve: true };
+    const quorum = { port: address.quorumPort, ...shared };
+    const election = { port: address.electionPort, ...shared };
+    this.listeners.push(
+      await network.listen(quorum, (connection) => this.driver.accept(connection)),
+    );
+    this.listeners.push(await listenElection(network, election, this.election));
+  }
+
+  start(): void {
+    this.driver.start();
+  }
+
+  /** Leaves the ensemble: the log is closed, and nothing is said to anybody any more, when `done` is called. */
+  stop(done: () => void): void {
+    this.driver.stop(() => {
+      this.election.stop();
+      done();
+    });
+  }
+
+  /** The server failed. */
+  abandon(): void {
+    this.driver.abandon();
+    this.election.stop();
+    for (const listener of this.listeners) listener.stopAccepting();
+  }
+
+  async closePorts(): Promise<void> {
+    await Promise.all(this.listeners.map((listener) => listener.close()));
+  }
+}
+
+const MODES = {
+  looking: undefined,
+  leading: 'leader',
+  following: 'follower',
+  observing: 'observer',
+} as const;
+
+function listenElection(
+  network: Network,
+  options: Parameters<Network['listen']>[0],
+  election: ElectionLinks,
+): Promise<Listener> {
+  return network.listen(options, election.accept);
+}
+
+function electionAddress(ensemble: EnsembleConfig, sid: number): HostAndPort[] {
+  const { addresses } = memberOfSid(ensemble, sid) ?? { addresses: [] };
+  return addresses.map(({ host, electionPort }) => ({ host, port: electionPort }));
+}
+
+/**
+ * A member that has an epoch and no history has thrown it away, or has lost it: it must not be counted before it
+ * is synced.
+ */
+function trustIn(lastZxid: Zxid, currentEpoch: number, isVouched: boolean): HistoryTrust {
+  if (isVouched) return 'vouched';
+  return lastZxid === 0 && currentEpoch > epochOf(lastZxid) ? 'discarded' : 'judge';
+}
+
+/** A log without any snapshot before it stops the next start: an empty history has one, too. */
+export function writeFirstSnapshot(
+  member: Member,
+  directory: DataDirectory,
+  database: Database,
+  done: (error?: Error) => void,
+): void {
+  const { environment, config, turns, metrics } = member;
+  const sessions = new SessionTable({
+    serverId: config.serverId,
+    tickMs: config.tickTimeMs,
+    wallNowMs: environment.clock.wallMs(),
+    nowMs: turns.nowMs,
+  });
+  for (const [id, timeoutMs] of database.sessions) sessions.add(id, timeoutMs, turns.nowMs);
+  const { tree } = database;
+  new Snapshotter({ environment, config, directory, tree, sessions, metrics }).start(done);
+}

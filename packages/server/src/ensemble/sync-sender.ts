@@ -1,0 +1,108 @@
+// Brings one learner up to date, as the core has planned it.
+//
+//   DIFF, TRUNC   the packet, then PROPOSAL and COMMIT of every txn that the learner lacks
+//   SNAP          the packet, the tree as a raw stream, "BenWasHere", then the txns that were committed meanwhile
+//
+// The stream is fuzzy: txns are applied while it is written, and those that it may hold already are sent again.
+// What the learner needs later stays in the committed log until end().
+// Source: LearnerHandler.run, syncFollower (3.9.5).
+
+import { formatZxid } from '@zebu/protocol';
+import { SyncMode, type SyncPlan } from '@zebu/zab';
+import type { Member } from '../member.ts';
+import type { Serving } from '../serving.ts';
+import { SnapshotPump } from '../snapshots/snapshot-pump.ts';
+import type { Hold } from '../txns/committed-log.ts';
+import type { LearnerLink } from './learner-link.ts';
+import type { TxnHistory } from './txn-history.ts';
+
+export interface SyncSenderOptions {
+  readonly member: Member;
+  readonly serving: Serving;
+  readonly history: TxnHistory;
+  readonly link: LearnerLink;
+  readonly plan: SyncPlan;
+  /** The last byte was handed to the link. */
+  readonly onSent: () => void;
+  /** A part was sent: the learner is busy, not silent. */
+  readonly onActive: () => void;
+  readonly onFailed: (error: Error) => void;
+}
+
+export class SyncSender {
+  private readonly options: SyncSenderOptions;
+  private readonly hold: Hold;
+  private pump: SnapshotPump | undefined;
+  private isEnded: boolean;
+
+  constructor(options: SyncSenderOptions) {
+    this.options = options;
+    this.hold = {
+      afterZxid: options.plan.after,
+      overflowed: () =>
+        options.onFailed(new Error('The learner is too slow to be brought up to date')),
+    };
+    this.pump = undefined;
+    this.isEnded = false;
+  }
+
+  start(): void {
+    const { serving, link, plan, member, onActive, onFailed } = this.options;
+    serving.database.committedLog.hold(this.hold);
+    link.beginSync();
+    link.sendBare(plan.mode, plan.packetZxid);
+    if (plan.mode !== SyncMode.SNAP) {
+      this.finish();
+      return;
+    }
+    const { environment } = member;
+    environment.logger.info('Sending a snapshot to a learner', {
+      sid: link.sid,
+      zxid: formatZxid(plan.packetZxid),
+    });
+    const pump = new SnapshotPump({
+      environment,
+      tree: serving.tree,
+      sessions: serving.sessions,
+      isSigned: true,
+      sink: {
+        failure: undefined,
+        write: (bytes, start, end) => {
+          onActive();
+          return link.sendRaw(bytes, start, end);
+        },
+      },
+      onEnd: (error) => {
+        link.onDrained = undefined;
+        this.pump = undefined;
+        if (error === undefined) this.finish();
+        else if (!this.isEnded) onFailed(error);
+      },
+    });
+    this.pump = pump;
+    link.onDrained = () => {
+      onActive();
+      pump.resume();
+    };
+    pump.start();
+  }
+
+  /** The learner is in sync, or gone: what was held for it is let go. */
+  end(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    const { serving, link } = this.options;
+    link.onDrained = undefined;
+    this.pump?.stop(new Error('The sync is over'));
+    this.pump = undefined;
+    serving.database.committedLog.release(this.hold);
+  }
+
+  private finish(): void {
+    const { link, history, plan, onSent } = this.options;
+    link.sendPairs(history, plan.after, plan.upTo);
+    link.endSync();
+    link.flush();
+    onSent();
+  }
+}

@@ -1,0 +1,819 @@
+// Drives the ZAB core of one member: what happens in the world goes into it, what it wants is done.
+//
+//   ticks, links, votes, durable batches ─► Zab ─► takeOutput(), in the order of its fields:
+//     closes ─► leaving ─► sends ─► batch ─► commitTo ─► change ─► barriers       (zab/src/output.ts)
+//
+// Output is taken once for each turn of the loop that brought anything, so that what came together leaves
+// together: one write for each link, then one for the log. What the disk completes is dealt with at once.
+//
+// Must never hand the core's output on in another order, nor apply what is not both durable and committed.
+
+import {
+  epochOf,
+  formatZxid,
+  makeZxid,
+  PacketType,
+  type PeerMessage,
+  type QuorumPacketView,
+  type Zxid,
+} from '@zebu/protocol';
+import {
+  acceptPeer,
+  type Connection,
+  dialPeer,
+  type Network,
+  type PeerLink,
+} from '@zebu/transport';
+import {
+  type CoreMessage,
+  type Notification,
+  type Output,
+  type RoleChange,
+  type Send,
+  SendKind,
+  Zab,
+  type ZabConfig,
+  type ZabStart,
+} from '@zebu/zab';
+import { type EnsembleConfig, isObserver, memberOfSid } from '../config/ensemble-config.ts';
+import type { Database } from '../database.ts';
+import type { Member } from '../member.ts';
+import { LeaderRole } from '../roles/leader-role.ts';
+import { LearnerRole } from '../roles/learner-role.ts';
+import type { Serving } from '../serving.ts';
+import type { TxnChunk } from '../txns/txn-chunks.ts';
+import { type Batch, DiskBatches } from './disk-batches.ts';
+import type { EpochStore } from './epoch-store.ts';
+import { LeaderLink, type LeaderLinkOwner } from './leader-link.ts';
+import { LearnerLink, type LearnerLinkOwner } from './learner-link.ts';
+import type { SyncIntake } from './sync-intake.ts';
+import { SyncSender } from './sync-sender.ts';
+import { TxnHistory } from './txn-history.ts';
+import { zabLimits } from './zab-limits.ts';
+
+/** One tick of the core's clock. */
+export const CORE_TICK_MS = 10;
+/** Bytes that may wait on a link beside a sync; a learner that is further behind comes back by a sync. */
+const MAX_BACKLOG_BYTES = 256 << 20;
+const MAX_AUTHINFO_BYTES = 1 << 20;
+
+/** The votes of other members: the election port. */
+export interface Votes {
+  send(sid: number, notification: Notification): void;
+}
+
+export interface ZabDriverOptions {
+  readonly member: Member;
+  readonly ensemble: EnsembleConfig;
+  readonly network: Network;
+  readonly database: Database;
+  readonly start: ZabStart;
+  readonly epochs: EpochStore;
+  readonly intake: SyncIntake;
+  readonly configText: string;
+  readonly votes: Votes;
+  /** Told of every change of role or phase. */
+  readonly onChange: (change: RoleChange) => void;
+}
+
+interface Barrier {
+  readonly zxid: Zxid;
+  readonly released: () => void;
+}
+
+export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
+  readonly core: Zab;
+  database: Database;
+  readonly limits: { readonly maxDataBytes: number; readonly maxAuthinfoBytes: number };
+  /** Learners by number of their link: only on a leader. */
+  readonly learners: Map<number, LearnerLink>;
+  private readonly options: ZabDriverOptions;
+  private readonly batches: DiskBatches;
+  private leaderLink: LeaderLink | undefined;
+  private leaderRole: LeaderRole | undefined;
+  private learnerRole: LearnerRole | undefined;
+  private serving: Serving | undefined;
+  private history: TxnHistory | undefined;
+  private readonly syncs: Map<number, SyncSender>;
+  /** Learners that were told that they are up to date in the output at hand. */
+  private readonly syncsToEnd: number[];
+  private readonly barriers: Map<number, Barrier>;
+  /** Answered by a quorum; released once this member has applied what came before. */
+  private readonly readyBarriers: Barrier[];
+  private lastLink: number;
+  private lastToken: number;
+  private isDriving: boolean;
+  private isScheduled: boolean;
+  private stopTicks: (() => void) | undefined;
+  private tickedMs: number;
+  private pausedMs: number;
+  private change: RoleChange | undefined;
+  /** Calls off the dialling of the leader; undefined while nobody dials. */
+  private stopDialling: (() => void) | undefined;
+  private readonly touchedLinks: Set<LearnerLink | LeaderLink>;
+  private onStopped: (() => void) | undefined;
+  private isTruncating: boolean;
+  private afterTruncation: (() => void) | undefined;
+  /** The history cannot be cut to the leader's: it is thrown away when the role ends. */
+  private mustDiscard: boolean;
+
+  constructor(options: ZabDriverOptions) {
+    const { member, ensemble } = options;
+    const { config } = member;
+    this.options = options;
+    this.database = options.database;
+    this.limits = {
+      maxDataBytes: Math.max(
+        config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes,
+        2 * config.juteMaxBufferBytes,
+      ),
+      maxAuthinfoBytes: MAX_AUTHINFO_BYTES,
+    };
+    const voters = ensemble.members
+      .filter(({ role }) => role === 'participant')
+      .map(({ sid }) => sid);
+    const zabConfig: ZabConfig = {
+      sid: ensemble.sid,
+      voters,
+      observer: isObserver(ensemble),
+      configVersion: ensemble.version,
+      limits: zabLimits(ensemble, config.tickTimeMs, CORE_TICK_MS),
+    };
+    this.core = new Zab(zabConfig, options.start, member.environment.random);
+    this.batches = new DiskBatches(
+      {
+        truncate: (zxid, done) => this.truncate(zxid, done),
+        writeLog: (upTo) => this.writeLog(upTo),
+        writeEpochs: (accepted, current, done) => options.epochs.write(accepted, current, done),
+      },
+      options.start.lastZxid,
+      (number) => {
+        this.core.durable(number);
+        this.drive();
+      },
+    );
+    this.learners = new Map();
+    this.leaderLink = undefined;
+    this.leaderRole = undefined;
+    this.learnerRole = undefined;
+    this.serving = undefined;
+    this.history = undefined;
+    this.syncs = new Map();
+    this.syncsToEnd = [];
+    this.barriers = new Map();
+    this.readyBarriers = [];
+    this.lastLink = 0;
+    this.lastToken = 0;
+    this.isDriving = false;
+    this.isScheduled = false;
+    this.stopTicks = undefined;
+    this.tickedMs = member.turns.nowMs;
+    this.pausedMs = Number.NEGATIVE_INFINITY;
+    this.change = undefined;
+    this.stopDialling = undefined;
+    this.touchedLinks = new Set();
+    this.onStopped = undefined;
+    this.isTruncating = false;
+    this.afterTruncation = undefined;
+    this.mustDiscard = false;
+  }
+
+  get sid(): number {
+    return this.options.ensemble.sid;
+  }
+
+  start(): void {
+    const { environment, turns } = this.options.member;
+    this.tickedMs = turns.nowMs;
+    this.stopTicks = environment.scheduler.every(CORE_TICK_MS, this.tick);
+    this.drive();
+  }
+
+  /** Ends the role and casts no vote any more; `done` when the log is closed. */
+  stop(done: () => void): void {
+    this.onStopped = done;
+    this.core.stop();
+    this.drive();
+  }
+
+  /** Nothing is done any more: the server failed. */
+  abandon(): void {
+    this.stopTicks?.();
+    this.stopDialling?.();
+    for (const link of this.learners.values()) link.close(new Error('This server failed'));
+    this.leaderLink?.close(new Error('This server failed'));
+  }
+
+  // ---- Inputs -------------------------------------------------------------------------------
+
+  private readonly tick = (): void => {
+    const { turns, config } = this.options.member;
+    turns.look();
+    // The core's time stands still with the process: it must not find everybody silent at once.
+    if (turns.nowMs - this.tickedMs > config.tickTimeMs) this.pausedMs = turns.nowMs;
+    this.tickedMs = turns.nowMs;
+    this.core.tick();
+    this.drive();
+  };
+
+  /** A vote of another member. */
+  voted(sid: number, notification: Notification): void {
+    this.core.notification(sid, notification);
+    this.drive();
+  }
+
+  /** Another member's election port refused, or its link was reset. */
+  memberUnreachable(sid: number): void {
+    this.core.memberUnreachable(sid);
+    this.drive();
+  }
+
+  /** A learner dials this member's quorum port. */
+  accept(connection: Connection): PeerLink {
+    const link = new LearnerLink(++this.lastLink, this);
+    const peer = acceptPeer(connection, link, { maxBacklogBytes: MAX_BACKLOG_BYTES });
+    link.attach(peer);
+    this.learners.set(link.number, link);
+    this.core.learnerConnected(link.number);
+    this.driveSoon();
+    return peer;
+  }
+
+  begin(): void {
+    this.options.member.turns.look();
+  }
+
+  end(): void {
+    this.driveSoon();
+  }
+
+  linkActive(link: LearnerLink | LeaderLink): void {
+    this.core.linkActive(link.number);
+  }
+
+  linkClosed(link: LearnerLink | LeaderLink, reason: Error | undefined): void {
+    const { logger } = this.options.member.environment;
+    if (link instanceof LearnerLink) {
+      if (!this.learners.delete(link.number)) return;
+      logger.info('A learner left', { sid: link.sid, reason: reason?.message ?? 'closed' });
+      this.endSync(link.number);
+      this.leaderRole?.learnerLeft(link);
+    } else {
+      if (this.leaderLink !== link) return;
+      this.leaderLink = undefined;
+      logger.info('The link to the leader ended', { reason: reason?.message ?? 'closed' });
+    }
+    this.core.linkClosed(link.number);
+  }
+
+  received(link: LearnerLink | LeaderLink, message: CoreMessage): void {
+    if (link instanceof LearnerLink && message.type === PacketType.PING) {
+      link.pongMs = this.options.member.turns.nowMs;
+    }
+    this.core.receive(link.number, message);
+  }
+
+  // A leader's links.
+
+  acked(link: LearnerLink, zxid: Zxid): void {
+    this.core.receiveAck(link.number, zxid);
+  }
+
+  requested(link: LearnerLink, packet: QuorumPacketView): void {
+    this.leaderRole?.requested(link, packet);
+  }
+
+  revalidate(link: LearnerLink, sessionId: bigint, timeoutMs: number): void {
+    this.leaderRole?.revalidate(link, sessionId, timeoutMs);
+    this.touchedLinks.add(link);
+  }
+
+  touched(_link: LearnerLink, touched: Uint8Array): void {
+    this.leaderRole?.touched(touched);
+  }
+
+  releaseChunk(chunk: TxnChunk): void {
+    this.database.chunks.release(chunk);
+  }
+
+  // A learner's link.
+
+  linkUp(link: LeaderLink): void {
+    this.stopDialling = undefined;
+    link.onDialFailed = undefined;
+    this.core.leaderConnected(link.number);
+  }
+
+  proposed(link: LeaderLink, zxid: Zxid, bytes: Buffer, start: number, end: number): void {
+    this.core.receiveProposal(link.number, zxid);
+    this.take(zxid, bytes, start, end);
+  }
+
+  informed(link: LeaderLink, zxid: Zxid, bytes: Buffer, start: number, end: number): void {
+    this.core.receiveInform(link.number, zxid);
+    this.take(zxid, bytes, start, end);
+  }
+
+  /** Keeps the txn if the core took it: not one that was there before, nor one after a gap. */
+  private take(zxid: Zxid, bytes: Buffer, start: number, end: number): void {
+    if (this.core.appendedZxid !== zxid) return;
+    if (this.serving === undefined || this.serving.sequence.appendedZxid >= zxid) return;
+    this.learnerRole?.take(zxid, bytes, start, end);
+  }
+
+  committed(link: LeaderLink, zxid: Zxid): void {
+    this.core.receiveCommit(link.number, zxid);
+  }
+
+  synced(): void {
+    // Not what the sequence knows: it is told of a commit only once this member's disk has the txn.
+    this.learnerRole?.synced(this.core.committedZxid);
+    this.serving?.applyReady();
+  }
+
+  revalidated(sessionId: bigint, isValid: boolean): void {
+    this.learnerRole?.revalidated(sessionId, isValid);
+    this.serving?.applyReady();
+  }
+
+  syncBegins(link: LeaderLink, mode: number, zxid: Zxid): boolean {
+    this.drive();
+    if (this.leaderLink !== link) return true;
+    if (mode === PacketType.SNAP) {
+      this.options.intake.begin(zxid);
+      return true;
+    }
+    if (!this.isTruncating) {
+      this.beginLearning();
+      return true;
+    }
+    this.afterTruncation = () => this.continueSync(link);
+    return false;
+  }
+
+  snapshotBytes(
+    link: LeaderLink,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): { used: number; isDone: boolean } {
+    const { intake } = this.options;
+    const { used, isDone, isFull } = intake.feed(bytes, start, end);
+    if (isFull) {
+      link.stop();
+      intake.whenReady(() => link.resume());
+    }
+    if (isDone) {
+      link.stop();
+      intake.install((database, zxid) => {
+        if (this.leaderLink !== link) return;
+        this.database = database;
+        this.batches.restartAt(zxid);
+        this.core.snapshotInstalled(zxid);
+        this.continueSync(link);
+      });
+    }
+    return { used, isDone };
+  }
+
+  /** The database is what the leader wants it to be: its txns may come. */
+  private continueSync(link: LeaderLink): void {
+    if (this.leaderLink !== link) return;
+    this.options.member.turns.look();
+    this.beginLearning();
+    link.resume();
+    this.driveSoon();
+  }
+
+  // ---- Output -------------------------------------------------------------------------------
+
+  /** Takes the core's output at the end of this turn of the loop, with all that came in it. */
+  driveSoon(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    this.options.member.environment.scheduler.afterTurn(this.driveLater);
+  }
+
+  private readonly driveLater = (): void => {
+    this.isScheduled = false;
+    this.options.member.turns.look();
+    this.drive();
+  };
+
+  private drive(): void {
+    if (this.isDriving || this.options.member.failure !== undefined) return;
+    this.isDriving = true;
+    try {
+      while (this.core.hasOutput) this.carryOut(this.core.takeOutput());
+      for (const link of this.touchedLinks) link.flush();
+      this.touchedLinks.clear();
+    } catch (error) {
+      this.options.member.fail('ensemble', error as Error);
+    } finally {
+      this.isDriving = false;
+    }
+    this.options.member.turns.flush();
+  }
+
+  private carryOut(output: Output): void {
+    for (const { link, reason } of output.closes) this.closeLink(link, reason.text);
+    const { leaving } = output;
+    if (leaving !== undefined) this.leaveRole(leaving.discardTree);
+    for (const send of output.sends) this.send(send);
+    for (const link of this.syncsToEnd) this.endSync(link);
+    this.syncsToEnd.length = 0;
+    for (const { sid, notification } of output.votes) {
+      this.options.votes.send(sid, { ...notification });
+    }
+    // Links before the disk: their way is longer.
+    for (const link of this.touchedLinks) link.flush();
+    if (output.batch > 0) this.batches.add(batchOf(output));
+    if (output.commitTo >= 0) this.commit(output.commitTo);
+    const { change } = output;
+    const barriers = [...output.barriers];
+    const planRequests = [...output.planRequests];
+    if (change !== undefined) this.roleChanged({ ...change });
+    for (const token of barriers) this.releaseBarrier(token);
+    for (const { link, learnerZxid } of planRequests) this.answerPlanRequest(link, learnerZxid);
+  }
+
+  private closeLink(number: number, reason: string): void {
+    const { logger } = this.options.member.environment;
+    const learner = this.learners.get(number);
+    if (learner !== undefined) {
+      this.learners.delete(number);
+      this.endSync(number);
+      this.leaderRole?.learnerLeft(learner);
+      this.touchedLinks.delete(learner);
+      logger.info('Closing a link to a learner', { sid: learner.sid, reason });
+      learner.close();
+      return;
+    }
+    const { leaderLink } = this;
+    if (leaderLink?.number !== number) return;
+    this.leaderLink = undefined;
+    this.touchedLinks.delete(leaderLink);
+    logger.info('Closing the link to the leader', { reason });
+    leaderLink.close();
+  }
+
+  private send(send: Send): void {
+    const learner = this.learners.get(send.link);
+    if (learner !== undefined) {
+      this.touchedLinks.add(learner);
+      this.sendToLearner(learner, send);
+      return;
+    }
+    const { leaderLink, history } = this;
+    if (leaderLink?.number !== send.link) return;
+    this.touchedLinks.add(leaderLink);
+    if (send.kind === SendKind.ACKS) {
+      if (history !== undefined) leaderLink.sendAcks(history, send.after, send.upTo);
+    } else if (send.message !== undefined) {
+      leaderLink.sendMessage(this.completed(send.message));
+    }
+  }
+
+  private sendToLearner(learner: LearnerLink, send: Send): void {
+    const { history } = this;
+    const { after, upTo } = send;
+    switch (send.kind) {
+      case SendKind.MESSAGE:
+        if (send.message === undefined) return;
+        learner.sendMessage(this.completed(send.message));
+        // What was held for it follows in this output.
+        if (send.message.type === PacketType.UPTODATE) this.syncsToEnd.push(learner.number);
+        return;
+      case SendKind.SYNC:
+        if (history !== undefined && send.plan !== undefined && this.serving !== undefined) {
+          const sender = new SyncSender({
+            member: this.options.member,
+            serving: this.serving,
+            history,
+            link: learner,
+            plan: { ...send.plan },
+            onSent: () => {
+              this.core.syncSent(learner.number);
+              this.touchedLinks.add(learner);
+              this.driveSoon();
+            },
+            onActive: () => this.core.linkActive(learner.number),
+            onFailed: (error) => learner.close(error),
+          });
+          this.syncs.get(learner.number)?.end();
+          this.syncs.set(learner.number, sender);
+          sender.start();
+        }
+        return;
+      default:
+        if (history === undefined) return;
+        if (send.kind === SendKind.PROPOSALS) learner.sendProposals(history, after, upTo);
+        else if (send.kind === SendKind.COMMITS) learner.sendCommits(history, after, upTo);
+        else learner.sendInforms(history, after, upTo);
+    }
+  }
+
+  /** Fills in what the core does not know. */
+  private completed(message: CoreMessage): PeerMessage {
+    switch (message.type) {
+      case PacketType.NEWLEADER:
+        return { ...message, type: message.type, configText: this.options.configText };
+      case PacketType.PING: {
+        const touched = this.learnerRole === undefined ? null : this.learnerRole.touches.take();
+        return { type: message.type, zxid: message.zxid, touched };
+      }
+      default:
+        return { ...message } as PeerMessage;
+    }
+  }
+
+  private endSync(link: number): void {
+    this.syncs.get(link)?.end();
+    this.syncs.delete(link);
+  }
+
+  private answerPlanRequest(link: number, learnerZxid: Zxid): void {
+    const { serving, history, database } = this;
+    if (serving === undefined || history === undefined) return;
+    const { minZxid } = database.committedLog;
+    this.core.syncFacts(link, {
+      appliedZxid: serving.tree.lastProcessedZxid,
+      minCommittedZxid: minZxid >= 0 ? minZxid : (serving.sequence.first()?.zxid ?? -1),
+      logAfterZxid: -1,
+      ...history.neighbours(learnerZxid),
+      forceSnapshot: this.options.ensemble.forceSnapshotSync,
+    });
+  }
+
+  // ---- Disk ---------------------------------------------------------------------------------
+
+  private writeLog(upTo: Zxid): void {
+    const { serving } = this;
+    if (serving === undefined) return;
+    // A txn of an epoch above currentEpoch must find that epoch prepared on disk, should this member crash now.
+    this.options.epochs.prepare(epochOf(upTo), () => {
+      if (this.serving === serving) serving.writeLog(upTo);
+    });
+  }
+
+  private truncate(zxid: Zxid, done: () => void): void {
+    this.isTruncating = true;
+    this.options.intake.truncate(zxid, (database) => {
+      this.isTruncating = false;
+      if (database === undefined) {
+        this.mustDiscard = true;
+        this.afterTruncation = undefined;
+        this.core.syncFailed(`The log cannot be cut to ${formatZxid(zxid)}`);
+        this.drive();
+        return;
+      }
+      this.database = database;
+      done();
+      const { afterTruncation } = this;
+      this.afterTruncation = undefined;
+      afterTruncation?.();
+    });
+  }
+
+  private commit(upTo: Zxid): void {
+    const { serving } = this;
+    if (serving === undefined) return;
+    // What was there when the role began is applied already.
+    serving.commit(Math.min(upTo, serving.sequence.appendedZxid));
+    serving.applyReady();
+  }
+
+  // ---- Barriers -----------------------------------------------------------------------------
+
+  private readBarrier(released: () => void): void {
+    const token = ++this.lastToken;
+    this.barriers.set(token, { zxid: this.serving?.sequence.appendedZxid ?? 0, released });
+    this.core.readBarrier(token);
+    this.driveSoon();
+  }
+
+  private releaseBarrier(token: number): void {
+    const barrier = this.barriers.get(token);
+    if (barrier === undefined) return;
+    this.barriers.delete(token);
+    this.readyBarriers.push(barrier);
+    // Those that waited go on as after a batch.
+    this.serving?.applyReady();
+  }
+
+  /** In order: a sync is answered after what was proposed before it was applied here. */
+  private releaseReadyBarriers(): void {
+    const applied = this.serving?.sequence.appliedZxid ?? 0;
+    for (;;) {
+      const [barrier] = this.readyBarriers;
+      if (barrier === undefined || barrier.zxid > applied) return;
+      this.readyBarriers.shift();
+      barrier.released();
+    }
+  }
+
+  // ---- Roles --------------------------------------------------------------------------------
+
+  private roleChanged(change: RoleChange): void {
+    const before = this.change;
+    this.change = change;
+    const { role, phase } = change;
+    this.options.member.environment.logger.info(describe(change), {
+      epoch: change.epoch < 0 ? undefined : change.epoch,
+      leader: change.leaderSid < 0 ? undefined : change.leaderSid,
+      zxid: formatZxid(this.core.durableZxid),
+      reason: change.reason.text,
+    });
+    if (role === 'leading') {
+      // A small ensemble may be established in one step.
+      const isCertain = phase === 'synchronization' || phase === 'broadcast';
+      if (isCertain && this.serving === undefined) this.beginLeading(change.epoch);
+      if (phase === 'broadcast') this.openForClients();
+    } else if (role !== 'looking') {
+      if (phase === 'discovery' && (before?.role === 'looking' || before === undefined)) {
+        this.dialLeader(change.leaderSid, 0);
+      }
+      if (phase === 'broadcast') this.openForClients();
+    } else if (phase === 'stopped') {
+      this.stopTicks?.();
+      this.onStopped?.();
+      this.onStopped = undefined;
+    }
+    this.options.onChange(change);
+  }
+
+  private beginLeading(epoch: number): void {
+    const { member } = this.options;
+    const driver = this;
+    const role = new LeaderRole(member, {
+      firstZxid: makeZxid(epoch, 0),
+      get nextZxid() {
+        return driver.core.nextZxid;
+      },
+      get hasHeardAllSincePause() {
+        return driver.hasHeardAllSincePause;
+      },
+      logDurable: (zxid) => this.batches.logDurable(zxid),
+      proposed: (zxid) => {
+        this.core.propose(zxid);
+        this.driveSoon();
+      },
+      readBarrier: (released) => this.readBarrier(released),
+      applied: () => this.releaseReadyBarriers(),
+    });
+    this.leaderRole = role;
+    this.serve(member.beginServing(this.database, role));
+  }
+
+  private beginLearning(): void {
+    const { member } = this.options;
+    if (this.serving !== undefined) return;
+    const role = new LearnerRole(member, {
+      send: (message) => {
+        const { leaderLink } = this;
+        if (leaderLink === undefined) return;
+        leaderLink.sendMessage(message);
+        this.touchedLinks.add(leaderLink);
+        this.driveSoon();
+      },
+      logDurable: (zxid) => this.batches.logDurable(zxid),
+    });
+    this.learnerRole = role;
+    this.serve(member.beginServing(this.database, role));
+  }
+
+  private serve(serving: Serving): void {
+    this.serving = serving;
+    this.history = new TxnHistory(this.database.committedLog, serving.sequence);
+  }
+
+  private openForClients(): void {
+    const { member, ensemble } = this.options;
+    if (this.core.role === 'leading' && !ensemble.leaderServes) member.startRole();
+    else member.startServing();
+  }
+
+  /** Whether every learner in sync has answered a PING since this process stood still the last time. */
+  private get hasHeardAllSincePause(): boolean {
+    for (const { pongMs } of this.learners.values()) if (pongMs < this.pausedMs) return false;
+    return true;
+  }
+
+  // ---- The way to the leader ----------------------------------------------------------------
+
+  private dialLeader(sid: number, failures: number): void {
+    const { member, ensemble, network } = this.options;
+    const { environment } = member;
+    const [address] = memberOfSid(ensemble, sid)?.addresses ?? [];
+    if (address === undefined) {
+      this.core.leaderUnreachable();
+      this.driveSoon();
+      return;
+    }
+    const link = new LeaderLink(++this.lastLink, this);
+    this.leaderLink = link;
+    const retry = (): void => {
+      this.leaderLink = undefined;
+      const next = failures + 1;
+      if (next >= LEADER_TRIES) {
+        this.stopDialling = undefined;
+        this.core.leaderUnreachable();
+        this.driveSoon();
+        return;
+      }
+      // A leader of this kind listens as soon as it is elected: the first tries follow each other quickly.
+      const delayMs = Math.min(QUICK_RETRY_MS * 2 ** failures, ensemble.leaderConnectRetryMs);
+      this.stopDialling = environment.scheduler.after(delayMs, () => this.dialLeader(sid, next));
+    };
+    link.onDialFailed = retry;
+    this.stopDialling = () => {
+      link.onDialFailed = undefined;
+      link.close();
+    };
+    const peer = dialPeer(
+      network,
+      {
+        host: address.host,
+        port: address.quorumPort,
+        connectTimeoutMs: ensemble.cnxTimeoutMs,
+        keepAlive: ensemble.keepAlive,
+      },
+      link,
+      { maxBacklogBytes: MAX_BACKLOG_BYTES },
+    );
+    link.attach(peer);
+  }
+
+  // ---- The end of a role --------------------------------------------------------------------
+
+  /**
+   * Nothing of this role goes on: clients are sent away, what was handed to the log becomes durable, and only then
+   * the member votes again, with what its disk holds (ZOOKEEPER-4541, 4712).
+   */
+  private leaveRole(discardTree: boolean): void {
+    const { member, intake } = this.options;
+    this.stopDialling?.();
+    this.stopDialling = undefined;
+    for (const link of [...this.syncs.keys()]) this.endSync(link);
+    this.barriers.clear();
+    this.readyBarriers.length = 0;
+    this.leaderRole = undefined;
+    this.learnerRole = undefined;
+    this.serving = undefined;
+    this.history = undefined;
+    intake.abort();
+    const { mustDiscard } = this;
+    this.mustDiscard = false;
+    const drained = (): void => {
+      this.core.drained(mustDiscard ? 0 : this.core.durableZxid, mustDiscard);
+      this.driveSoon();
+    };
+    const rested = (): void => {
+      if (mustDiscard) {
+        this.batches.dropAll(0);
+        intake.discard((database) => {
+          this.database = database;
+          drained();
+        });
+      } else if (discardTree) {
+        intake.reload((database) => {
+          this.database = database;
+          drained();
+        });
+      } else drained();
+    };
+    if (mustDiscard) member.endServing(rested);
+    else this.batches.whenIdle(() => member.endServing(rested));
+  }
+}
+
+/** Tries to reach a leader before this member looks for another one (Learner.connectToLeader). */
+const LEADER_TRIES = 8;
+const QUICK_RETRY_MS = 10;
+
+function batchOf(output: Output): Batch {
+  return {
+    number: output.batch,
+    truncateAfter: output.truncateAfter,
+    appendTo: output.appendTo,
+    acceptedEpoch: output.acceptedEpoch,
+    currentEpoch: output.currentEpoch,
+  };
+}
+
+function describe({ role, phase }: RoleChange): string {
+  switch (phase) {
+    case 'election':
+      return 'Looking for a leader';
+    case 'draining':
+      return 'Leaving the role';
+    case 'stopped':
+      return 'Left the ensemble';
+    case 'discovery':
+      return role === 'leading' ? 'Elected leader' : 'Found a leader';
+    case 'synchronization':
+      return role === 'leading' ? 'Bringing learners up to date' : 'Being brought up to date';
+    default:
+      return role === 'leading' ? 'Leading' : role === 'observing' ? 'Observing' : 'Following';
+  }
+}

@@ -1,0 +1,150 @@
+// What a leader does beyond deciding: its txns go to the learners, their requests become txns, and nothing is
+// committed before a quorum has it.
+
+import {
+  ByteReader,
+  framePacket,
+  OpCode,
+  PacketType,
+  type QuorumPacketView,
+  RequestDataOffset,
+  readTouched,
+  type Zxid,
+} from '@zebu/protocol';
+import type { SessionTable } from '@zebu/session';
+import { joinId } from '../database.ts';
+import type { LearnerLink } from '../ensemble/learner-link.ts';
+import type { Member } from '../member.ts';
+import type { Serving } from '../serving.ts';
+import type { Txn } from '../txns/txn-sequence.ts';
+import type { Requestor, SessionOwner, WritePath } from '../txns/write-path.ts';
+import { DecidingRole } from './deciding-role.ts';
+
+/** What a leader's role needs of the driver of the core. */
+export interface LeaderHost {
+  /** (epoch,0): the first txn gets the zxid after it. */
+  readonly firstZxid: Zxid;
+  /** The zxid of the next txn; -1 while nothing may be proposed. */
+  readonly nextZxid: Zxid;
+  proposed(zxid: Zxid): void;
+  /** Everything that can be applied now is. */
+  applied(): void;
+  logDurable(zxid: Zxid): void;
+  /** Calls `released` once a quorum has answered something sent after this, and all proposed before is applied. */
+  readBarrier(released: () => void): void;
+  /** Whether every learner in sync has answered since this process stood still the last time. */
+  readonly hasHeardAllSincePause: boolean;
+}
+
+export class LeaderRole extends DecidingRole {
+  private readonly host: LeaderHost;
+  private readonly reader: ByteReader;
+
+  constructor(member: Member, host: LeaderHost) {
+    super(member);
+    this.host = host;
+    this.reader = new ByteReader();
+    this.reader.maxLength = member.reader.maxLength;
+  }
+
+  override durable(zxid: Zxid): void {
+    this.host.logDurable(zxid);
+  }
+
+  applying(txn: Txn): void {
+    this.parts?.serving.database.committedLog.add(txn);
+  }
+
+  applied(): void {
+    this.host.applied();
+  }
+
+  protected override firstZxidAfter(): Zxid {
+    return this.host.firstZxid;
+  }
+
+  protected override enterLog(_serving: Serving, txn: Txn): void {
+    framePacket(txn.bytes, txn.start, txn.end, PacketType.PROPOSAL, txn.zxid);
+    this.host.proposed(txn.zxid);
+  }
+
+  protected override mayPropose(): boolean {
+    return this.host.nextZxid >= 0;
+  }
+
+  protected override mayExpire(): boolean {
+    return this.host.hasHeardAllSincePause;
+  }
+
+  protected override sync(serving: Serving): WritePath['sync'] {
+    return (client: Requestor, xid, request, receivedMs) => {
+      const start = request.offset;
+      const length = request.bufferLength();
+      if (length > 0) request.skip(length);
+      const path = Buffer.from(request.bytes.subarray(start, request.offset));
+      this.host.readBarrier(() => {
+        if (!serving.isOpen) return;
+        client.syncReleased(xid, path, receivedMs);
+      });
+    };
+  }
+
+  // ---- What learners ask for ----------------------------------------------------------------
+
+  /** A REQUEST: long session, int cxid, int type, body; the identities of the client. */
+  requested(link: LearnerLink, packet: QuorumPacketView): void {
+    const { parts, reader } = this;
+    if (parts === undefined) return;
+    reader.reset(packet.bytes, packet.dataStart, packet.dataEnd);
+    const sessionId = BigInt.asUintN(64, reader.bigint64());
+    const cxid = reader.int32();
+    const type = reader.int32();
+    reader.reset(packet.bytes, packet.dataStart + RequestDataOffset.body, packet.dataEnd);
+    if (type === OpCode.sync) {
+      this.host.readBarrier(() => link.sendMessage({ type: PacketType.SYNC, zxid: 0 }));
+      return;
+    }
+    parts.writes.forwarded(link, type, sessionId, cxid, packet.authinfo() ?? [], reader);
+  }
+
+  /** Whether the session is alive; the learner that asks serves it from now on. */
+  revalidate(link: LearnerLink, sessionId: bigint, timeoutMs: number): void {
+    const { parts } = this;
+    if (parts === undefined) return;
+    const { sessions } = parts.serving;
+    const session = sessions.get(sessionId);
+    const valid = session !== undefined && !session.closing;
+    if (valid) {
+      const owner = session.owner as SessionOwner | undefined;
+      if (owner !== undefined && owner !== link) owner.sessionMoved();
+      session.owner = link;
+      session.timeoutMs = timeoutMs;
+      sessions.touch(session, this.member.turns.nowMs);
+    }
+    link.sendMessage({ type: PacketType.REVALIDATE, sessionId, valid });
+  }
+
+  /** The sessions that a learner has heard of since the last PING. */
+  touched(touched: Uint8Array): void {
+    const sessions = this.parts?.serving.sessions;
+    if (sessions !== undefined) touchAll(sessions, touched, this.member.turns.nowMs);
+  }
+
+  /** The learner is gone: its clients will be somebody else's. */
+  learnerLeft(link: LearnerLink): void {
+    const { parts } = this;
+    if (parts === undefined) return;
+    for (const session of parts.serving.sessions.values()) {
+      if (session.owner === link) session.owner = undefined;
+    }
+  }
+}
+
+function touchAll(sessions: SessionTable, touched: Uint8Array, nowMs: number): void {
+  readTouched(touched, (high, low, timeoutMs) => {
+    const session = sessions.get(joinId(high, low));
+    if (session === undefined) return;
+    session.timeoutMs = timeoutMs;
+    sessions.touch(session, nowMs);
+  });
+}

@@ -1,0 +1,88 @@
+// A follower or an observer: what its clients write goes to the leader, what the leader commits is applied here.
+
+import { framePacket, PacketType, type PeerMessage, type Zxid } from '@zebu/protocol';
+import type { Session } from '@zebu/session';
+import { ForwardedWrites } from '../ensemble/forwarded-writes.ts';
+import { TouchTable } from '../ensemble/touch-table.ts';
+import type { Member, MemberRole } from '../member.ts';
+import type { Serving } from '../serving.ts';
+import type { Txn } from '../txns/txn-sequence.ts';
+import type { WritePath } from '../txns/write-path.ts';
+
+/** What a learner's role needs of the driver of the core. */
+export interface LearnerHost {
+  send(message: PeerMessage): void;
+  logDurable(zxid: Zxid): void;
+}
+
+export class LearnerRole implements MemberRole {
+  readonly touches: TouchTable;
+  private readonly member: Member;
+  private readonly host: LearnerHost;
+  private parts: { readonly serving: Serving; readonly writes: ForwardedWrites } | undefined;
+
+  constructor(member: Member, host: LearnerHost) {
+    this.member = member;
+    this.host = host;
+    this.touches = new TouchTable();
+    this.parts = undefined;
+  }
+
+  makeWrites(serving: Serving): { writes: WritePath; pending: undefined } {
+    const { turns, access, audit } = this.member;
+    const writes = new ForwardedWrites({
+      turns,
+      access,
+      audit,
+      serving,
+      send: (message) => this.host.send(message),
+    });
+    this.parts = { serving, writes };
+    return { writes, pending: undefined };
+  }
+
+  start(): void {}
+
+  stop(): void {}
+
+  touch(session: Session): void {
+    this.touches.touch(session);
+  }
+
+  durable(zxid: Zxid): void {
+    this.host.logDurable(zxid);
+  }
+
+  applying(txn: Txn): void {
+    this.parts?.writes.applying(txn.zxid);
+    this.parts?.serving.database.committedLog.add(txn);
+  }
+
+  applied(): void {
+    this.parts?.writes.applied();
+  }
+
+  // ---- What the leader says -----------------------------------------------------------------
+
+  /** Takes a txn over: its bytes are copied, with the frame of a PROPOSAL around them. */
+  take(zxid: Zxid, bytes: Buffer, start: number, end: number): void {
+    const serving = this.parts?.serving;
+    if (serving === undefined) return;
+    const { sequence } = serving;
+    const length = end - start;
+    const at = sequence.begin(length);
+    const { writer } = sequence;
+    writer.raw(bytes, start, end);
+    const txn = sequence.append(zxid, at, this.member.turns.nowMs);
+    framePacket(txn.bytes, txn.start, txn.end, PacketType.PROPOSAL, zxid);
+  }
+
+  /** SYNC; everything up to the zxid is committed. */
+  synced(committedZxid: Zxid): void {
+    this.parts?.writes.synced(committedZxid);
+  }
+
+  revalidated(sessionId: bigint, isValid: boolean): void {
+    this.parts?.writes.revalidated(sessionId, isValid);
+  }
+}

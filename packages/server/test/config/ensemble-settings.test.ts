@@ -1,0 +1,109 @@
+// zoo.cfg of a member of an ensemble.
+
+import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/config.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+
+const THREE = 'server.1=a:2888:3888\nserver.2=b:2888:3888;0.0.0.0:2182\nserver.3=[::1]:2888:3888';
+
+function parse(lines: string, files: Record<string, string> = { '/d/myid': '2\n' }) {
+  const all: Record<string, string> = { z: `dataDir=/d\n${lines}`, ...files };
+  return parseConfig({
+    argv: ['z'],
+    env: {},
+    cwd: '/here',
+    readFile: (path) => {
+      const content = all[path.replace('/here/', '')] ?? all[path];
+      if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+      return content;
+    },
+  });
+}
+
+function errorOf(lines: string, files?: Record<string, string>): string {
+  try {
+    parse(lines, files);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+  }
+  throw new Error('no ConfigError');
+}
+
+describe('several server.N lines are an ensemble', () => {
+  test('with the members, the limits and the id that myid names', () => {
+    const { config } = parse(`${THREE}\ninitLimit=10\nsyncLimit=5\nleaderServes=no`);
+    expect(config.serverId).toBe(2);
+    expect(config.clientPort).toBe(2182);
+    expect(config.commitLogCount).toBe(500);
+    expect(config.ensemble).toMatchObject({
+      sid: 2,
+      initLimitTicks: 10,
+      syncLimitTicks: 5,
+      connectLimitTicks: 0,
+      leaderServes: false,
+      members: [
+        {
+          sid: 1,
+          role: 'participant',
+          addresses: [{ host: 'a', quorumPort: 2888, electionPort: 3888 }],
+          clientAddress: undefined,
+        },
+        { sid: 2, clientAddress: { host: '0.0.0.0', port: 2182 } },
+        { sid: 3, addresses: [{ host: '::1', quorumPort: 2888, electionPort: 3888 }] },
+      ],
+    });
+  });
+
+  test('an observer is one by its line', () => {
+    const lines = `${THREE}\nserver.4=d:1:2:observer\ninitLimit=10\nsyncLimit=5\nclientPort=1`;
+    const { config } = parse(lines, { '/d/myid': '4' });
+    expect(config.ensemble?.members.find(({ sid }) => sid === 4)?.role).toBe('observer');
+  });
+
+  test('commitLogCount has a floor of 500', () => {
+    const { config } = parse(`${THREE}\ninitLimit=10\nsyncLimit=5\ncommitLogCount=7`);
+    expect(config.commitLogCount).toBe(500);
+  });
+
+  test('an even number of voters is warned of', () => {
+    const { notes } = parse('server.1=a:1:2\nserver.2=b:1:2;5\ninitLimit=1\nsyncLimit=1');
+    expect(notes.map(({ message }) => message).join()).toContain('2 members vote: no more of them');
+  });
+
+  test('a server on its own says that its limits have no effect', () => {
+    const { config, notes } = parse('clientPort=1\ninitLimit=7');
+    expect(config.ensemble).toBe(undefined);
+    expect(notes.map(({ message }) => message).join()).toContain('Without effect: initLimit');
+  });
+
+  test.each<[string, string, Record<string, string> | undefined]>([
+    ['myid is missing', '/d/myid is missing', {}],
+    [
+      'myid names nobody',
+      '/d/myid says 9, which is none of the server.N lines: 1, 2, 3',
+      { '/d/myid': '9' },
+    ],
+  ])('%s', (_, message, files) => {
+    expect(errorOf(`${THREE}\ninitLimit=10\nsyncLimit=5\nclientPort=1`, files)).toContain(message);
+  });
+
+  test.each([
+    ['syncLimit=5', 'initLimit is not set'],
+    ['initLimit=10\nsyncLimit=0', 'syncLimit is 0'],
+    ['initLimit=10\nsyncLimit=5\nreconfigEnabled=true', 'reconfigEnabled: "true"'],
+    ['initLimit=10\nsyncLimit=5\nobserverMasterPort=2191', 'observerMasterPort: "2191"'],
+    ['initLimit=10\nsyncLimit=5\nlocalSessionsEnabled=true', 'localSessionsEnabled: "true"'],
+    ['initLimit=10\nsyncLimit=5\nsslQuorum=true', 'sslQuorum: "true"'],
+    ['initLimit=10\nsyncLimit=5\nquorum.auth.enableSasl=true', 'quorum.auth.enableSasl: "true"'],
+    ['initLimit=10\nsyncLimit=5\ngroup.1=1:2:3', 'group.1: "1:2:3"'],
+    ['initLimit=10\nsyncLimit=5\nreadonlymode.enabled=true', 'readonlymode.enabled: "true"'],
+  ])('%j stops the start', (lines, message) => {
+    expect(errorOf(`${THREE}\n${lines}`)).toContain(message);
+  });
+
+  test('one port for quorum and election stops the start', () => {
+    expect(errorOf('server.1=a:1:1\nserver.2=b:1:2;5\ninitLimit=1\nsyncLimit=1')).toContain(
+      'are both 1',
+    );
+  });
+});
