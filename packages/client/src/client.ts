@@ -25,6 +25,7 @@ import {
   writeSetACLRequest,
   writeSetDataRequest,
 } from '@zebu/protocol';
+import { adviceOn } from './advice.ts';
 import {
   type Call,
   checkAcl,
@@ -357,6 +358,7 @@ export class ClientView implements Client {
         decode: (reader, _, zxid) =>
           readMulti(reader, ops, {
             viewPath: (path) => this.viewPath(path),
+            chroot: this.chrootPath,
             zxid,
             session: this.session,
           }) as unknown as Results<T>,
@@ -617,6 +619,7 @@ export class ClientView implements Client {
         path,
         isRead: false,
         isSessionBound: kind.isSessionBound,
+        advice: this.adviceFor(type, path),
         encode: (writer) => encode(writer, full),
         decode,
       },
@@ -643,6 +646,7 @@ export class ClientView implements Client {
       path,
       isRead: true,
       isSessionBound: isBoundToSession,
+      advice: this.adviceFor(type, path),
       encode: (writer) => encode(writer, full),
       decode,
     };
@@ -668,6 +672,7 @@ export class ClientView implements Client {
       path,
       isRead: true,
       isSessionBound: watch,
+      advice: this.adviceFor(type, path),
       ...(type === OpCode.exists ? { answerErrno: ErrorCode.NONODE } : {}),
       encode: (writer) => writePathWatchRequest(writer, { path: full, watch }),
       decode: watch
@@ -687,6 +692,10 @@ export class ClientView implements Client {
         : {}),
     };
     return this.consistently(spec, path, options);
+  }
+
+  private adviceFor(type: number, path: string): (errno: number) => string | undefined {
+    return (errno) => adviceOn(errno, { type, path, chroot: this.chrootPath });
   }
 
   /** Puts a sync in front of the read if that is wanted, both on one connection. */

@@ -518,7 +518,8 @@ export class ConnectionLoop implements WireOwner {
     }
     if (errno !== ErrorCode.OK && errno !== spec.answerErrno) {
       spec.finished?.();
-      request.fail(serverError(errno, { op: spec.op, path: spec.path, zxid }));
+      const detail = spec.advice?.(errno);
+      request.fail(serverError(errno, { op: spec.op, path: spec.path, zxid, detail }));
       return;
     }
     try {

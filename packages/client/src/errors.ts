@@ -173,7 +173,12 @@ const REQUEST_TIMEOUT_ERRNO = -122;
 /** The error of a reply. A number that nobody knows is an error like any other. */
 export function serverError(
   errno: number,
-  about: { op?: string | undefined; path?: string | undefined; zxid?: number | undefined },
+  about: {
+    op?: string | undefined;
+    path?: string | undefined;
+    zxid?: number | undefined;
+    detail?: string | undefined;
+  },
 ): ZkError {
   const details = { ...about, outcome: 'failed', errno } as const;
   if (errno === ERRNO.SESSION_EXPIRED) return new SessionExpiredError('server', details);

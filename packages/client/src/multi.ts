@@ -15,6 +15,7 @@ import {
   writePathVersionRequest,
   writeSetDataRequest,
 } from '@zebu/protocol';
+import { adviceOn } from './advice.ts';
 import { MultiError, serverError, type ZkError } from './errors.ts';
 import type { Session } from './session.ts';
 import { Stat } from './stat.ts';
@@ -173,11 +174,16 @@ export function writeMulti(
   writeMultiEnd(writer);
 }
 
+function adviceOnOp(errno: number, op: Op, chroot: string): string | undefined {
+  const type = op.op === 'create' ? createKind(op.options).type : OpCode.check;
+  return adviceOn(errno, { type, path: op.path, chroot });
+}
+
 /** Reads the body of a multi's reply. Throws MultiError if the multi was refused. */
 export function readMulti(
   reader: ByteReader,
   ops: readonly Op[],
-  view: { viewPath: (path: string) => string; zxid: number; session: Session },
+  view: { viewPath: (path: string) => string; chroot: string; zxid: number; session: Session },
 ): unknown[] {
   const results: unknown[] = [];
   const errors: (ZkError | undefined)[] = [];
@@ -208,7 +214,12 @@ export function readMulti(
         errors.push(
           errno === ErrorCode.OK
             ? undefined
-            : serverError(errno, { op: op?.op, path: op?.path, zxid: view.zxid }),
+            : serverError(errno, {
+                op: op?.op,
+                path: op?.path,
+                zxid: view.zxid,
+                detail: op === undefined ? undefined : adviceOnOp(errno, op, view.chroot),
+              }),
         );
         break;
       }

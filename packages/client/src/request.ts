@@ -25,6 +25,8 @@ export interface RequestSpec<T> {
   readonly isSessionBound: boolean;
   /** An error number that `decode` takes as an answer; undefined for none. */
   readonly answerErrno?: number;
+  /** What the message of an error with this number is to add. */
+  readonly advice?: (errno: number) => string | undefined;
   readonly encode: (writer: ByteWriter) => void;
   readonly decode: (reader: ByteReader, errno: number, zxid: number) => T;
   /** Called when the server did it although the caller had given up. */

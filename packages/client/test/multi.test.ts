@@ -65,7 +65,12 @@ test('an ephemeral create ties a multi to its session', () => {
   expect(isSessionBound([{ op: 'create', path: '/a', options: { mode: 'ephemeral' } }])).toBe(true);
 });
 
-const view = { viewPath: (path: string) => path.replace('/app', ''), session: SESSION, zxid: 9 };
+const view = {
+  viewPath: (path: string) => path.replace('/app', ''),
+  chroot: '/app',
+  session: SESSION,
+  zxid: 9,
+};
 
 test('results come out of the view they went in by', () => {
   const writer = new ByteWriter();

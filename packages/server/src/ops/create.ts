@@ -53,7 +53,10 @@ function prepare(preparation: Preparation, request: ByteReader, shape: TxnShape)
     return ErrorCode.BADARGUMENTS;
   }
   const isTtl = flags >= CreateFlag.persistentTTL;
-  if (isTtl && !preparation.config.extendedTypesEnabled) return ErrorCode.UNIMPLEMENTED;
+  if (isTtl && !preparation.config.extendedTypesEnabled) {
+    preparation.onTtlRefused();
+    return ErrorCode.UNIMPLEMENTED;
+  }
   // Apache accepts a negative ttl with flags that are no TTL's in a createTTL, and then dies of the
   // txn it made of it. A createTTL is for TTL znodes (docs/decisions/030-client-operations.md).
   const ttlFits = isTtl ? ttlMs > 0 && ttlMs <= MAX_TTL_MS : ttlMs < 0 && shape !== TxnShape.ttl;

@@ -71,12 +71,14 @@ export class LeaderWrites implements WritePath {
   private readonly options: LeaderWritesOptions;
   private readonly quotaWarning: Seldom;
   private readonly sequenceWarning: Seldom;
+  private readonly ttlWarning: Seldom;
 
   constructor(options: LeaderWritesOptions, sync?: WritePath['sync']) {
     this.options = options;
     this.sync = sync;
     this.quotaWarning = new Seldom(WARNING_MS);
     this.sequenceWarning = new Seldom(WARNING_MS);
+    this.ttlWarning = new Seldom(WARNING_MS);
     this.preparation = new Preparation({
       tree: options.tree,
       access: options.access,
@@ -85,6 +87,7 @@ export class LeaderWrites implements WritePath {
       lastZxid: options.lastZxid,
       onOverQuota: (path, isHard) => this.noteOverQuota(path, isHard),
       onSequenceEnd: (parent) => this.noteSequenceEnd(parent),
+      onTtlRefused: () => this.noteTtlRefused(),
       onDefect: options.noteDefect,
     });
   }
@@ -291,6 +294,13 @@ export class LeaderWrites implements WritePath {
     const ms = Math.trunc(durationMs);
     metrics.prepareTime.add(ms);
     if (type === OpCode.closeSession) metrics.closeSessionPrepareTime.add(ms);
+  }
+
+  // Old clients only show the number of the error, Unimplemented.
+  private noteTtlRefused(): void {
+    const { turns, logger } = this.options;
+    if (!this.ttlWarning.passes(turns.nowMs)) return;
+    logger.warn('A client asked for a TTL znode: set extendedTypesEnabled=true to allow them');
   }
 
   private noteSequenceEnd(parent: string): void {

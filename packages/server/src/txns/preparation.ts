@@ -51,6 +51,8 @@ export class Preparation {
   readonly onOverQuota: (path: string, isHard: boolean) => void;
   /** Told when the sequence counter of this parent is at its end. */
   readonly onSequenceEnd: (parent: string) => void;
+  /** Told when a TTL znode is asked for and not allowed. */
+  readonly onTtlRefused: () => void;
   /** Told of an exception that no request should bring about. */
   readonly onDefect: (error: Error) => void;
   private readonly sequence: TxnSequence;
@@ -64,6 +66,7 @@ export class Preparation {
     lastZxid: Zxid;
     onOverQuota: (path: string, isHard: boolean) => void;
     onSequenceEnd: (parent: string) => void;
+    onTtlRefused: () => void;
     onDefect: (error: Error) => void;
   }) {
     this.tree = options.tree;
@@ -73,6 +76,7 @@ export class Preparation {
     this.sequence = options.sequence;
     this.onOverQuota = options.onOverQuota;
     this.onSequenceEnd = options.onSequenceEnd;
+    this.onTtlRefused = options.onTtlRefused;
     this.onDefect = options.onDefect;
     this.writer = options.sequence.writer;
     this.znode = new ZnodeView();
