@@ -137,10 +137,7 @@ export class TxnFeed {
     if (this.#isClosed) throw new Error('The feed is closed');
     this.#callback = callback;
     if (this.#over !== undefined || this.#isAtEnd) {
-      // Nothing to read: syncing the directory is how the disk calls back later.
-      this.#disk.syncDirectoryAsync(this.#directory.logDirectory, () =>
-        this.#answer(this.#ended()),
-      );
+      this.#later(() => this.#answer(this.#ended()));
       return;
     }
     this.#read();
@@ -158,6 +155,15 @@ export class TxnFeed {
     this.#file?.close();
     this.#file = undefined;
     this.#pin.release();
+  }
+
+  /** There is nothing to read: the cheapest thing that the disk calls back for. */
+  #later(then: () => void): void {
+    if (this.#file === undefined) {
+      this.#disk.syncDirectoryAsync(this.#directory.logDirectory, then);
+    } else {
+      this.#file.readAsync(Buffer.alloc(1), 0, 1, 0, then);
+    }
   }
 
   get #isAtEnd(): boolean {
@@ -185,13 +191,14 @@ export class TxnFeed {
       this.#open(first.zxid);
       return;
     }
-    // No log begins at or before it. A snapshot does, if the first log goes on from that.
-    const base = snapshotFiles(this.#disk.list(snapshotDirectory))
-      .reverse()
-      .find(
-        ({ zxid }) => zxid <= this.#fromZxid && first !== undefined && follows(first.zxid, zxid),
-      );
-    if (first === undefined || base === undefined) {
+    // No log begins at or before it. The history under the first log is that of the snapshot just under it.
+    const base = snapshots.reverse().find(({ zxid }) => first !== undefined && zxid < first.zxid);
+    const isShown =
+      base !== undefined &&
+      base.zxid <= from &&
+      first !== undefined &&
+      follows(first.zxid, base.zxid);
+    if (!isShown) {
       this.#over = this.#unreachable(
         first === undefined ? 'there are no logs' : `the oldest log is ${logName(first.zxid)}`,
         first?.zxid ?? -1,
@@ -383,8 +390,8 @@ export class TxnFeed {
     const length = recordLength(this.#bytes, at);
     if (length <= this.#maxEntryBytes) return this.#maxEntryBytes;
     const end = this.#base + at + length + RECORD_FRAME_BYTES;
-    const size = (this.#file as ReadableFile).size;
-    return end <= size ? length : this.#maxEntryBytes;
+    // It may have grown since it was opened.
+    return end <= this.#disk.size(this.#path) ? length : this.#maxEntryBytes;
   }
 
   #growFor(length: number): void {

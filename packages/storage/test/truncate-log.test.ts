@@ -92,6 +92,29 @@ test.each(['', 'gz', 'snappy'] as const)(
   },
 );
 
+test('snapshots go before logs, the newest first, each durably before the next', async () => {
+  await writeSnapshot(disk, directory, { zxid: 18 });
+  await writeSnapshot(disk, directory, { zxid: 25 });
+  const done: string[] = [];
+  for (const call of ['unlink', 'truncate', 'syncDirectory'] as const) {
+    const plain = disk[call];
+    disk[call] = (path: string, size?: number) => {
+      done.push(`${call} ${path.split('/').at(-1)}`);
+      plain.call(disk, path, size as number);
+    };
+  }
+  truncate(8);
+  expect(done).toEqual([
+    'unlink snapshot.19',
+    'unlink snapshot.12',
+    'syncDirectory version-2',
+    'unlink log.15',
+    'unlink log.b',
+    'syncDirectory version-2',
+    'truncate log.1',
+  ]);
+});
+
 test('a broken snapshot is no base, and goes', async () => {
   const { path } = await writeSnapshot(disk, directory, { zxid: 18 });
   const bytes = disk.readFile(path);

@@ -111,6 +111,13 @@ test('hands out the same as TxnLogReader, from logs of many chunks and records o
   expect(entries).toHaveLength(63);
 });
 
+test('an entry over the expected length is handed out if it is whole', async () => {
+  await writeSnapshot(disk, directory, { zxid: 0 });
+  await appendAll(disk, directory, range(1, 3), { padding: 400_000, preAllocBytes: 0 });
+  const { zxids, last } = await drainFeed(feedOf(0, 3, { maxEntryBytes: 1_000 }));
+  expect([zxids, last]).toEqual([[1, 2, 3], { kind: 'end', lastZxid: 3 }]);
+});
+
 test('nothing is called back before next has returned, and nothing after close', async () => {
   await tens(1);
   const feed = feedOf(3, 5);
@@ -210,6 +217,18 @@ describe('what the logs do not reach', () => {
     const { zxids, previousZxid } = await drainFeed(feedOf(10, 20));
     expect([zxids, previousZxid]).toEqual([range(11, 20), 10]);
     expect(await reasonOf(9, 20)).toMatch(/the oldest log is log\.b/);
+  });
+
+  test('is not reached from a snapshot with another one between it and the oldest log', async () => {
+    await writeSnapshot(disk, directory, { zxid: 0 });
+    await writeSnapshot(disk, directory, { zxid: 2 * EPOCH });
+    writeLog(disk, directory, 2 * EPOCH + 1, logBytes(range(2 * EPOCH + 1, 2 * EPOCH + 5)));
+    expect(await reasonOf(0, 2 * EPOCH + 5)).toMatch(/the oldest log is log\.200000001/);
+    expect(await reasonOf(EPOCH + 3, 2 * EPOCH + 5)).toMatch(/the oldest log is log\.200000001/);
+    expect(await reasonOf(2 * EPOCH, 2 * EPOCH + 5)).toBe('end');
+    // The first txn of an ensemble's life is of epoch 1 at least.
+    disk.unlink(pathOf('snapshot.200000000'));
+    expect((await drainFeed(feedOf(0, 2 * EPOCH + 5))).previousZxid).toBe(0);
   });
 
   test('a learner whose zxid this history does not have is told what it follows', async () => {
