@@ -11,7 +11,7 @@ import {
 } from './scenario.ts';
 import { shrinkPlan } from './shrink.ts';
 import { Violation } from './violation.ts';
-import { ZAB_ENGINE } from './zab-engine/engine.ts';
+import { ZAB_ENGINE, ZAB_SEARCH_ENGINE } from './zab-engine/engine.ts';
 
 /** What every engine reports of one run. */
 export interface RunReport {
@@ -154,4 +154,5 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
   },
   ensemble: ENSEMBLE_ENGINE,
   zab: ZAB_ENGINE,
+  'zab-search': ZAB_SEARCH_ENGINE,
 };

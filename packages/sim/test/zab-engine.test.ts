@@ -3,6 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { Coverage } from '../src/zab-engine/coverage.ts';
 import { runZabSeed } from '../src/zab-engine/run-zab-seed.ts';
+import { planOfCase, SEARCH_CASES, SEARCH_EVENTS } from '../src/zab-engine/search.ts';
+import { ZabWorld } from '../src/zab-engine/world.ts';
 
 const SEEDS = 150;
 
@@ -32,5 +34,27 @@ describe('the ensemble of cores', () => {
     const first = runZabSeed(11);
     const second = runZabSeed(11, { plan: JSON.parse(JSON.stringify(first.plan)) });
     expect(second.hash).toBe(first.hash);
+  });
+
+  test('keeps them in a sample of the bounded search', () => {
+    const failures: string[] = [];
+    const cases = 800;
+    for (let i = 0; i < cases; i++) {
+      const index = Math.floor((i * SEARCH_CASES) / cases) + i;
+      const { failure } = runZabSeed(1, { plan: planOfCase(index) });
+      if (failure !== undefined) failures.push(`case ${index}: ${failure.message}`);
+    }
+    expect(failures).toEqual([]);
+  });
+
+  test('a run without a fault takes fewer events than the search strikes at', () => {
+    const world = new ZabWorld({ ...planOfCase(0), strikes: [] });
+    const { decided } = world.oracle;
+    const isDone = world.runUntilTrue(45, () => decided.length === 2);
+    expect({ isDone, isLong: world.happened > SEARCH_EVENTS / 4 }).toEqual({
+      isDone: true,
+      isLong: true,
+    });
+    expect(world.happened).toBeLessThan(SEARCH_EVENTS);
   });
 });

@@ -15,7 +15,7 @@ import {
   Zab,
   type ZabConfig,
 } from '@zebu/zab';
-import { demand } from '../violation.ts';
+import { demand, Violation } from '../violation.ts';
 import type { ZabWorld } from './world.ts';
 
 interface Batch {
@@ -501,11 +501,12 @@ export class ZabMember {
       this.log.length === 0
         ? 0
         : this.world.oracle.txns.zxidOf(this.log[this.log.length - 1] as number);
-    demand(
-      last >= zxid,
-      'acked is durable',
-      () => `${what} of ${formatZxid(zxid)}, the log ends at ${formatZxid(last)}`,
-    );
+    if (last < zxid) {
+      throw new Violation(
+        'acked is durable',
+        `${what} of ${formatZxid(zxid)}, the log ends at ${formatZxid(last)}`,
+      );
+    }
   }
 
   private sendRange(
@@ -579,7 +580,7 @@ export class ZabMember {
       logAfterZxid: plan.syncFromLogs ? this.zxidAt(this.base - 1) : -1,
       floorZxid: floor >= 0 ? this.zxidAt(floor) : -1,
       ceilingZxid: floor + 1 < end ? this.zxidAt(floor + 1) : -1,
-      forceSnapshot: false,
+      forceSnapshot: plan.forceSnapshots,
     };
   }
 
@@ -612,27 +613,26 @@ export class ZabMember {
 
   private apply(zxid: Zxid): void {
     const { oracle } = this.world;
-    demand(
-      !this.isTreeHalf,
-      'half a snapshot',
-      () => `${formatZxid(zxid)} is applied to half a tree`,
-    );
+    if (this.isTreeHalf) {
+      throw new Violation('half a snapshot', `${formatZxid(zxid)} is applied to half a tree`);
+    }
     while (this.applied < this.sequence.length && this.zxidAt(this.applied) <= zxid) {
       const id = this.sequence[this.applied] as number;
-      demand(
-        this.applied < this.log.length && this.log[this.applied] === id,
-        'applied is durable',
-        () => `${oracle.print(id)} is applied and not in the log`,
-      );
+      if (this.log[this.applied] !== id) {
+        throw new Violation(
+          'applied is durable',
+          `${oracle.print(id)} is applied and not in the log`,
+        );
+      }
       oracle.applies(this.applied, id);
       this.applied++;
     }
-    demand(
-      this.zxidAt(this.applied - 1) === zxid,
-      'commit',
-      () =>
+    if (this.zxidAt(this.applied - 1) !== zxid) {
+      throw new Violation(
+        'commit',
         `told to apply up to ${formatZxid(zxid)}, got to ${formatZxid(this.zxidAt(this.applied - 1))}`,
-    );
+      );
+    }
   }
 
   private changed(change: RoleChange): void {

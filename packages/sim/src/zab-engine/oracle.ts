@@ -2,7 +2,7 @@
 // the installation of a snapshot. The names are those of Zab.tla and ZkV3_7_0.tla where these have one.
 
 import { counterOf, epochOf, formatZxid, type Zxid } from '@zebu/protocol';
-import { demand } from '../violation.ts';
+import { demand, Violation } from '../violation.ts';
 
 /** Txns have ids of their own, so that two txns of one zxid are told apart. */
 export class TxnBook {
@@ -99,11 +99,12 @@ export class ZabOracle {
   appends(log: readonly number[], id: number): void {
     const zxid = this.txns.zxidOf(id);
     const last = log.length === 0 ? 0 : this.txns.zxidOf(log[log.length - 1] as number);
-    demand(
-      zxid === last + 1 || (epochOf(zxid) > epochOf(last) && counterOf(zxid) === 1),
-      'contiguous log',
-      () => `${formatZxid(zxid)} is appended after ${formatZxid(last)}`,
-    );
+    if (!(zxid === last + 1 || (epochOf(zxid) > epochOf(last) && counterOf(zxid) === 1))) {
+      throw new Violation(
+        'contiguous log',
+        `${formatZxid(zxid)} is appended after ${formatZxid(last)}`,
+      );
+    }
   }
 
   /**
@@ -143,25 +144,25 @@ export class ZabOracle {
   applies(position: number, id: number): void {
     const { decided } = this;
     if (position < decided.length) {
-      demand(
-        decided[position] === id,
-        'prefix consistency',
-        () => `${this.print(id)} is applied, ${this.print(decided[position] as number)} is decided`,
-      );
+      if (decided[position] !== id) {
+        throw new Violation(
+          'prefix consistency',
+          `${this.print(id)} is applied, ${this.print(decided[position] as number)} is decided`,
+        );
+      }
       return;
     }
-    demand(
-      position === decided.length,
-      'total order',
-      () => `txn ${position} of ${decided.length}`,
-    );
+    if (position !== decided.length) {
+      throw new Violation('total order', `txn ${position} of ${decided.length}`);
+    }
     const quorum = Math.floor(this.voters / 2) + 1;
     const durable = this.txns.durableVoters(id, this.voters);
-    demand(
-      durable >= quorum,
-      'decided by a quorum',
-      () => `${this.print(id)} is applied and was durable on ${durable} of ${this.voters} voters`,
-    );
+    if (durable < quorum) {
+      throw new Violation(
+        'decided by a quorum',
+        `${this.print(id)} is applied and was durable on ${durable} of ${this.voters} voters`,
+      );
+    }
     decided.push(id);
   }
 

@@ -59,6 +59,16 @@ export interface Trigger {
   readonly pause: number;
 }
 
+/** A crash or a cut before a certain event: messages, writes and their like are counted, ticks are not. */
+export interface Strike {
+  readonly event: number;
+  /** 'kill', 'power-cut' or 'isolate'. */
+  readonly kind: FaultKind;
+  readonly member: number;
+  /** After so many ticks it is back, or everything is mended. */
+  readonly pause: number;
+}
+
 export interface ZabPlan {
   readonly seed: number;
   /** Leaders die while their epoch is being promised. */
@@ -69,11 +79,17 @@ export interface ZabPlan {
   readonly duration: number;
   readonly faults: readonly Fault[];
   readonly triggers: readonly Trigger[];
+  /** Rising by event. */
+  readonly strikes: readonly Strike[];
+  /** So many txns are proposed by the first leaders, one after the other, whatever the load. */
+  readonly scriptedTxns: number;
   /** Proposals per tick, in bursts. */
   readonly load: number;
   /** Txns in the committed log in memory. */
   readonly committedLog: number;
   readonly syncFromLogs: boolean;
+  /** Every learner is sent a snapshot. */
+  readonly forceSnapshots: boolean;
   /** How far clocks run apart: 0.1 is 10 %. */
   readonly drift: number;
   /** 0: as Apache's; otherwise epochs end at this counter. */
@@ -182,9 +198,12 @@ export function drawPlan(seed: number): ZabPlan {
     duration,
     faults,
     triggers,
+    strikes: [],
+    scriptedTxns: 0,
     load: prng.pick([0, 0.05, 0.05, 0.2, 0.5]),
     committedLog: prng.pick([3, 10, 500]),
     syncFromLogs: prng.chance(0.5),
+    forceSnapshots: prng.chance(0.05),
     drift: prng.pick([0, 0, 0.05, 0.2]),
     hardCounter: prng.chance(0.1) ? 8 + prng.below(20) : 0,
   };

@@ -29,6 +29,7 @@ const Event = {
   LOAD: 9,
   TRIGGERED: 10,
   RESUMED: 11,
+  SCRIPTED: 12,
 } as const;
 
 /** Short limits: what takes a second there takes twenty ticks here. */
@@ -93,8 +94,8 @@ export class ZabWorld {
   hash: number;
   /** Events that were carried out. */
   steps: number;
-  /** Called before each event with its number: for crashes at every event. */
-  beforeStep: ((step: number) => void) | undefined;
+  /** Events that were not ticks: what strikes are counted by. */
+  happened: number;
   private readonly events: EventHeap;
   private readonly links: (Link | undefined)[];
   /** cuts[from * members + to]. */
@@ -108,6 +109,8 @@ export class ZabWorld {
   private readonly listensEarly: boolean;
   private readonly trace: ((line: string) => void) | undefined;
   /** How often a leader entered each phase. */
+  private nextStrike: number;
+  private scripted: number;
   private readonly phaseCounts: Map<string, number>;
   private isHealed: boolean;
   private nextLife: number;
@@ -128,10 +131,12 @@ export class ZabWorld {
     this.now = 0;
     this.hash = 0x811c9dc5;
     this.steps = 0;
-    this.beforeStep = undefined;
+    this.happened = 0;
     this.events = new EventHeap();
     this.links = [];
     this.trace = options.trace;
+    this.nextStrike = 0;
+    this.scripted = 0;
     this.phaseCounts = new Map();
     this.isHealed = false;
     this.nextLife = 0;
@@ -200,8 +205,8 @@ export class ZabWorld {
       events.push(pausedUntil, kind, argument, payload);
       return true;
     }
-    this.beforeStep?.(this.steps);
     this.steps++;
+    if (kind !== Event.TICK) this.strike();
     this.mix(kind * 64 + argument);
     switch (kind) {
       case Event.TICK: {
@@ -249,6 +254,9 @@ export class ZabWorld {
         break;
       case Event.LOAD:
         this.makeLoad();
+        break;
+      case Event.SCRIPTED:
+        this.members[argument]?.propose(1);
         break;
       case Event.TRIGGERED:
         this.happen(payload as Fault);
@@ -301,11 +309,30 @@ export class ZabWorld {
     );
   }
 
+  private strike(): void {
+    for (;;) {
+      const strike = this.plan.strikes[this.nextStrike];
+      if (strike === undefined || strike.event > this.happened) break;
+      this.nextStrike++;
+      const { kind, member, pause } = strike;
+      this.happen({ at: this.now, kind, member, other: member });
+      const back = kind === 'isolate' ? 'mend' : 'start';
+      const end: Fault = { at: this.now + pause, kind: back, member, other: member };
+      this.events.push(end.at, Event.TRIGGERED, member, end);
+    }
+    this.happened++;
+  }
+
   private trigger(member: number, phase: string): void {
     // A leader enters discovery once, and tells its epoch in it.
     const count = (this.phaseCounts.get(phase) ?? 0) + 1;
     this.phaseCounts.set(phase, count);
     if (this.now > this.plan.duration) return;
+    if (phase === 'broadcast') {
+      for (let i = 0; this.scripted < this.plan.scriptedTxns && i < 2; i++, this.scripted++) {
+        this.events.push(this.now + 0.5 + i, Event.SCRIPTED, member);
+      }
+    }
     for (const { phase: wanted, count: at, delay, kind, pause } of this.plan.triggers) {
       if (wanted !== phase || at !== count) continue;
       const fault: Fault = { at: this.now + delay, kind, member, other: member };
