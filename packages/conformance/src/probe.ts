@@ -12,7 +12,7 @@ export interface Reply {
   body: WireReader;
 }
 
-/** Who a session is to the server. */
+/** What a client needs to attach to a session. */
 export interface SessionKey {
   id: bigint;
   password: Buffer;

@@ -39,7 +39,7 @@ export interface ServerProcess extends AsyncDisposable {
   readonly pid: number;
   readonly dataDir: string;
   readonly logFile: string;
-  /** Resolves when the process has ended, however that came. */
+  /** Resolves when the process has ended, for any reason. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** Ends the process (SIGTERM unless told otherwise; SIGKILL after 20 s) and waits for it. Keeps the files. */
   stop(signal?: NodeJS.Signals): Promise<void>;
@@ -209,7 +209,7 @@ async function untilServing({
       );
     }
     const answer = await fourLetterWord(port, 'srvr', { timeoutMs: 2000 }).catch(() => '');
-    // Another server may hold the port: then ours ends, and the next round says so.
+    // If another server holds the port, ours ends, and the next round reports that.
     if (answer.includes('Mode:') && !ended) return;
     await Promise.race([exited, delay(50)]);
   }

@@ -1,7 +1,7 @@
 // kill -9 of a server process under load, several times over. Writers on connections of their own note what
 // was acknowledged. After each restart every acknowledged write is there with the zxid it was given, what
 // was sent after it is there up to a point and then not at all, and nothing half-done is. Ephemerals of live
-// sessions are still there; those of a session that nobody takes up again go when it expires, not before.
+// sessions are still there; those of a session that no client attaches to again go when it expires, not before.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -182,7 +182,7 @@ async function verify(port: number, writer: Writer, note: string): Promise<void>
   probe.drop();
 }
 
-/** A session that nobody takes up any more expires in its time, and its ephemeral goes then. */
+/** A session that no client attaches to again expires on time, and its ephemeral goes with it. */
 async function expireOne({ port }: ServerProcess, writer: Writer): Promise<void> {
   const since = performance.now();
   const watcher = await Probe.open(port);

@@ -1,4 +1,4 @@
-// What the interop tests share: when they run, and what they say when they do not.
+// Shared by the interop tests: when they run, and what they print when they do not.
 
 import { expect, test } from 'vitest';
 import { hasTool, type Tool } from '../src/tools.ts';

@@ -146,7 +146,7 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
   member: {
     summary: 'whole production servers: disk, network, clocks, clients',
     members: [1],
-    expected: [...FAULT_KINDS, 'crash while starting', 'gave up'],
+    expected: [...FAULT_KINDS, 'crash while starting', 'gave up: txn log'],
     runSeed: (seed) => runForOutcome(drawPlan(seed)),
     checkPlan: parsePlan,
     runPlan: (plan) => runForOutcome(parsePlan(plan)),

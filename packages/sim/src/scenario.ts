@@ -150,12 +150,14 @@ class Scenario {
     if (!world.disk.down && world.server !== undefined) {
       // The server gave up: it must resolve `failed`, and send nothing more.
       await world.settlePromises();
+      const { failure } = world;
+      demand(failure !== undefined, 'failed-resolves', () => 'nobody was told of the failure');
       demand(
-        world.failure !== undefined,
-        'failed-resolves',
-        () => 'nobody was told of the failure',
+        (failure.code === 'txn log' || failure.code === 'directory') && world.hasDiskFailed,
+        'gives-up-for-its-disk',
+        () => `the server gave up on its own: ${failure.message}`,
       );
-      this.misfortunes.push('gave up');
+      this.misfortunes.push(`gave up: ${failure.code}`);
       world.runFor(prng.between(0, 50), () => world.disk.down);
     }
     this.strike();

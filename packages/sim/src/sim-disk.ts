@@ -93,6 +93,8 @@ export class SimDisk implements Disk {
   down: boolean;
   /** Bytes that new sectors may still take; more than that fails with ENOSPC. */
   freeBytes: number;
+  /** Operations that failed, by a fault or for want of space. */
+  failures: number;
 
   readonly #options: SimDiskOptions;
   readonly #directories = new Map<string, Directory>();
@@ -107,6 +109,7 @@ export class SimDisk implements Disk {
     this.events = 0;
     this.down = false;
     this.freeBytes = Number.POSITIVE_INFINITY;
+    this.failures = 0;
     this.#options = options;
     this.#directories.set('/', newDirectory());
   }
@@ -530,6 +533,7 @@ export class SimDisk implements Disk {
     if (index < 0) return undefined;
     const fault = this.#faults[index] as Fault;
     if (fault.always !== true) this.#faults.splice(index, 1);
+    this.failures += 1;
     return diskError(fault.code ?? 'EIO', operation, path);
   }
 
@@ -569,7 +573,10 @@ export class SimDisk implements Disk {
     const fits = Math.min(room, inode.fits(position, length, this.freeBytes));
     this.freeBytes -= inode.write(seq, buffer, fits, position);
     if (fault !== undefined) throw fault;
-    if (fits < length) throw diskError('ENOSPC', 'write', path);
+    if (fits < length) {
+      this.failures += 1;
+      throw diskError('ENOSPC', 'write', path);
+    }
   }
 
   #rename(from: string, to: string): void {

@@ -12,6 +12,7 @@ import { errorName } from '@zebu/protocol';
 import {
   type Logger,
   type ServerConfigOverrides,
+  type ServerFailure,
   startServer,
   type ZebuServer,
 } from '@zebu/server';
@@ -95,7 +96,9 @@ export class Standalone {
   private violation: Error | undefined;
   private stalledMs: number;
   private readonly serverPrng: Prng;
-  private failedWith: Error | undefined;
+  private failedWith: ServerFailure | undefined;
+  /** Failures of the disk before this server was started. */
+  private failuresBefore: number;
 
   constructor(options: StandaloneOptions) {
     this.options = options;
@@ -136,6 +139,7 @@ export class Standalone {
     this.server = undefined;
     this.refusal = undefined;
     this.failedWith = undefined;
+    this.failuresBefore = 0;
     this.starts = 0;
     this.violation = undefined;
     this.stalledMs = 0;
@@ -179,8 +183,13 @@ export class Standalone {
   }
 
   /** Why the server stopped by itself, if it did. */
-  get failure(): Error | undefined {
+  get failure(): ServerFailure | undefined {
     return this.failedWith;
+  }
+
+  /** Whether the disk failed in anything since the server was started. */
+  get hasDiskFailed(): boolean {
+    return this.disk.failures > this.failuresBefore;
   }
 
   // ---- the server's life ----
@@ -193,6 +202,7 @@ export class Standalone {
     this.process = process;
     this.server = undefined;
     this.failedWith = undefined;
+    this.failuresBefore = this.disk.failures;
     this.refusal = undefined;
     const later = (task: () => void): void => process.schedule(0, task);
     const below = plant?.disk?.(this.disk, later) ?? this.disk;

@@ -358,6 +358,34 @@ const DEFECTS: readonly PlantedDefect[] = [
     }),
   },
   {
+    defect: 'a txn that was logged cannot be applied',
+    checkers: [],
+    found: 'gives-up-for-its-disk',
+    plant: () => ({
+      serving: ({ tree }) => {
+        const apply = tree.apply.bind(tree);
+        tree.apply = (...entry) => {
+          if (tree.lastProcessedZxid === 20) throw new Error('planted');
+          return apply(...entry);
+        };
+      },
+    }),
+  },
+  {
+    defect: 'the server gives up although its disk works',
+    checkers: [],
+    found: 'gives-up-for-its-disk',
+    plant: () => ({
+      serving: ({ tree }, member) => {
+        const apply = tree.apply.bind(tree);
+        tree.apply = (...entry) => {
+          if (tree.lastProcessedZxid === 20) (member as Open).fail('txn log', new Error('planted'));
+          return apply(...entry);
+        };
+      },
+    }),
+  },
+  {
     defect: 'nobody is told that the log failed',
     checkers: [],
     found: 'failed-resolves',

@@ -1,5 +1,5 @@
-// A data directory whose znodes stand at the edges of their counters: no client gets there by itself, and
-// what happens at an edge must be the same. Apache and zebu both load it as their own.
+// A data directory whose znodes have counters just below their limits, which no client can reach by requests.
+// Apache and zebu both load it, and must behave alike at the limits.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -18,8 +18,8 @@ export interface Embedded extends AsyncDisposable {
 }
 
 /**
- * Starts a server with the same settings as `serverOptions(profile)`, on a directory of its own that goes
- * with it, or on `givenDir`.
+ * Starts a server with the same settings as `serverOptions(profile)`, on a temporary directory that is
+ * removed with it, or on `givenDir`.
  */
 export async function startEmbedded(profile: Profile, givenDir?: string): Promise<Embedded> {
   const folder = mkdtempSync(join(tmpdir(), 'zebu-embedded-'));

@@ -1,7 +1,7 @@
-// Makes the random steps. It is told what the reference answered (which paths exist), so that most requests
-// meet something; the steps it makes are plain data all the same, and replay without it.
+// Makes the random steps. It learns from the reference's answers which paths exist, so that most requests find
+// a znode. The steps are plain data and can be replayed without the generator.
 //
-// What is kept out, because Apache cannot be compared there, stands in `differences.ts`.
+// `differences.ts` lists what is left out because Apache cannot be compared there.
 
 import { QUOTA_STATS_NODE } from './differences.ts';
 import { digestId, MAX_SESSION_TIMEOUT_MS, MIN_SESSION_TIMEOUT_MS, SUPER_USER } from './profile.ts';
@@ -132,11 +132,11 @@ export class Generator {
   private readonly random: Random;
   private readonly known: string[] = [];
   private readonly xids = Array.from({ length: SLOT_COUNT }, () => 0);
-  /** Where watches were asked for of late, by slot. */
+  /** Paths of recent watches, by slot. */
   private readonly watched: Path[][] = Array.from({ length: SLOT_COUNT }, () => []);
   /** The slot of the step that is being made. */
   private slot = 0;
-  /** Steps that belong together and are under way. */
+  /** The rest of a group of steps that belong together. */
   private queue: Step[] = [];
   /** The run's last zxid, relative. */
   lastZxid = 0;
@@ -145,7 +145,7 @@ export class Generator {
     this.random = new Random(seed);
   }
 
-  /** Says that the reference has made `path`: later requests may be about it. */
+  /** Called when the reference has created `path`: later requests may use it. */
   created(path: string): void {
     if (this.known.includes(path) || path.startsWith(BURST_ROOT)) return;
     if (this.known.length < 80) this.known.push(path);
@@ -247,7 +247,7 @@ export class Generator {
       if (flags >= 0 && flags < 5 && ttl.startsWith('-')) ttl = '5';
       return create(op, path, { data, acl, flags, ttl });
     }
-    // Of another flag than 4 Apache makes a container whose digest it foretells wrongly, and the reverse.
+    // With another flag than 4 Apache creates a container and predicts its digest wrongly, and the reverse.
     const flags =
       op === OP.createContainer
         ? random.weighted([
@@ -555,7 +555,7 @@ export class Generator {
     });
   }
 
-  /** Opcodes that a client has no business with. */
+  /** Opcodes that a client must not send. */
   private strange(): Draft {
     const { random } = this;
     return random.weighted<() => Draft>([
@@ -599,7 +599,7 @@ export class Generator {
       steps.push(this.request(slot, setData(`${at}/zookeeper_limits`, limits)));
       steps.push(this.request(slot, read(OP.getData, `${at}/zookeeper_stats`)));
     }
-    // Something to count, so that limits are met.
+    // Znodes to count, so that limits are reached.
     if (random.oneIn(2)) {
       for (const step of path.split('/').keys()) {
         const parent = `/${path

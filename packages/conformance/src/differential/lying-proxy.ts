@@ -1,4 +1,4 @@
-// A proxy that spoils what a server says: the proof that the comparison notices. Each plant is one kind of
+// A proxy that corrupts what a server sends, to prove that the comparison notices it. Each plant is one kind of
 // defect that a server could have.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';

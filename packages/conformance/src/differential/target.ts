@@ -52,7 +52,7 @@ export class Target {
 
   /** Opens the control connection as super user; zxids are relative to this moment. */
   async open(superUser: string): Promise<void> {
-    // Apache says that it serves a little before it does: it closes what comes in between.
+    // Apache reports that it serves slightly before it does, and closes connections made in between.
     for (let attempt = 1; ; attempt++) {
       await this.control.connect(connectPayload(PLAIN_CONNECT, 0n, Buffer.alloc(16), 0n));
       if (this.control.takeArrivals().some((arrival) => arrival.kind === 'connectReply')) break;
@@ -333,7 +333,7 @@ class Slot {
     );
   }
 
-  /** Closes the client's end; nothing of it is noted. */
+  /** Closes the client's end; what arrives afterwards is not recorded. */
   drop(): void {
     const { socket } = this;
     this.socket = undefined;

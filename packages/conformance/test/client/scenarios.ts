@@ -1,5 +1,4 @@
-// What @zebu/client must do against a real server, whichever: each scenario gets a fresh directory of
-// the tree to work in.
+// What @zebu/client must do against any real server. Each scenario works below a fresh znode of its own.
 
 import assert from 'node:assert/strict';
 import {
