@@ -51,7 +51,8 @@ export interface Engine {
   readonly members: readonly number[] | undefined;
   /** What may happen in a run, for the report to say what never did. */
   readonly expected: readonly string[];
-  runSeed(seed: number): Promise<Outcome>;
+  /** `members` is one of those above, or undefined: the engine chooses. */
+  runSeed(seed: number, members: number | undefined): Promise<Outcome>;
   /** Throws an Error for the user when the plan cannot be meant. */
   checkPlan(plan: string): void;
   runPlan(plan: string): Promise<Outcome>;

@@ -19,8 +19,8 @@ from a seed, and checks after every event that it keeps its promises. One seed i
   --from N          the first of them (default 1)
   --seed N          this one only
   --plan FILE       run a plan that a failure left, or an edited one
-  --members N       members of the ensemble (default 1; the zab engine draws 1 to 7 from the seed)
-  --engine NAME     what is simulated (default member):
+  --members N       members that vote: 1, 3 or 5 (default 1; the zab engine draws them from the seed)
+  --engine NAME     what is simulated (default: member for one, ensemble for more):
 ${Object.entries(ENGINES)
   .map(([name, { summary }]) => `                      ${name.padEnd(8)}${summary}`)
   .join('\n')}
@@ -49,6 +49,7 @@ const SHOWN_FAILURES = 3;
 interface Settings {
   readonly engineName: string;
   readonly engine: Engine;
+  readonly members: number | undefined;
   readonly from: number;
   readonly seeds: number;
   readonly plan: string | undefined;
@@ -104,7 +105,7 @@ function readSettings(): Settings | undefined {
       seed: { type: 'string' },
       plan: { type: 'string' },
       members: { type: 'string' },
-      engine: { type: 'string', default: 'member' },
+      engine: { type: 'string' },
       workers: { type: 'string', default: String(availableParallelism()) },
       'max-failures': { type: 'string', default: '10' },
       'no-shrink': { type: 'boolean', default: false },
@@ -113,17 +114,15 @@ function readSettings(): Settings | undefined {
   });
   if (values.help) return undefined;
   const plan = values.plan === undefined ? undefined : readPlanFile(values.plan);
-  const engineName = plan === undefined ? values.engine : engineOf(plan);
-  const engine = ENGINES[engineName];
-  if (engine === undefined) {
-    const names = Object.keys(ENGINES).join(', ');
-    throw new Error(`There is no engine ${engineName}: it is one of ${names}`);
-  }
-  if (values.members !== undefined) checkMembers(engineName, engine, values.members);
+  const members =
+    values.members === undefined ? undefined : wholeNumber('--members', values.members);
+  const engineName = plan === undefined ? chooseEngine(values.engine, members) : engineOf(plan);
+  const engine = ENGINES[engineName] as Engine;
   const seeds = values.seed === undefined ? wholeNumber('--seeds', values.seeds) : 1;
   return {
     engineName,
     engine,
+    members,
     from:
       values.seed === undefined
         ? wholeNumber('--from', values.from, 0)
@@ -136,17 +135,28 @@ function readSettings(): Settings | undefined {
   };
 }
 
-function checkMembers(name: string, { members }: Engine, wanted: string): void {
-  const count = wholeNumber('--members', wanted);
-  if (members === undefined) {
-    throw new Error(
-      `The ${name} engine draws the number of its members from the seed: no --members`,
+/** The engine that was named; without a name, the one for so many members. Throws an Error for the user. */
+function chooseEngine(name: string | undefined, members: number | undefined): string {
+  if (name === undefined) {
+    const chosen = Object.keys(ENGINES).find((one) =>
+      ENGINES[one]?.members?.includes(members ?? 1),
     );
+    if (chosen === undefined) {
+      const known = Object.values(ENGINES).flatMap((engine) => engine.members ?? []);
+      throw new Error(`No engine runs ${members} members: they run ${known.join(', ')}`);
+    }
+    return chosen;
   }
-  if (members.includes(count)) return;
+  const engine = ENGINES[name];
+  if (engine === undefined) {
+    const names = Object.keys(ENGINES).join(', ');
+    throw new Error(`There is no engine ${name}: it is one of ${names}`);
+  }
+  if (members === undefined || engine.members?.includes(members)) return name;
   throw new Error(
-    `The ${name} engine runs ${members.join(' or ')} member, not ${count}: ` +
-      'ensembles of whole members are not built yet',
+    engine.members === undefined
+      ? `The ${name} engine draws the number of its members from the seed: no --members`
+      : `The ${name} engine runs ${engine.members.join(' or ')} members, not ${members}`,
   );
 }
 
@@ -174,7 +184,7 @@ async function run(settings: Settings, pool: Pool, totals: RunTotals, status: St
     totals.add(await pool.runPlan(settings.plan));
     return;
   }
-  const { from, seeds, maxFailures } = settings;
+  const { from, seeds, maxFailures, members } = settings;
   let next = from;
   const progress = (): void => {
     const failed = totals.failures.length === 0 ? '' : `, ${totals.failures.length} failed`;
@@ -183,6 +193,7 @@ async function run(settings: Settings, pool: Pool, totals: RunTotals, status: St
   progress();
   await pool.runSeeds(
     () => (next < from + seeds && totals.failures.length < maxFailures ? next++ : undefined),
+    members,
     (outcome) => {
       totals.add(outcome);
       const { failure } = outcome;

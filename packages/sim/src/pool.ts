@@ -16,10 +16,14 @@ export class Pool {
   }
 
   /** Runs all seeds that `next` gives, until it gives undefined. Rejects when a worker breaks down. */
-  async runSeeds(next: () => number | undefined, onOutcome: (outcome: Outcome) => void) {
+  async runSeeds(
+    next: () => number | undefined,
+    members: number | undefined,
+    onOutcome: (outcome: Outcome) => void,
+  ): Promise<void> {
     const work = async (worker: Worker): Promise<void> => {
       for (let seed = next(); seed !== undefined; seed = next()) {
-        onOutcome(await this.#outcomeOf(worker, { kind: 'seed', seed }));
+        onOutcome(await this.#outcomeOf(worker, { kind: 'seed', seed, members }));
       }
     };
     await Promise.all(this.#workers.map(work));

@@ -34,7 +34,8 @@ test('--help explains the options', async () => {
 
 test.each([
   [['--seeds', 'x'], '--seeds must be a whole number from 1 on, not x'],
-  [['--members', '3'], 'runs 1 member, not 3: ensembles of whole members are not built yet'],
+  [['--members', '4'], 'No engine runs 4 members: they run 1, 3, 5'],
+  [['--engine', 'member', '--members', '3'], 'The member engine runs 1 members, not 3'],
   [['--engine', 'zab', '--members', '3'], 'draws the number of its members from the seed'],
   [['--engine', 'raft'], 'There is no engine raft'],
   [['--plan', '/nowhere/plan.json'], 'ENOENT'],
@@ -52,6 +53,13 @@ test('seeds are run by several workers, each once, with lines of progress and a 
   expect(stdout).toMatch(/^6 runs in [\d.]+ s \([\d.]+ a second\): none failed$/m);
   expect(stderr).toContain('6 of 6 seeds\n');
   expect(stderr).not.toContain('\x1b');
+});
+
+test('--members 3 runs whole ensembles', async () => {
+  const { code, stdout } = await sim('--members', '3', '--seeds', '2');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^2 runs in .*none failed$/m);
+  expect(stdout).toMatch(/ {2}write acknowledged$/m);
 });
 
 test('the zab engine is run by the same command', async () => {

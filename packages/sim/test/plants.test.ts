@@ -246,12 +246,9 @@ const DEFECTS: readonly PlantedDefect[] = [
     found: 'replay',
     plant: () => ({
       serving: ({ snapshotter }) => {
-        const open = snapshotter as Open;
-        const { writeSessions } = open;
-        open.writeSessions = (writer: unknown, table: Open) => {
-          const values = [...table.values()].slice(1);
-          writeSessions.call(open, writer, { size: values.length, values: () => values });
-        };
+        const { options } = snapshotter as Open;
+        const values = () => [...options.sessions.values()].slice(1);
+        (snapshotter as Open).options = { ...options, sessions: { values } };
       },
     }),
   },

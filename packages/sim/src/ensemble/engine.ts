@@ -41,7 +41,7 @@ export const ENSEMBLE_ENGINE: Engine = {
   summary: 'whole ensembles of production servers, with clients that move',
   members: [3, 5],
   expected: [...ENSEMBLE_FAULTS, 'session moved', 'write acknowledged', 'sync answered'],
-  runSeed: (seed) => runEnsemblePlan(drawEnsemblePlan(seed)),
+  runSeed: (seed, members) => runEnsemblePlan(drawEnsemblePlan(seed, members)),
   checkPlan: (plan) => void parsePlan(plan),
   runPlan: (plan) => runEnsemblePlan(parsePlan(plan)),
   shrink: async (failure, onStep) => {
