@@ -3,10 +3,9 @@
  * whoever reads them, except at the very end of the process, and then not for long.
  *
  * The lines of one turn of the event loop leave together, with a write that does not block: a pipe or a
- * socket is told not to, and for a file, whose disk may stand still, a thread does it. pino's own
- * destination can do one or the other: what it hands to a thread (`sync: false`) overtakes, or is
- * overtaken by, what is flushed at the end; what it writes itself (`sync: true`) stops the server when a
- * reader stands still.
+ * socket is told not to, and for a file, whose disk may stand still, a thread does it. (Loggers from npm can
+ * do one or the other: what pino hands to a thread overtakes, or is overtaken by, what is flushed at the
+ * end; what it writes itself stops the server when a reader stands still.)
  */
 
 import { fstatSync, write, writeSync } from 'node:fs';

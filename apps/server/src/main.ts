@@ -26,8 +26,8 @@ import {
   type Problem,
   problemsOf,
 } from './check-start.ts';
+import { type CommandLog, openLog } from './command-log.ts';
 import { watchTurns } from './long-turns.ts';
-import { type CommandLog, openLog } from './pino-logger.ts';
 import { StopWishes } from './stop-wishes.ts';
 
 /**
@@ -106,7 +106,7 @@ function say(message: string): void {
 }
 
 async function run({ config, log: { level, format }, notes }: ParsedConfig): Promise<number> {
-  const log = await openLog({ level, format });
+  const log = openLog({ level, format });
   const { logger } = log;
   endOnBrokenInvariants(log);
   for (const note of notes) logger[note.level](note.message);

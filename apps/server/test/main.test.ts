@@ -28,7 +28,6 @@ import type { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { connect as connectClient } from '@zebu/client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { prettyLine } from '../src/pino-logger.ts';
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts');
 
@@ -323,7 +322,7 @@ describe('a server', () => {
       'zoo.cfg:5: wings is not known',
     );
     expect(command.lines.map(({ msg }) => msg)).toContain(
-      'Without effect: initLimit: only a member of an ensemble uses it, and this version runs one server',
+      'Without effect: initLimit: only a member of an ensemble uses it, and this server is on its own',
     );
     expect(await command.stop('SIGINT')).toBe(0);
   });
@@ -544,21 +543,6 @@ test.skipIf(process.platform !== 'linux')(
     expect(await command.stop('SIGTERM')).toBe(0);
   },
 );
-
-test('a line for readers holds its fields behind the message', () => {
-  const line = {
-    level: 30,
-    time: 1,
-    pid: 2,
-    msg: 'Serving',
-    port: 2181,
-    dataDir: '/a b',
-    zxid: '0x0',
-    nothing: '',
-  };
-  expect(prettyLine(line, 'msg')).toBe('Serving port=2181 dataDir="/a b" zxid=0x0 nothing=""');
-  expect(prettyLine({ msg: 'Stopping' }, 'msg')).toBe('Stopping');
-});
 
 test.runIf(process.platform === 'linux')(
   'a server whose data directory is moved away harms nothing of the one that takes its place',
