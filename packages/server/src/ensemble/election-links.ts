@@ -363,8 +363,8 @@ class Peer {
     if (this.pending !== undefined) this.writePending();
   }
 
-  linkClosed(link: Link, reason: Error | undefined): void {
-    if (this.link !== link) return;
+  /** Its link ended by itself. */
+  linkClosed(reason: Error | undefined): void {
     this.link = undefined;
     const { logger } = this.links.options;
     logger.info('Election link down', {
@@ -568,7 +568,7 @@ class Link implements ConnectionHandler {
   }
 
   closed(reason?: Error): void {
-    if (!this.isDropped) this.peer.linkClosed(this, reason);
+    if (!this.isDropped) this.peer.linkClosed(reason);
   }
 
   private readonly takeFrame = (bytes: Buffer, start: number, end: number): boolean => {

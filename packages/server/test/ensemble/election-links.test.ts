@@ -670,6 +670,21 @@ describe('a member that cannot be reached', () => {
     expect(accepted.length - length).toBeLessThanOrEqual(1);
   });
 
+  test('is dialled once more after that moment, if something was sent in it', () => {
+    const world = new World();
+    const member = new TestMember(world, { sid: 2 });
+    member.vote(1, 1);
+    world.run(50);
+    member.vote(1, 2);
+    world.run(49);
+    expect(world.dials).toHaveLength(1);
+    const accepted = rawListener(world, 1);
+    world.run(1);
+    expect(accepted[0]?.votes(true)).toEqual([2]);
+    world.run(10_000);
+    expect(world.dials).toHaveLength(2);
+  });
+
   test('is looked up anew at each attempt, within 5 s', () => {
     const world = new World();
     let host = 'nowhere';
