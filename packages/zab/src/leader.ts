@@ -337,7 +337,7 @@ export class Leader {
         learnerZxid: learner.learnerZxid,
         horizonZxid: this.horizonZxid,
         leaderEpoch: this.epoch,
-        applicableZxid: this.applicableZxid,
+        tentativeZxid: this.step === 'established' ? -1 : this.historyZxid,
       },
       facts,
       this.core.plant,
@@ -365,13 +365,6 @@ export class Leader {
   /** The last txn that a learner may be told to be committed: all that was brought in, then what is committed. */
   get horizonZxid(): Zxid {
     return this.step === 'established' ? this.core.committedZxid : this.historyZxid;
-  }
-
-  /** What the tree may hold for a snapshot. */
-  private get applicableZxid(): Zxid {
-    const { core } = this;
-    if (this.step !== 'established') return this.historyZxid;
-    return Math.min(core.committedZxid, core.disk.durableZxid);
   }
 
   private isThrottled(mode: SyncMode): boolean {
@@ -616,6 +609,8 @@ export class Leader {
     const { core } = this;
     const { init, sync } = core.config.limits;
     for (const learner of this.learners.values()) {
+      // The tree may hold more by now: its disk, or the host's turns, kept it back.
+      if (learner.waitsForTree) this.requestPlan(learner);
       const silent = core.now - learner.heardAt;
       switch (learner.step) {
         case LearnerStep.CONNECTED:
@@ -675,9 +670,6 @@ export class Leader {
     core.applyCommitted();
     this.countAcks();
     this.releaseBarriers();
-    for (const learner of this.learners.values()) {
-      if (learner.waitsForTree) this.requestPlan(learner);
-    }
   }
 
   /** A voter looks for a leader while this one still waits for its epoch: it may have been forgotten (3109). */

@@ -68,12 +68,15 @@ export interface SyncQuestion {
   readonly horizonZxid: Zxid;
   /** The leader's own epoch. */
   readonly leaderEpoch: number;
-  /** What the tree may hold: committed and durable; all that was brought in while the leader is not established. */
-  readonly applicableZxid: Zxid;
+  /**
+   * What the host may apply for a snapshot although it is not committed: all that the leader brought in, while it is
+   * not established. -1 afterwards.
+   */
+  readonly tentativeZxid: Zxid;
 }
 
 /**
- * Chooses how to bring a learner up to date; undefined while only a snapshot would do, and the tree may not hold enough
+ * Chooses how to bring a learner up to date; undefined while only a snapshot would do, and the tree does not hold enough
  * yet for one. Pure; throws nothing. The cases of LearnerHandler.syncFollower
  * (ZooKeeper 3.9), with two that are stricter. A log is cut only to a zxid that the learner's log is sure to hold:
  * one of an epoch in which it had the same leader. And a zxid with counter 0 (a fresh member, or a leader that had
@@ -132,10 +135,10 @@ function truncate(to: Zxid, upTo: Zxid, fromLogs: boolean, row: SyncRow): SyncPl
  * the committed history must therefore be in the snapshot itself: a crash between the two must not take it away.
  */
 function snapshot(question: SyncQuestion, facts: SyncFacts, row: SyncRow): SyncPlan | undefined {
-  const { learnerZxid, horizonZxid, applicableZxid } = question;
+  const { learnerZxid, horizonZxid, tentativeZxid } = question;
   const needed = Math.min(learnerZxid, horizonZxid);
-  if (needed > applicableZxid) return undefined;
-  const zxid = facts.appliedZxid >= needed ? facts.appliedZxid : applicableZxid;
+  const zxid = facts.appliedZxid >= needed ? facts.appliedZxid : tentativeZxid;
+  if (zxid < needed) return undefined;
   return {
     mode: SyncMode.SNAP,
     packetZxid: zxid,

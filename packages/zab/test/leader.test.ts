@@ -279,7 +279,8 @@ describe('synchronization', () => {
       logAfterZxid: -1,
     });
     expect(probe.take()).toEqual([]);
-    expect(probe.durable()).toEqual(['apply 0x600000002', 'plan for 11 (server 1): 0x600000001']);
+    expect(probe.durable()).toEqual(['apply 0x600000002']);
+    expect(probe.ticks(1)).toEqual(['plan for 11 (server 1): 0x600000001']);
     probe.zab.syncFacts(11, {
       ...FACTS,
       appliedZxid: z(6, 2),

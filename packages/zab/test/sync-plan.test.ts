@@ -23,7 +23,7 @@ interface Case {
   readonly facts?: Partial<SyncFacts>;
   readonly horizon?: number;
   readonly leaderEpoch?: number;
-  readonly applicable?: number;
+  readonly tentative?: number;
   readonly expected: readonly [
     mode: keyof typeof SyncMode,
     packet: number,
@@ -220,8 +220,9 @@ const CASES: readonly Case[] = [
     expected: ['SNAP', z(6, 2), z(6, 2), HORIZON, 'no-history'],
   },
   {
-    name: 'a snapshot holds what the learner gives up for it',
+    name: 'a leader that is not established applies what the learner gives up for its snapshot',
     learner: z(6, 5),
+    tentative: HORIZON,
     facts: { appliedZxid: z(6, 2), minCommittedZxid: -1, logAfterZxid: -1 },
     expected: ['SNAP', HORIZON, HORIZON, HORIZON, 'too-old'],
   },
@@ -240,7 +241,7 @@ describe('planSync', () => {
         learnerZxid: one.learner,
         horizonZxid: one.horizon ?? HORIZON,
         leaderEpoch: one.leaderEpoch ?? 7,
-        applicableZxid: one.applicable ?? one.horizon ?? HORIZON,
+        tentativeZxid: one.tentative ?? -1,
       },
       { ...FACTS, floorZxid: one.floor ?? -1, ceilingZxid: one.ceiling ?? -1, ...one.facts },
     );
@@ -255,15 +256,20 @@ describe('planSync', () => {
     });
   });
 
-  test('a snapshot waits while the tree may not hold what the learner gives up', () => {
+  test('a snapshot waits while the tree does not hold what the learner gives up', () => {
     const question = {
       learnerZxid: z(6, 5),
       horizonZxid: HORIZON,
       leaderEpoch: 7,
-      applicableZxid: z(6, 4),
+      tentativeZxid: -1,
     };
     const facts = { ...FACTS, appliedZxid: z(6, 4), minCommittedZxid: -1, logAfterZxid: -1 };
     expect(planSync(question, facts)).toBeUndefined();
-    expect(planSync({ ...question, applicableZxid: z(6, 5) }, facts)?.packetZxid).toBe(z(6, 5));
+    expect(planSync(question, { ...facts, appliedZxid: z(6, 5) })?.packetZxid).toBe(z(6, 5));
+    // Beyond the horizon nothing is committed: the learner gives up nothing that counts.
+    expect(
+      planSync({ ...question, learnerZxid: z(7, 9) }, { ...facts, appliedZxid: HORIZON })
+        ?.packetZxid,
+    ).toBe(HORIZON);
   });
 });
