@@ -49,7 +49,8 @@ export interface AdoptSnapshotOptions {
 /**
  * Makes the spooled snapshot the directory's only history, durably when `done` is called without an error.
  * To be done before NEWLEADER is acknowledged (disk.md 14 and 15). The log must be drained, and no other
- * snapshot under way; the next append follows the snapshot's zxid.
+ * snapshot under way; the next append follows the snapshot's zxid. After an error either history may be
+ * there, which a recovery settles.
  */
 export function adoptSnapshot(options: AdoptSnapshotOptions): void {
   const { disk, directory, spool, epochs, done } = options;

@@ -255,8 +255,7 @@ export class TxnFeed {
       this.#answer(this.#ended());
       return;
     }
-    const previousZxid = this.#lastZxid;
-    let first = previousZxid;
+    let first = this.#lastZxid;
     let count = 0;
     let outcome: RecordOutcome = RecordOutcome.RECORD;
     while (!this.#isAtEnd && count < MAX_RECORDS) {
