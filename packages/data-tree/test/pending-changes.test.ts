@@ -1,7 +1,14 @@
 import { Buffer } from 'node:buffer';
 import { encodeTxn } from '@zebu/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { DataTree, OPEN_ACL_ID, type PathId, PendingChanges, ROOT_ID } from '../src/index.ts';
+import {
+  DataTree,
+  OPEN_ACL_ID,
+  type PathId,
+  PendingChanges,
+  ROOT_ID,
+  ZnodeView,
+} from '../src/index.ts';
 
 const SESSION_LOW = 7;
 
@@ -59,7 +66,7 @@ function owned(low = SESSION_LOW): string[] {
 }
 
 describe('the ephemerals that a session will own', () => {
-  test('are those of the tree and those in the works', () => {
+  test('are those of the tree and those that are prepared', () => {
     create('/f', SESSION_LOW);
     create('/g', 8);
     expect(owned()).toEqual(['/e', '/f']);
@@ -127,4 +134,153 @@ test('a set of data that was prepared is recalled when its turn comes, with what
   expect(pending.recallSetData(second)).toBe(true);
   expect(pending.recalledCrc).not.toBe(recalledCrc);
   expect(pending.recalledDigest).not.toBe(recalledDigest);
+});
+
+describe('a rollback', () => {
+  const NAMES = ['/a', '/b', '/a/x', '/a/y', '/b/x'];
+
+  /** Everything that can be asked of pending changes. */
+  function look(): unknown {
+    const view = new ZnodeView();
+    const znodes = [...NAMES, '/e', '/'].map((path) => {
+      const id = path === '/' ? ROOT_ID : idOf(path);
+      return id !== 0 && pending.load(id, view) ? { path, ...view } : { path };
+    });
+    return {
+      znodes,
+      digest: [pending.digestHigh, pending.digestLow],
+      owned: [7, 8].map((low) => owned(low).sort()),
+      size: pending.size,
+      paths: tree.paths.size,
+      acls: tree.acls.size,
+    };
+  }
+
+  const parentOf = (path: string): PathId =>
+    path.lastIndexOf('/') === 0 ? ROOT_ID : idOf(path.slice(0, path.lastIndexOf('/')));
+
+  /** Does something that is possible; false when there is nothing of that kind to do. */
+  function act(kind: number, path: string, random: number): boolean {
+    const view = new ZnodeView();
+    const id = idOf(path);
+    const exists = id !== 0 && pending.load(id, view);
+    if (kind === 0) {
+      const parentId = parentOf(path);
+      const parent = new ZnodeView();
+      if (exists || parentId === 0 || !pending.load(parentId, parent)) return false;
+      if (parent.kind === 1) return false;
+      const bytes = Buffer.from(path);
+      pending.create({
+        zxid: ++zxid,
+        timeMs: zxid * 3,
+        id: tree.paths.intern(bytes, 0, bytes.length),
+        parentId,
+        parentCversion: parent.cversion + 1,
+        bytes,
+        dataStart: 0,
+        dataLength: random % 3 === 0 ? -1 : random % bytes.length,
+        aclId: tree.acls.internAcl([{ perms: 1 + (random % 3), scheme: 'world', id: 'anyone' }]),
+        ownerHigh: 0,
+        ownerLow: [0, 7, 8][random % 3] as number,
+      });
+      return true;
+    }
+    if (!exists) return false;
+    if (kind === 1) {
+      if (view.numChildren > 0) return false;
+      pending.delete(++zxid, id, parentOf(path));
+    } else if (kind === 2) {
+      const bytes = Buffer.from(`data ${random}`);
+      const dataLength = random % 4 === 0 ? -1 : random % bytes.length;
+      const version = view.version + 1;
+      pending.setData({ zxid: ++zxid, timeMs: zxid, id, bytes, dataStart: 0, dataLength, version });
+    } else {
+      const aclId = tree.acls.internAcl([{ perms: 4 + (random % 3), scheme: 'ip', id: 'x' }]);
+      pending.setAcl(++zxid, id, aclId, view.aversion + 1);
+    }
+    return true;
+  }
+
+  test('undoes whatever was prepared since the mark, and nothing before it', () => {
+    let state = 12_345;
+    const random = (bound: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return (state >>> 8) % bound;
+    };
+    let undone = 0;
+    for (let round = 0; round < 150; round++) {
+      const start = pending.mark();
+      const atStart = look();
+      for (let part = 0; part < 4; part++) {
+        const before = look();
+        const mark = pending.mark();
+        let done = 0;
+        for (let step = 0; step < 1 + random(6); step++) {
+          if (act(random(4), NAMES[random(NAMES.length)] as string, random(1000))) done++;
+        }
+        if (done > 0) expect(look()).not.toEqual(before);
+        if (random(2) === 0) continue;
+        pending.rollback(mark);
+        undone += done;
+        expect(look()).toEqual(before);
+      }
+      pending.rollback(start);
+      expect(look()).toEqual(atStart);
+    }
+    expect(undone).toBeGreaterThan(100);
+    expect(pending.size).toBe(0);
+  });
+
+  test('shows what was prepared, field by field', () => {
+    const acl = [{ perms: 2, scheme: 'ip', id: 'x' }];
+    const bytes = Buffer.from('/a');
+    pending.create({
+      zxid: 5,
+      timeMs: 50,
+      id: tree.paths.intern(bytes, 0, bytes.length),
+      parentId: ROOT_ID,
+      parentCversion: 9,
+      bytes: Buffer.from('data'),
+      dataStart: 1,
+      dataLength: 3,
+      aclId: tree.acls.internAcl(acl),
+      ownerHigh: 0,
+      ownerLow: 8,
+    });
+    const view = new ZnodeView();
+    const id = idOf('/a');
+    expect(pending.load(id, view)).toBe(true);
+    expect(view).toMatchObject({
+      version: 0,
+      cversion: 0,
+      aversion: 0,
+      numChildren: 0,
+      kind: 1,
+      ownerLow: 8,
+      dataLength: 3,
+      pzxid: 5,
+    });
+    expect(tree.acls.aclOf(view.aclId)).toEqual(acl);
+    pending.load(ROOT_ID, view);
+    expect(view).toMatchObject({ cversion: 9, pzxid: 5, numChildren: 3 });
+
+    pending.setData({
+      zxid: 6,
+      timeMs: 60,
+      id,
+      bytes: Buffer.from('longer'),
+      dataStart: 0,
+      dataLength: 6,
+      version: 4,
+    });
+    const other = tree.acls.internAcl([{ perms: 1, scheme: 'ip', id: 'y' }]);
+    pending.setAcl(7, id, other, 3);
+    pending.load(id, view);
+    expect(view).toMatchObject({ version: 4, aversion: 3, dataLength: 6, aclId: other });
+
+    pending.delete(8, id, ROOT_ID);
+    expect(pending.load(id, view)).toBe(false);
+    pending.load(ROOT_ID, view);
+    expect(view).toMatchObject({ cversion: 9, pzxid: 8, numChildren: 2 });
+  });
 });
