@@ -11,6 +11,8 @@
 //   ci              test, then check
 //   interop         install and build, then the foreign clients against zebu (packages/conformance)
 //   sim [args]      install, then the simulator: `npm run sim -- --seeds 1000`
+//   sockets         the server's tests on Node's documented sockets alone (ZEBU_TRANSPORT=sockets)
+//   nodes           the transport's tests on each line of Node that it says was tried
 //   pnpm ...        pnpm in this workspace, e.g. `npm run pnpm -- verify`
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -37,6 +39,9 @@ const pnpmHome = join(tools, `pnpm-${pnpmVersion}`);
 const pnpmBin = join(pnpmHome, 'node_modules', '.bin', 'pnpm');
 const turboBin = join(root, 'node_modules', '.bin', 'turbo');
 
+/** Lines of Node beside the shipped one, at their newest on 2026-11-30. See TRIED_NODE_MAJORS of the transport. */
+const OTHER_NODES = ['22.23.5', '24.22.3'];
+
 // Read first: if it changes later, whoever started us is gone.
 const parent = process.ppid;
 
@@ -51,7 +56,7 @@ const env = {
 };
 
 const [task = 'help', ...args] = process.argv.slice(2);
-const tasks = { start, test, build, check, ci, interop, sim, pnpm };
+const tasks = { start, test, build, check, ci, interop, sockets, nodes, sim, pnpm };
 const problem = problemOfNode(process.version, thisSystem());
 if (problem !== undefined) fail(problem);
 if (tasks[task] === undefined) fail(`usage: run.mjs ${Object.keys(tasks).join('|')}`);
@@ -115,6 +120,45 @@ async function sim() {
     main,
     ...args,
   ]);
+}
+
+async function sockets() {
+  await install();
+  env.ZEBU_TRANSPORT = 'sockets';
+  const filters = ['@zebu/server', 'zebu-server', '@zebu/conformance'];
+  args.unshift(...filters.map((name) => `--filter=${name}`), '--force');
+  if (!runTests()) process.exit(1);
+}
+
+async function nodes() {
+  await install();
+  const directory = join(root, 'packages', 'transport');
+  const vitest = join(directory, 'node_modules', 'vitest', 'vitest.mjs');
+  const report = join(directory, 'reports', 'vitest.json');
+  const own = { name: 'the shipped Node', binary: join(root, 'node_modules', '.bin', 'node') };
+  const others = OTHER_NODES.map((version) => ({
+    name: `Node ${version}`,
+    binary: installNode(version),
+  }));
+  const failed = [];
+  for (const { name, binary } of [...others, own]) {
+    console.log(`--- transport on ${name}`);
+    rmSync(report, { force: true });
+    const ok = attempt(binary, [vitest, 'run', ...args], { cwd: directory });
+    if (printTotals([report]).failed > 0 || !ok) failed.push(name);
+  }
+  if (failed.length > 0) fail(`the transport's tests failed on ${failed.join(', ')}`);
+}
+
+/** Another Node, from npm, beside pnpm in .tools; the path of its binary. */
+function installNode(version) {
+  if (process.platform !== 'linux')
+    fail('npm has binaries of several lines of Node for Linux only');
+  const name = `node-linux-${process.arch}`;
+  const home = join(tools, `node-${version}`);
+  const binary = join(home, 'node_modules', name, 'bin', 'node');
+  if (!existsSync(binary)) installByNpm(home, `${name}@${version}`);
+  return binary;
 }
 
 async function pnpm() {
@@ -221,15 +265,20 @@ function installFingerprint() {
 
 function installPnpm() {
   if (existsSync(pnpmBin)) return;
-  const staging = `${pnpmHome}.${process.pid}`;
+  installByNpm(pnpmHome, `pnpm@${pnpmVersion}`);
+}
+
+/** Installs one package with npm into a folder of its own. */
+function installByNpm(home, what) {
+  const staging = `${home}.${process.pid}`;
   mkdirSync(staging, { recursive: true });
   // A package.json of its own and cwd, not --prefix: --prefix also moves npm's global config.
   writeFileSync(join(staging, 'package.json'), '{ "private": true }\n');
-  const parameters = ['install', '--no-audit', '--no-fund', '--save-exact', `pnpm@${pnpmVersion}`];
+  const parameters = ['install', '--no-audit', '--no-fund', '--save-exact', what];
   const ok = attempt('npm', parameters, { cwd: staging, env: systemEnv(), quiet: true });
-  if (!ok) fail(`could not install pnpm ${pnpmVersion} with npm`);
-  rmSync(pnpmHome, { recursive: true, force: true });
-  renameSync(staging, pnpmHome);
+  if (!ok) fail(`could not install ${what} with npm`);
+  rmSync(home, { recursive: true, force: true });
+  renameSync(staging, home);
 }
 
 /**

@@ -53,6 +53,10 @@ interface LogLine {
   [field: string]: unknown;
 }
 
+/** CI runs this file on both ways to the sockets. */
+const TRANSPORT =
+  process.env.ZEBU_TRANSPORT === undefined ? {} : { ZEBU_TRANSPORT: process.env.ZEBU_TRANSPORT };
+
 class Command {
   readonly process: ChildProcessByStdio<null, Readable, Readable>;
   readonly ended: Promise<number | null>;
@@ -66,7 +70,7 @@ class Command {
     const [file, ...rest] = (openFiles === undefined ? command : limited) as [string];
     this.process = spawn(file, rest, {
       cwd: folder,
-      env: { PATH: process.env.PATH, ...env },
+      env: { PATH: process.env.PATH, ...TRANSPORT, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.process.stderr.on('data', (chunk: Buffer) => {

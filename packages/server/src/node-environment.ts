@@ -5,7 +5,16 @@ import { nodeNetwork } from '@zebu/transport';
 import type { Environment } from './environment.ts';
 import { type Logger, silentLogger } from './logger.ts';
 
-export function nodeEnvironment(logger: Logger = silentLogger): Environment {
+/** How it reaches clients: see the settings of these names. */
+export interface TransportChoice {
+  readonly transport?: 'auto' | 'sockets';
+  readonly eventThread?: boolean;
+}
+
+export function nodeEnvironment(
+  logger: Logger = silentLogger,
+  { transport = 'auto', eventThread = true }: TransportChoice = {},
+): Environment {
   return {
     clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
     scheduler: {
@@ -26,7 +35,11 @@ export function nodeEnvironment(logger: Logger = silentLogger): Environment {
       },
     },
     disk: new NodeDisk(),
-    network: nodeNetwork(),
+    network: nodeNetwork({
+      publicApiOnly: transport === 'sockets',
+      ...(eventThread ? {} : { fanOutThread: false }),
+      warn: (message, details) => logger.warn(message, details),
+    }),
     logger,
     random: () => Math.random(),
   };

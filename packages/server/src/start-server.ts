@@ -75,11 +75,12 @@ export interface ZebuServer {
  * that cannot be bound.
  */
 export async function startServer(options: StartServerOptions = {}): Promise<ZebuServer> {
-  const { port, logger, environment = nodeEnvironment(logger), ...overrides } = options;
+  const { port, logger, environment: given, ...overrides } = options;
   const config = defaultServerConfig(
     port === undefined ? overrides : { ...overrides, clientPort: port },
   );
   checkServerConfig(config);
+  const environment = given ?? nodeEnvironment(logger, config);
   const ports = plannedPorts(config, readTls(environment.disk, config));
   for (const planned of ports) await tryPort(planned, environment.network);
   const directory = openDirectory(environment.disk, config);

@@ -1,6 +1,7 @@
 // The probe finds each way in which a runtime's stream handles could differ from Node's, and the network then
 // serves through the public API.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { HandleConnection } from '../src/handle-connection.ts';
 import { type Connection, type Listener, nodeNetwork } from '../src/index.ts';
@@ -203,6 +204,15 @@ test('a major version that was not tried is warned of once, and used when the pr
     'This version of Node was not tried. Its stream handles passed the probe and are used' +
       ` 99.1.0 ${TRIED_NODE_MAJORS.join(', ')}`,
   ]);
+});
+
+test('one file knows of what Node does not document', () => {
+  const folder = new URL('../src/', import.meta.url);
+  const users = readdirSync(folder).filter((file) => {
+    const code = readFileSync(new URL(file, folder), 'utf8').replaceAll(/^\s*(\/\/|\*).*$/gm, '');
+    return /\._handle\b|\b_handle\b|\.binding\(|['"]stream_wrap['"]/.test(code);
+  });
+  expect(users).toEqual(['stream-internals.ts']);
 });
 
 test('the operator who wants public sockets gets them, without a probe and a warning', async () => {

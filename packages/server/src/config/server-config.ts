@@ -98,6 +98,10 @@ export interface ServerConfig {
   /** -1: the system's choice. */
   readonly clientPortListenBacklog: number;
   readonly tcpKeepAlive: boolean;
+  /** sockets: nothing but what Node documents. auto: its stream handles, where a probe finds them as expected. */
+  readonly transport: 'auto' | 'sockets';
+  /** A second thread helps to write one event to thousands of clients. */
+  readonly eventThread: boolean;
   /** Connections in all; 0: no limit. */
   readonly maxCnxns: number;
   /** Connections per client address; 0: no limit. */
@@ -229,6 +233,8 @@ export function defaultServerConfig(overrides: ServerConfigOverrides = {}): Serv
     tls: undefined,
     clientPortListenBacklog: -1,
     tcpKeepAlive: false,
+    transport: 'auto',
+    eventThread: true,
     maxCnxns: 0,
     maxClientCnxns: 0,
     sessionlessCnxnTimeoutMs: 10_000,

@@ -138,6 +138,8 @@ const CLIENT_PORTS = rows('Client ports', 'honoured', [
   { key: 'secureClientPortAddress', type: text, default: '(all)', field: 'secureClientPortAddress', meaning: 'Address to bind for TLS' },
   { key: 'clientPortListenBacklog', type: integer(-1), default: '-1', field: 'clientPortListenBacklog', meaning: 'Connections that may wait to be accepted; -1 leaves it to the system' },
   { key: 'clientTcpKeepAlive', type: boolean, default: 'false', field: 'tcpKeepAlive', meaning: 'TCP keep-alive on client connections' },
+  { key: 'transport', type: choice('auto', 'sockets'), default: 'auto', field: 'transport', meaning: "sockets: nothing but Node's documented sockets; auto: its stream handles, where a probe finds them as expected (of zebu)" },
+  { key: 'eventThread', type: boolean, default: 'true', field: 'eventThread', meaning: 'A second thread helps to write one event to thousands of clients (of zebu)' },
 ]);
 
 // biome-ignore format: a row a line
