@@ -346,7 +346,7 @@ const SCENARIOS: Record<string, () => Promise<Stage>> = {
       return stopping;
     });
     // The port is free at once; this one had been accepted by the system before.
-    Reflect.get(world.member, 'accept').call(world.member, Object.assign(world.dial().transport));
+    Reflect.get(world.member, 'accept').call(world.member, world.dial().transport);
   }),
   ensemble_auth_success: ensemble('right'),
   ensemble_auth_fail: ensemble('wrong'),
@@ -477,7 +477,7 @@ test.each<[name: string, of: string, scenario: () => Promise<Stage>]>([
   expect(after[figure]).toBe((before[figure] ?? 0) + 1);
 });
 
-/** A change whose only reply is another client's, after the event. */
+/** A change whose writer is gone: the event is all that is sent. */
 async function eventAlone(): Promise<Stage> {
   const started = await World.start();
   const [watcher, writer] = [started.client(), started.client()];
@@ -486,7 +486,6 @@ async function eventAlone(): Promise<Stage> {
   started.log.isHeld = true;
   writer.send(setData('/app', 'x'));
   started.run();
-  // Nobody is left to be answered.
   writer.transport.destroy();
   started.run();
   return { member: () => started.member, act: () => started.log.release() };

@@ -49,7 +49,7 @@ export class ServerMetrics {
   readonly readLatency = new PercentileSummary();
   readonly updateLatency = new PercentileSummary();
   readonly throttleQueueTime = new PercentileSummary();
-  /** Of the connection's writes, the requests that wait for them. */
+  /** Requests that wait for writes of their own connection. */
   readonly parkedRequests = new Summary();
   readonly requestsRunAfterWrite = new Summary();
   readonly parkedTime = new PercentileSummary();
