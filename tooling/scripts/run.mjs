@@ -42,7 +42,7 @@ const turboBin = join(root, 'node_modules', '.bin', 'turbo');
 /** Lines of Node beside the shipped one, at their newest on 2026-11-30. See TRIED_NODE_MAJORS of the transport. */
 const OTHER_NODES = ['22.23.5', '24.22.3'];
 
-// Read first: if it changes later, whoever started us is gone.
+// Read first: if it changes later, the process that started this one is gone.
 const parent = process.ppid;
 
 const env = {

@@ -1,6 +1,6 @@
 /**
- * `zebu-server check`: everything that a start would stop at or warn of. It makes and changes nothing;
- * each port is bound for a moment. Data are not read: what recovery says needs the whole of them.
+ * `zebu-server check`: finds everything that a start would stop at or warn of. It makes and changes nothing;
+ * each port is bound for a moment. It does not recover the data: that takes as long as a start.
  */
 
 import { accessSync, constants, readdirSync, type Stats, statfsSync, statSync } from 'node:fs';
@@ -13,7 +13,7 @@ export interface Problem {
   readonly message: string;
 }
 
-/** Below this not even a log of a few txns can be kept. */
+/** With less free space than this the txn log cannot take even a few txns. */
 const LEAST_FREE_BYTES = 1024 * 1024;
 
 /** The problems of a configuration that could be read. */
@@ -26,7 +26,7 @@ export async function checkStart({ config, notes }: ParsedConfig): Promise<Probl
   ];
 }
 
-/** What an error of a start says: a ConfigError may stand for several, and carries warnings. */
+/** The problems that an error of a start stands for; a ConfigError may stand for several, and carries warnings. */
 export function problemsOf(error: Error | ConfigError): Problem[] {
   const { problems = [error], warnings = [] } = error as Partial<ConfigError>;
   return [
@@ -98,7 +98,7 @@ function nearestExisting(path: string): { path: string; stats: Stats } {
     try {
       return { path: at, stats: statSync(at) };
     } catch (error) {
-      // Of what cannot be looked into, the directory above is the one to judge.
+      // A directory that may not be entered is judged by the one above it.
       if (dirname(at) === at) throw error;
     }
   }

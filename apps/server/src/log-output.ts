@@ -1,6 +1,6 @@
 /**
- * Where the lines of the log go: standard output, in the order of the calls. It must never wait for
- * whoever reads them, except at the very end of the process, and then not for long.
+ * Writes the lines of the log to standard output, in the order of the calls. It never waits for the reader,
+ * except when the process ends, and then at most FLUSH_LIMIT_MS.
  *
  * The lines of one turn of the event loop leave together, with a write that does not block: a pipe or a
  * socket is told not to, and for a file, whose disk may stand still, a thread does it. (Loggers from npm can
@@ -10,34 +10,34 @@
 
 import { fstatSync, write, writeSync } from 'node:fs';
 
-/** What the reader has not taken, a character as a byte. Beyond, lines are lost (docs/LIMITS.md). */
+/** How much is held for a slow reader, a character counted as a byte. Lines beyond it are lost (docs/LIMITS.md). */
 const HELD_LIMIT_BYTES = 1024 * 1024;
-/** A reader that took nothing is tried again after this long. */
+/** How long after a refused write the next one is tried. */
 const RETRY_MS = 100;
-/** The end of the process waits for the reader so long in all, and this long at a time. */
+/** How long the end of the process waits for the reader, in all and at a time. */
 const FLUSH_LIMIT_MS = 1000;
 const FLUSH_RETRY_MS = 10;
-/** A process that must end at once gives a thread's write so long: it cannot see whether it is done. */
+/** How long a process that must end at once waits for a thread's write, which it cannot watch. */
 const THREAD_LIMIT_MS = 100;
 
 export interface LogOutputOptions {
   /** Writes the bytes or the first of them, and returns how many. Throws EAGAIN rather than wait. */
   readonly write: (bytes: Uint8Array) => number;
-  /** The same by a thread, and without EAGAIN: given where `write` would block. */
+  /** Writes by a thread, without EAGAIN. Given where `write` would block. */
   readonly writeLater?: (
     bytes: Uint8Array,
     done: (error: Error | null, written: number) => void,
   ) => void;
   /** Blocks. */
   readonly sleep: (ms: number) => void;
-  /** So many lines were lost before the reader went on. */
+  /** Called when the reader goes on, with the number of lines that were lost. */
   readonly onLost: (lines: number) => void;
 }
 
 /** A log's output to standard output. */
 export function standardOutput(onLost: (lines: number) => void): LogOutput {
-  // Asked for process.stdout, Node makes a pipe or a socket there non-blocking. Terminals stay as they
-  // are: who stops one with Ctrl-S stops what writes to it.
+  // Reading process.stdout makes Node set a pipe or a socket there to non-blocking. A terminal stays
+  // blocking: Ctrl-S stops the server that writes to it.
   const { fd } = process.stdout;
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   return new LogOutput({
@@ -60,12 +60,12 @@ export class LogOutput {
   #rest: Uint8Array = NOTHING;
   #lost = 0;
   #isScheduled = false;
-  /** A thread writes `#rest`. */
+  /** Whether a thread writes `#rest`. */
   #isWriting = false;
   #whenSettled: (() => void)[] = [];
-  /** What was written last ends a line. */
+  /** Whether the last byte written was a line feed. */
   #endsLine = true;
-  /** Lines that the file did not take, to be told of once it takes some again. */
+  /** Lines that the file refused; reported when a write succeeds again. */
   #notTaken = 0;
 
   constructor(options: LogOutputOptions) {
@@ -85,7 +85,7 @@ export class LogOutput {
     setImmediate(this.#writeTurn);
   }
 
-  /** Resolves when a thread has nothing left to write. What `flush` is for remains. */
+  /** Resolves when a thread has nothing left to write. `flush` must still be called. */
   settled(): Promise<void> {
     if (this.#options.writeLater === undefined) return Promise.resolve();
     const isSettled = new Promise<void>((resolve) => this.#whenSettled.push(resolve));
@@ -125,7 +125,7 @@ export class LogOutput {
     this.#isWriting = true;
     const bytes = this.#rest;
     this.#options.writeLater?.(bytes, (error, written) => {
-      // After a flush nobody waits for it.
+      // A flush has given up waiting for this write.
       if (this.#rest !== bytes) return;
       this.#isWriting = false;
       if (error === null) {
@@ -134,7 +134,7 @@ export class LogOutput {
         this.#lost += this.#notTaken;
         this.#notTaken = 0;
       } else {
-        // A file that cannot be written, of a full disk, loses lines; the server stays.
+        // The disk is full, for instance: lines are lost, and the server goes on.
         this.#rest = NOTHING;
         this.#notTaken += bytes
           .subarray(1)
@@ -151,14 +151,14 @@ export class LogOutput {
         this.#rest = this.#rest.subarray(this.#options.write(this.#rest));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
-        // The reader of the log went away; the server stays. A named pipe may get another one.
+        // The reader is gone; the server goes on, and a named pipe may get another reader.
         this.#rest = NOTHING;
       }
     }
     return true;
   }
 
-  /** Whether there is something to write. */
+  /** Moves the lines into `#rest`. Returns whether there is something to write. */
   #takeLines(): boolean {
     if (this.#rest.length > 0) return true;
     if (this.#lines.length === 0 && this.#lost > 0) {
@@ -167,7 +167,7 @@ export class LogOutput {
       this.#options.onLost(lost);
     }
     const text = this.#lines.join('');
-    // Behind a line that was cut off, the next one begins a line of its own.
+    // The line before may have been cut off.
     this.#rest = Buffer.from(text === '' || this.#endsLine ? text : `\n${text}`);
     this.#lines = [];
     this.#heldBytes = 0;

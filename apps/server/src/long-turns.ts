@@ -1,6 +1,6 @@
 /**
- * The longest turns of the event loop: how long, and when. A timer that comes late tells them; what a
- * turn did is not known here.
+ * Records the longest turns of the event loop: how long each took, and when it ended. It sees them by a timer that
+ * fires late; it does not know what a turn did.
  */
 
 /** How often the timer asks to be called. A turn shorter than this may go unseen. */

@@ -28,12 +28,12 @@ import {
 } from './check-start.ts';
 import { type CommandLog, openLog } from './command-log.ts';
 import { watchTurns } from './long-turns.ts';
-import { StopWishes } from './stop-wishes.ts';
+import { StopRequests } from './stop-requests.ts';
 
 /**
- * Those of Apache's ExitCode that can happen here, but for one thing: with 3 Apache's server says that it
- * cannot use the data directory, and with 1 that it cannot read what is in it. Here 3 is for the data
- * alone, so that a supervisor can tell what restarting or another setting would not mend.
+ * The codes of Apache's ExitCode that can happen here, with one difference. Apache's server ends with 3 when it
+ * cannot use the data directory, and with 1 when it cannot read the data. Here 3 is for the data
+ * alone: a supervisor can tell that neither a restart nor another setting would help.
  */
 const ExitCode = {
   stopped: 0,
@@ -42,19 +42,19 @@ const ExitCode = {
   wrongData: 3,
 } as const;
 
-/** What a StorageError says of something else than the data, by its code. */
+/** Exit codes of a StorageError that is not about the data, by its code. */
 const STORAGE_EXIT_CODES: Readonly<Record<string, number>> = {
   BAD_DATA_DIRECTORY: ExitCode.wrongConfiguration,
   DIRECTORY_IN_USE: ExitCode.failed,
   DISK_FAILED: ExitCode.failed,
 };
 
-/** A stop that takes longer has gone wrong. */
+/** A stop that takes longer is given up. */
 const STOP_LIMIT_MS = 12_000;
-/** The end waits so long for the file that the log goes to. */
+/** How long the exit waits for the file that the log goes to. */
 const LOG_LIMIT_MS = 1000;
 
-/** These say all in their message; of others the stack is the best part. */
+/** Errors whose message says everything. Of any other error the stack is logged. */
 const PLAIN_ERRORS = ['ConfigError', 'StorageError', 'TransportError'];
 
 process.exitCode = await main();
@@ -112,7 +112,7 @@ async function run({ config, log: { level, format }, notes }: ParsedConfig): Pro
   for (const note of notes) logger[note.level](note.message);
   const stop = whenAskedToStop(log);
   const starting = startServer({ ...config, logger });
-  // Nothing is lost when a start is cut short: what it reads stays as it is.
+  // A start may be cut short: it only reads.
   const started = await Promise.race([starting.catch((error: unknown) => ({ error })), stop]);
   if (typeof started === 'string') {
     logger.info('Stopped before it served', { reason: started });
@@ -134,7 +134,7 @@ async function runUntilStopped(
   reportOnSignal(server, logger);
   const ended = await Promise.race([server.failed, stop]);
   if (ended instanceof Error) {
-    // The library said what happened; there is nothing to wait for, since nothing can be written.
+    // The library has logged what happened. Nothing can be written any more, so there is nothing to wait for.
     return ExitCode.failed;
   }
   const limit = setTimeout(() => {
@@ -152,13 +152,13 @@ async function runUntilStopped(
   }
 }
 
-/** Ends in order: the log's last lines are where they belong, unless its disk stands still. */
+/** Exits once the log's last lines are written, or its disk takes too long. */
 async function leave(log: CommandLog, code: number): Promise<never> {
   await Promise.race([log.settled(), delay(LOG_LIMIT_MS)]);
   return exit(log, code);
 }
 
-// process.exit, so that neither a timer nor a socket of a half-started server keeps the process.
+// By process.exit: a timer or a socket of a half-started server must not keep the process alive.
 function exit({ flush }: CommandLog, code: number): never {
   flush();
   process.exit(code);
@@ -178,10 +178,10 @@ function reportOnSignal(server: ZebuServer, logger: Logger): void {
 
 /** Resolves with the reason. A second signal does not wait. */
 function whenAskedToStop(log: CommandLog): Promise<string> {
-  const wishes = new StopWishes();
+  const requests = new StopRequests();
   return new Promise((resolve) => {
     const ask = (signal: NodeJS.Signals): void => {
-      const meaning = wishes.told(signal, performance.now());
+      const meaning = requests.meaningOf(signal, performance.now());
       if (meaning === 'stop') resolve(signal);
       if (meaning !== 'stop at once') return;
       log.logger.warn('Stopped before all was done', { reason: `a second signal: ${signal}` });
@@ -194,7 +194,7 @@ function whenAskedToStop(log: CommandLog): Promise<string> {
     // Node opens its debugger, and with it the whole process, on this signal unless somebody listens.
     process.on('SIGUSR1', () => log.logger.info('SIGUSR1 does nothing here'));
     process.on('SIGHUP', (signal) => {
-      // Node undoes what nohup did. A server that does not write to a terminal outlives it.
+      // Node replaces the SIGHUP handler that nohup set. A server that does not write to a terminal ignores it.
       if (process.stdout.isTTY === true) ask(signal);
       else log.logger.info('SIGHUP is not for a server without a terminal');
     });

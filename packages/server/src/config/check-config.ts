@@ -1,6 +1,6 @@
 /**
- * Checks a configuration that code gave, at the door of the package: the same ranges that the file and
- * the flags have, in the units of the fields.
+ * Checks a configuration that an embedder gave, at the door of the package, by the ranges of the settings table in
+ * the units of the fields.
  */
 
 import { nodeHashName } from '../auth/digest-provider.ts';
@@ -10,7 +10,7 @@ import { Problems } from './problems.ts';
 import { defaultServerConfig, SESSION_TIMEOUT_TICKS, type ServerConfig } from './server-config.ts';
 import { allowedValues, SETTINGS, type Setting, type ValueType } from './settings.ts';
 
-/** What startServer() takes beside the fields of a configuration. */
+/** What startServer() takes besides the fields of a configuration. */
 const OTHER_OPTIONS = ['port', 'logger', 'environment'];
 /** Fields whose value is an object with fields of its own. */
 const GROUPS = ['containers', 'enforceAuth', 'connectionThrottle', 'requestThrottle'] as const;
@@ -35,7 +35,7 @@ export function checkServerConfig(config: ServerConfig): void {
     const message = `${field}: ${value} is not allowed: an object`;
     add(field, new ConfigError(message, { key: field, value, allowed: 'an object' }));
   }
-  // Of a wrong tickTimeMs those need not be told that only follow from it.
+  // Session timeouts that follow from a wrong tickTimeMs need no error of their own.
   const isTickWrong = !isAllowed(TICK_TIME, config.tickTimeMs);
   const following = SESSION_TIMEOUTS.filter((field) => {
     const ticks = Number(config.tickTimeMs) * SESSION_TIMEOUT_TICKS[field];

@@ -1,4 +1,4 @@
-/** Why a configuration cannot be used: one sentence that names key, value, place and what is allowed. */
+/** The error of a configuration that cannot be used: its sentence names key, value, place and what is allowed. */
 
 /** Where a value was written. */
 export type SettingSource =
@@ -28,9 +28,8 @@ export function describeSource(source: SettingSource): string {
 }
 
 /**
- * The command exits with 2 on it. The fields are those of the message, for whoever shows them otherwise.
- * When several settings are wrong, the message has a line for each, and the other fields are those of the
- * first: `problems` has them all.
+ * The command exits with 2 on it. The fields repeat the parts of the message for programs. When several settings
+ * are wrong, the message has a line for each, the fields are those of the first, and `problems` has them all.
  */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';

@@ -1,8 +1,7 @@
 /**
- * Makes one ServerConfig of everything that was said: flags before environment before Java flags
- * before the file before the defaults. Reads what it is given a reader for, throws one ConfigError for
- * all that is wrong, and keeps notes of what it did with the rest. Nobody else reads the command line or
- * the environment.
+ * Makes one ServerConfig of all sources: flags count before the environment, then Java flags, the file and the
+ * defaults. Throws one ConfigError for everything that is wrong, and returns notes about the rest. It is the only
+ * reader of the command line and the environment, and reads files only by the function that it is given.
  */
 
 import { join } from 'node:path';
@@ -81,7 +80,7 @@ export function parseConfig(input: ConfigInput): ParsedConfig {
   );
   problems.attempt(() => draft.addDynamicFile());
   if (!problems.isEmpty) {
-    // What settings say together is judged only when all of them could be read.
+    // Rules about several settings are checked only when each of them could be read.
     readEach(draft);
     problems.throwIfAny(warningsOf(draft.notes));
   }
@@ -159,8 +158,8 @@ type MutableOverrides = {
   -readonly [Key in keyof ServerConfigOverrides]: ServerConfigOverrides[Key];
 };
 
-// Every setting by itself: the values of those whose row names a field, and what is wrong with any of
-// them. A wrong value of one that is ignored is no error.
+// Reads every setting by itself: returns the values of those whose row names a field, and adds what is wrong
+// with any of them. A wrong value of an ignored setting is no error.
 function readEach(draft: Draft): MutableOverrides {
   const fields: Record<string, unknown> = {};
   for (const given of draft.all()) draft.problems.attempt(() => readOne(draft, given, fields));

@@ -1,6 +1,6 @@
 /**
- * What was set, by key, while a configuration is made of it: the values that count after precedence,
- * read by their types, and the notes about them. What the values mean together is config.ts's.
+ * Holds what was set, by key, while config.ts makes a configuration of it: the values that win by precedence,
+ * parsed by their types, and the notes about them. Rules about several settings are in config.ts.
  */
 
 import { resolve } from 'node:path';

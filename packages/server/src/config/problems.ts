@@ -1,6 +1,6 @@
 /**
- * Gathers what is wrong with a configuration while it is read, so that all of it is told at once. What
- * follows from a wrong value only must not be added: a step that needs the value throws instead.
+ * Gathers what is wrong with a configuration while it is read, so that all of it is reported at once. A problem that
+ * only follows from another one must not be added: a step that needs a wrong value throws instead.
  */
 
 import { ConfigError } from './config-error.ts';

@@ -7,13 +7,13 @@
 
 import type { EnsembleConfig } from './ensemble-config.ts';
 
-/** How a snapshot is written. Every kind is read, whatever this says. */
+/** How snapshots are written. Snapshots of every kind are read. */
 export type SnapshotCompression = 'none' | 'gz' | 'snappy';
 
 /** The authentication providers that this server has. */
 export type AuthProviderName = 'digest' | 'ip' | 'x509' | 'sasl' | 'ensemble';
 
-/** Container and TTL znodes that nobody uses: how they are found and removed. */
+/** How unused container and TTL znodes are found and removed. */
 export interface ContainerConfig {
   /** Time between two searches; 0 switches them off. */
   readonly checkIntervalMs: number;
@@ -46,9 +46,9 @@ export interface ConnectionThrottleConfig {
   readonly localSessionWeight: number;
 }
 
-/** Requests that wait before they are taken up, when too many are in the works. */
+/** How requests wait before they are taken up, when too many are outstanding. */
 export interface RequestThrottleConfig {
-  /** Requests in the works at which others start to wait; 0 switches it off. */
+  /** Number of outstanding requests at which others start to wait; 0 switches it off. */
   readonly maxRequests: number;
   readonly stallTimeMs: number;
   /** Drop a request that became stale while it waited. */
@@ -136,7 +136,7 @@ export interface ServerConfig {
   readonly snapshotTrustEmpty: boolean;
   readonly dbAutocreate: boolean;
   readonly dataDirAutocreate: boolean;
-  /** Write the last applied zxid behind the tree in a snapshot. */
+  /** Write the last applied zxid after the tree in a snapshot. */
   readonly serializeLastProcessedZxid: boolean;
   /** False: acknowledged writes may be lost with the machine. */
   readonly forceSync: boolean;
@@ -166,7 +166,7 @@ export interface ServerConfig {
   readonly requestThrottle: RequestThrottleConfig;
   /** A request that waited longer is answered THROTTLEDOP; 0: none is. */
   readonly throttledOpWaitTimeMs: number;
-  /** Sum of the large requests in the works. */
+  /** Sum of the sizes of outstanding large requests. */
   readonly largeRequestMaxBytes: number;
   /** Requests from this size up are large; 0 or less: none is. */
   readonly largeRequestThresholdBytes: number;

@@ -41,7 +41,7 @@ export interface Setting {
   readonly key: string;
   /** Java system properties that are not `zookeeper.<key>`. */
   readonly properties: readonly string[];
-  /** Shorter names, of ours. */
+  /** Shorter names, which Apache does not have. */
   readonly aliases: readonly string[];
   readonly group: SettingGroup;
   readonly type: ValueType;
@@ -196,7 +196,7 @@ const DATA = [
     { key: 'watcherCleanThreadsNum', type: integer(1), default: '2', meaning: 'Threads of WatchManagerOptimized', reason: THREADS },
     { key: 'watcherCleanThreshold', type: integer(1), default: '1000', meaning: 'Dead watchers that start a cleaning', reason: 'watches go with their connection' },
     { key: 'watcherCleanIntervalInSeconds', type: integer(1, { unit: 's' }), default: '600', meaning: 'Time between cleanings', reason: 'watches go with their connection' },
-    { key: 'maxInProcessingDeadWatchers', type: integer(-1), default: '-1', meaning: 'Dead watchers in the works', reason: 'watches go with their connection' },
+    { key: 'maxInProcessingDeadWatchers', type: integer(-1), default: '-1', meaning: 'Dead watchers that are being cleaned', reason: 'watches go with their connection' },
     { key: 'bitHashCacheSize', type: integer(0), default: '10', meaning: 'Cache of WatchManagerOptimized', reason: JVM },
     { key: 'pathStats.enabled', type: boolean, default: 'false', meaning: 'Log the paths most asked for', reason: 'this version keeps no statistics of paths' },
     { key: 'pathStats.*', type: text, default: '', meaning: 'Slots, depth and rate of those statistics', reason: 'this version keeps no statistics of paths' },
@@ -210,16 +210,16 @@ const LIMITS = [
     { key: 'jute.maxbuffer.extrasize', properties: ['zookeeper.jute.maxbuffer.extrasize'], type: integer(0, { unit: 'bytes' }), default: '(jute.maxbuffer)', field: 'juteMaxBufferExtraBytes', meaning: 'What a record read from disk may be longer than that' },
     { key: 'maxCnxns', type: integer(0, { unit: 'connections' }), default: '0', field: 'maxCnxns', meaning: 'Connections in all; 0: no limit' },
     { key: 'maxClientCnxns', type: integer(-1, { unit: 'connections' }), default: '60', field: 'maxClientCnxns', meaning: 'Connections per client address; 0: no limit, which is also the default without a file' },
-    { key: 'globalOutstandingLimit', type: integer(1, { unit: 'requests' }), default: '1000', field: 'globalOutstandingLimit', meaning: 'Requests in the works at which connections are no longer read' },
-    { key: 'request_throttle_max_requests', type: integer(0, { unit: 'requests' }), default: '0', field: 'requestThrottle.maxRequests', meaning: 'Requests in the works at which others wait; 0: off' },
+    { key: 'globalOutstandingLimit', type: integer(1, { unit: 'requests' }), default: '1000', field: 'globalOutstandingLimit', meaning: 'Outstanding requests at which connections are no longer read' },
+    { key: 'request_throttle_max_requests', type: integer(0, { unit: 'requests' }), default: '0', field: 'requestThrottle.maxRequests', meaning: 'Outstanding requests at which others wait; 0: off' },
     { key: 'request_throttle_stall_time', type: milliseconds, default: '100', field: 'requestThrottle.stallTimeMs', meaning: 'Without effect: they go on as soon as there is room' },
     { key: 'request_throttle_drop_stale', type: boolean, default: 'true', field: 'requestThrottle.dropStale', meaning: 'Drop requests that became stale meanwhile' },
     { key: 'request_stale_latency_check', type: boolean, default: 'false', field: 'requestThrottle.staleLatencyCheck', meaning: 'Stale: older than the session timeout' },
     { key: 'request_stale_connection_check', type: boolean, default: 'true', field: 'requestThrottle.staleConnectionCheck', meaning: 'Without effect: a request whose connection is closed is always dropped' },
-    { key: 'request_throttler.shutdownTimeout', type: milliseconds, default: '10000', field: 'shutdownTimeoutMs', meaning: 'How long a stop waits for requests in the works' },
+    { key: 'request_throttler.shutdownTimeout', type: milliseconds, default: '10000', field: 'shutdownTimeoutMs', meaning: 'How long a stop waits for outstanding requests' },
     { key: 'throttled_op_wait_time', type: milliseconds, default: '0', field: 'throttledOpWaitTimeMs', meaning: 'A request that waited longer is answered ThrottledOp; 0: off' },
     { key: 'largeRequestThreshold', type: integer(-1, { unit: 'bytes' }), default: '-1', field: 'largeRequestThresholdBytes', meaning: 'Requests above this size are large; 0 or -1: off' },
-    { key: 'largeRequestMaxBytes', type: integer(1, { unit: 'bytes' }), default: '104857600', field: 'largeRequestMaxBytes', meaning: 'Sum of the large requests in the works; one beyond it closes its connection' },
+    { key: 'largeRequestMaxBytes', type: integer(1, { unit: 'bytes' }), default: '104857600', field: 'largeRequestMaxBytes', meaning: 'Sum of the outstanding large requests; one beyond it closes its connection' },
     { key: 'connection_throttle_tokens', type: integer(0), default: '0', field: 'connectionThrottle.tokens', meaning: 'Size of the bucket of tokens that connects use up; 0: off' },
     { key: 'connection_throttle_fill_time', type: integer(1, { unit: 'ms' }), default: '1', field: 'connectionThrottle.fillTimeMs', meaning: 'Time between two fillings' },
     { key: 'connection_throttle_fill_count', type: integer(0), default: '1', field: 'connectionThrottle.fillCount', meaning: 'Tokens that a filling adds' },
@@ -633,8 +633,8 @@ export function parseValue(
 }
 
 /**
- * What Apache's server takes for a spelling that is not allowed, where it does not stop: its properties are
- * compared with one word, and whatever else was written means the other one. Undefined where it stops.
+ * The value that Apache's server uses for a spelling that is not allowed. It compares its properties with one word
+ * and takes every other word for the opposite. Undefined where it refuses to start.
  */
 export function valueInApache({ type, default: byDefault }: Setting): SettingValue | undefined {
   switch (type.kind) {

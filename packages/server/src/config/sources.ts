@@ -1,7 +1,7 @@
 /**
- * Gathers what was set and where: the file, Java flags in SERVER_JVMFLAGS and JVMFLAGS, ZEBU_*
- * variables, arguments and flags, in rising precedence. Knows how each of them is written, and asks
- * the table which setting is meant; what a value means is config.ts's.
+ * Gathers what was set and where: the file, Java flags in SERVER_JVMFLAGS and JVMFLAGS, ZEBU_* variables,
+ * arguments and flags, in rising precedence. Knows how each of them is written, and looks up the setting in the
+ * table; config.ts reads the values.
  */
 
 import { ConfigError, type SettingSource } from './config-error.ts';
@@ -184,7 +184,7 @@ function truthOf({ type }: Setting): string {
   return type.kind === 'yesno' ? 'yes' : 'true';
 }
 
-/** What a file sets. Unknown keys become notes: in Apache each is a system property that nobody reads. */
+/** What a file sets. Unknown keys become notes: Apache makes a system property of each, which nothing reads. */
 export function readFileSettings(
   path: string,
   content: Uint8Array | string,

@@ -9,7 +9,7 @@ import type { Problems } from './problems.ts';
 import type { TlsConfig, TlsStore } from './server-config.ts';
 import type { Given } from './sources.ts';
 
-/** What of the configuration TLS is made of. */
+/** The parts of a configuration that TLS is read from. */
 export interface TlsSources {
   /** The value of a key that was set and is not empty. */
   text(key: string): string | undefined;
@@ -58,8 +58,8 @@ function cannotOpen({ given }: TlsSources, why: string, remedy: string): ConfigE
   );
 }
 
-// The kind of a store is seen from its bytes, as Java's own JKS and PKCS12 do; BCFKS is the one that is
-// not read, and is told by its name.
+// The start sees the kind of a store from its bytes (tls/key-store.ts). Only BCFKS, which cannot be read, is
+// recognized by its setting or name.
 function readStore(sources: TlsSources, which: 'keyStore' | 'trustStore'): TlsStore | undefined {
   const key = `ssl.${which}`;
   const location = sources.text(`${key}.location`);
