@@ -28,15 +28,16 @@ export class ZxidWindow {
     return this.runs.at(-1) ?? -1;
   }
 
-  clear(): void {
-    this.runs.length = 0;
+  /** Runs of consecutive numbers: what the window costs, however many txns it holds. */
+  get runCount(): number {
+    return this.runs.length / 2;
   }
 
   /** Must be greater than every zxid in the window. */
   push(zxid: Zxid): void {
     const { runs } = this;
     const end = runs.length - 1;
-    if (end > 0 && runs[end] === zxid - 1) runs[end] = zxid;
+    if (runs[end] === zxid - 1) runs[end] = zxid;
     else runs.push(zxid, zxid);
   }
 

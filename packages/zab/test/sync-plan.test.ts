@@ -206,6 +206,22 @@ const CASES: readonly Case[] = [
     expected: ['SNAP', HORIZON, HORIZON, HORIZON, 'logs-across-epochs'],
   },
   {
+    name: 'a txn that the leader lacks at the beginning of an epoch is not cut back into the epoch before',
+    learner: z(5, 1),
+    floor: z(4, 9),
+    ceiling: z(5, 2),
+    facts: { logAfterZxid: z(4, 1) },
+    expected: ['SNAP', HORIZON, HORIZON, HORIZON, 'logs-across-epochs'],
+  },
+  {
+    name: 'nor is it cut back to before the logs',
+    learner: z(5, 1),
+    floor: -1,
+    ceiling: z(5, 2),
+    facts: { logAfterZxid: z(4, 9) },
+    expected: ['SNAP', HORIZON, HORIZON, HORIZON, 'logs-across-epochs'],
+  },
+  {
     name: 'an empty committed log serves nobody',
     learner: z(6, 6),
     floor: z(6, 6),

@@ -29,3 +29,14 @@ test('is a queue while it is filled', () => {
   expect(out).toEqual([1, 2, 3]);
   expect([window.first, window.last]).toEqual([4, 10]);
 });
+
+test('costs as much as it has runs, and none of them twice', () => {
+  const window = new ZxidWindow();
+  for (let counter = 1; counter <= 1000; counter++) window.push(makeZxid(5, counter));
+  expect(window.runCount).toBe(1);
+  window.push(makeZxid(6, 1));
+  window.push(makeZxid(6, 2));
+  expect(window.runCount).toBe(2);
+  for (let i = 0; i < 1000; i++) window.shift();
+  expect([window.runCount, window.first]).toEqual([1, makeZxid(6, 1)]);
+});
