@@ -24,6 +24,16 @@ export interface Scheduler {
   after(delayMs: number, task: () => void): () => void;
 }
 
+/** How the walk of a snapshot is cut into slices, between which txns are applied. */
+export interface SnapshotPace {
+  /** Of one slice; at least one znode is taken. */
+  readonly sliceBytes: number;
+  /** Slices follow one another for this long; 0: one at a time. */
+  readonly turnMs: number;
+  /** Runs `next` after the other work that is due. */
+  readonly pause: (next: () => void) => void;
+}
+
 export interface Environment {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -34,4 +44,6 @@ export interface Environment {
   readonly logger: Logger;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Default: 64 KiB, half a millisecond, the next turn. The trees of the simulator are smaller than that. */
+  readonly snapshotPace?: SnapshotPace;
 }

@@ -7,6 +7,9 @@ import type { Prng } from './prng.ts';
 import type { SimClock } from './sim-clock.ts';
 import type { SimProcess } from './sim-process.ts';
 
+/** A walk of some fifty znodes then meets several batches. */
+const SNAPSHOT_PAUSE_MS = 0.5;
+
 export function simEnvironment(parts: {
   readonly process: SimProcess;
   readonly clock: SimClock;
@@ -27,5 +30,11 @@ export function simEnvironment(parts: {
     network,
     logger,
     random: () => prng.next(),
+    // One znode at a time, so that txns are applied while a snapshot is being walked.
+    snapshotPace: {
+      sliceBytes: 1,
+      turnMs: 0,
+      pause: (next) => void process.after(SNAPSHOT_PAUSE_MS, next),
+    },
   };
 }

@@ -75,6 +75,38 @@ const DEFECTS: readonly PlantedDefect[] = [
     plant: () => ({ disk: lyingDisk }),
   },
   {
+    defect: "a snapshot's walk ends where its next znode is deleted",
+    checkers: [replay],
+    found: 'replay',
+    plant: () => ({
+      serving: ({ tree }) => {
+        const startWalk = tree.startWalk.bind(tree);
+        tree.startWalk = () => {
+          const walk = startWalk();
+          const { skip } = walk;
+          walk.skip = (id) => {
+            const before = (walk as Open).cursor;
+            skip.call(walk, id);
+            // `cursor` is private, and not with a name of the language's.
+            if ((walk as Open).cursor !== before) (walk as Open).cursor = 0;
+          };
+          return walk;
+        };
+      },
+    }),
+  },
+  {
+    defect: "a snapshot's walk goes on from a znode that was deleted",
+    checkers: [replay],
+    found: 'replay',
+    plant: () => ({
+      serving: ({ tree }) => {
+        const startWalk = tree.startWalk.bind(tree);
+        tree.startWalk = () => Object.assign(startWalk(), { skip: () => {} });
+      },
+    }),
+  },
+  {
     defect: 'the directory of a new log is not synced',
     checkers: [acknowledged],
     found: 'acknowledged',

@@ -140,7 +140,7 @@ test('the names of purged snapshots are gone for good before their logs go', asy
   const events: SimDiskEvent[] = [];
   const world = new Standalone({
     seed: 2,
-    requests: 300,
+    requests: 900,
     config: { snapCount: 8, dataLogDir: '/logs' },
     onDiskEvent: (event) => events.push(event),
   });

@@ -12,7 +12,7 @@ import type { DataTree, SnapshotWalk } from '@zebu/data-tree';
 import { ByteWriter } from '@zebu/protocol';
 import type { SessionTable } from '@zebu/session';
 import { SNAPSHOT_SIGNATURE } from '@zebu/storage';
-import type { Environment } from '../environment.ts';
+import type { Environment, SnapshotPace } from '../environment.ts';
 
 /** Bytes walked between two looks at the clock, and how long a turn may take. */
 const SLICE_BYTES = 64 * 1024;
@@ -30,7 +30,7 @@ export interface SnapshotSink {
 }
 
 export interface SnapshotPumpOptions {
-  readonly environment: Pick<Environment, 'clock' | 'scheduler'>;
+  readonly environment: Pick<Environment, 'clock' | 'scheduler' | 'snapshotPace'>;
   readonly tree: DataTree;
   readonly sessions: SessionTable;
   readonly sink: SnapshotSink;
@@ -42,6 +42,7 @@ export interface SnapshotPumpOptions {
 
 export class SnapshotPump {
   private readonly options: SnapshotPumpOptions;
+  private readonly pace: SnapshotPace;
   private readonly slice: ByteWriter;
   private walk: SnapshotWalk | undefined;
   private hasBegun: boolean;
@@ -51,7 +52,13 @@ export class SnapshotPump {
 
   constructor(options: SnapshotPumpOptions) {
     this.options = options;
-    this.slice = new ByteWriter(2 * SLICE_BYTES);
+    const { scheduler, snapshotPace } = options.environment;
+    this.pace = snapshotPace ?? {
+      sliceBytes: SLICE_BYTES,
+      turnMs: SLICE_MS,
+      pause: (next) => scheduler.afterTurn(next),
+    };
+    this.slice = new ByteWriter(2 * this.pace.sliceBytes);
     this.walk = undefined;
     this.hasBegun = false;
     this.isFull = false;
@@ -102,20 +109,20 @@ export class SnapshotPump {
       this.end(sink.failure);
       return;
     }
-    const { slice } = this;
-    const { clock, scheduler } = environment;
-    const untilMs = clock.monotonicMs() + SLICE_MS;
+    const { slice, pace } = this;
+    const { clock } = environment;
+    const untilMs = clock.monotonicMs() + pace.turnMs;
     let isWalked: boolean;
     // One slice at least, however slow the machine: a turn without any would only ask for the next.
     do {
-      isWalked = walk.fill(slice.reset(), SLICE_BYTES);
+      isWalked = walk.fill(slice.reset(), pace.sliceBytes);
       this.isFull = !sink.write(slice.bytes, 0, slice.offset);
-    } while (!isWalked && !this.isFull && clock.monotonicMs() <= untilMs);
+    } while (!isWalked && !this.isFull && clock.monotonicMs() < untilMs);
     if (isWalked) {
       if (isSigned === true) sink.write(SNAPSHOT_SIGNATURE, 0, SNAPSHOT_SIGNATURE.length);
       this.end();
     } else if (!this.isFull) {
-      scheduler.afterTurn(() => this.step());
+      pace.pause(() => this.step());
     }
   }
 
