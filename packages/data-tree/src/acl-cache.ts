@@ -10,6 +10,7 @@
 import { Buffer } from 'node:buffer';
 import {
   type Acl,
+  assertInvariant,
   ByteReader,
   ByteWriter,
   getInt32,
@@ -95,6 +96,7 @@ export class AclCache {
   release(id: AclId): void {
     if (id <= 0) return;
     const uses = this.slab.get(id, USES) - 1;
+    assertInvariant(uses >= 0, 'an ACL list has fewer than no uses');
     this.slab.set(id, USES, uses);
     if (uses > 0) return;
     if (this.holds > 0) this.held.push(id);
@@ -222,7 +224,7 @@ export class AclCache {
 }
 
 /**
- * Moves the reader behind a vector<ACL>. Throws MarshallingError where it does not end in time.
+ * Moves the reader past a vector<ACL>. Throws MarshallingError where the vector does not end inside the bytes.
  * Returns the count: negative counts other than -1 stand for an empty list.
  */
 export function skipAclVector(reader: ByteReader): number {

@@ -2,7 +2,7 @@
 //
 // What comes out is the list as it was when the walk began, though children come and go between the
 // slices. Children are listed in the order they came, each with a number that grows in that order:
-// the walk ends behind the number that was the last, and a child that is deleted before its turn is
+// the walk ends after the number that was the last, and a child that is deleted before its turn is
 // carried over. getChildren promises no order.
 
 import { ByteWriter } from '@zebu/protocol';

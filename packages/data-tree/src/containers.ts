@@ -31,8 +31,8 @@ export class Containers {
   }
 
   /**
-   * Looks at up to `limit` znodes and calls `found` for those that should be deleted; whoever
-   * prepares the deletion checks again. Returns false when the sweep has seen everything.
+   * Looks at up to `limit` znodes and calls `found` for those that should be deleted; the preparation of
+   * the deletion checks again. Returns false when the sweep has seen everything.
    * `maxNeverUsedMs` is how long a container may wait for its first child; 0: forever.
    */
   sweep(

@@ -112,7 +112,7 @@ export class DataTree {
     this.addBaseZnode('/zookeeper', ROOT_ID);
     this.addBaseZnode('/zookeeper/quota', ZOOKEEPER_ID);
     this.addBaseZnode('/zookeeper/config', ZOOKEEPER_ID);
-    // Reading the config is everyone's, changing it nobody's but the super user's.
+    // Everybody may read the config; only the super user may change it.
     const readOnly = this.acls.internAcl([{ perms: 1, scheme: 'world', id: 'anyone' }]);
     this.store.slab.set(CONFIG_ID, Field.ACL, readOnly);
     this.store.setInt32(CONFIG_ID, Field.AVERSION, -1);

@@ -1,6 +1,6 @@
 // Doubly linked lists through the records of a slab.
 //
-// A link is two words, `next` and, behind it, `previous`. The last's `next` is 0; the first's
+// A link is two words, `next` and, after it, `previous`. The last's `next` is 0; the first's
 // `previous` is the last, so that both ends are at hand from the head alone. The head is the caller's
 // to keep: each function returns what it is afterwards.
 

@@ -14,7 +14,7 @@
 // cannot make one watch on a path of 500,000 segments cost 500,000 records.
 
 import type { Buffer } from 'node:buffer';
-import { copyBytes, crc32, decodeJavaUtf8 } from '@zebu/protocol';
+import { assertInvariant, copyBytes, crc32, decodeJavaUtf8 } from '@zebu/protocol';
 import { ByteArena } from './byte-arena.ts';
 import { HashIndex } from './hash-index.ts';
 import { CHUNK_BITS, CHUNK_MASK, RecordSlab } from './record-slab.ts';
@@ -94,6 +94,7 @@ export class PathTable {
     let at = id;
     while (at !== 0) {
       const uses = this.slab.get(at, USES) - 1;
+      assertInvariant(uses >= 0, 'a path has fewer than no uses');
       this.slab.set(at, USES, uses);
       if (uses > 0) return;
       const parent = this.slab.get(at, PARENT);

@@ -1,7 +1,7 @@
 // The tree as it will be once every txn that was prepared is applied.
 //
-// A txn is decided before those ahead of it are applied, so it must be checked against what they will
-// leave behind: their versions, children, ephemerals, and the digest that goes into its own entry.
+// A txn is decided before those ahead of it are applied, so it must be checked against their outcome: versions,
+// children, ephemerals, and the digest that goes into its own entry.
 // Only znodes that a prepared txn touches have a record here, with the layout of a znode's (see
 // znode-store.ts); its number stands in the path's own record, so looking at it is two loads.
 //
@@ -9,10 +9,10 @@
 //   [zxid, digest before, image before] ->  [fields as they will be, number of changes on it]
 //
 // Each change keeps the record as it was before: `rollback` walks the queue back, `applied` drops it
-// from the front. Every rule mirrors apply-txn.ts; where they differ the digests will,
-// at a replay at the latest: a set of data that was prepared here is applied with its digest of then.
+// from the front. Every rule mirrors apply-txn.ts. Where they differ, the digests differ too, at the latest when
+// the log is replayed: a setData prepared on this server is applied with the digest computed when it was prepared.
 
-import { crc32 } from '@zebu/protocol';
+import { assertInvariant, crc32 } from '@zebu/protocol';
 import type { AclId } from './acl-cache.ts';
 import { type DataTree, type PreparedTxns, ZOOKEEPER_ID } from './data-tree.ts';
 import { DigestSum, NodeDigester } from './digest.ts';
@@ -250,7 +250,7 @@ export class PendingChanges implements PreparedTxns {
 
   /**
    * A pending delete may have taken it away, and a pending create put another znode in its place: an
-   * ephemeral is in our list then, any other is nobody's.
+   * ephemeral is in our list then; one of another kind has no owner.
    */
   private isStillOwned(znode: number, high: number, low: number): boolean {
     const flags = this.znodes.get(znode, Field.FLAGS);
@@ -340,7 +340,7 @@ export class PendingChanges implements PreparedTxns {
     const touches = znodes.get(znode, TOUCHES);
     if ((znodes.get(znode, Field.FLAGS) & LISTED) !== 0) this.unlist(znode);
     copyRecord(changes.chunks, change, CHANGE_WORDS, IMAGE, znodes.chunks, znode, ZNODE_WORDS, 0);
-    // The image's count and links are of then; changes applied since have left the queue.
+    // The image's count and links are outdated: changes that were applied since have left the queue.
     znodes.set(znode, TOUCHES, touches);
     if ((znodes.get(znode, Field.FLAGS) & LISTED) !== 0) this.list(znode);
     this.sum.set(changes.get(change, SUM_HIGH), changes.get(change, SUM_LOW));
@@ -357,6 +357,7 @@ export class PendingChanges implements PreparedTxns {
     tree.acls.release(changes.get(change, ACL));
     changes.free(change);
     const touches = znodes.get(znode, TOUCHES) - 1;
+    assertInvariant(touches >= 0, 'a pending znode has fewer than no changes');
     znodes.set(znode, TOUCHES, touches);
     if (touches > 0) return;
     if ((znodes.get(znode, Field.FLAGS) & LISTED) !== 0) this.unlist(znode);

@@ -1,6 +1,6 @@
 // The text of zookeeper_limits and zookeeper_stats: `count=4,bytes=5=;byteHardLimit=9;...`.
 //
-// count first, bytes second, then, behind a stray `=` that keeps parsers of 3.4 happy, every other
+// count first, bytes second, then, after a stray `=` that keeps parsers of 3.4 happy, every other
 // key in order. A key that is missing reads as -1, which is "unset".
 // Source: org.apache.zookeeper.StatsTrack (3.9.5), but for one thing: text that is no such list makes
 // Java's server throw inside the apply path; here its bad parts read as unset.

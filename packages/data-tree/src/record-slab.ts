@@ -9,6 +9,7 @@
 // Must never shrink or move a record: ids and views stay good while the owner holds them.
 
 import { Buffer } from 'node:buffer';
+import { assertInvariant } from '@zebu/protocol';
 
 /** Records of one chunk, as a power of two. */
 export const CHUNK_BITS = 12;
@@ -25,13 +26,13 @@ const MAX_CHUNKS = 2 ** (31 - CHUNK_BITS);
 export class RecordSlab {
   /** 32-bit words of one record. */
   readonly words: number;
-  /** Chunk n holds records n * 4096 ...; chunks that nobody wrote to share one of zeros. */
+  /** Chunk n holds records n * 4096 ...; chunks that were never written to share one of zeros. */
   readonly chunks: Int32Array[] = [];
   /** The same memory as bytes, for native copies. */
   readonly bytes: Buffer[] = [];
   /** Records handed out and not yet freed. */
   live = 0;
-  /** Stands in for chunks that nobody wrote to, when foreign ids leave gaps. */
+  /** Stands in for chunks that were never written to, when foreign ids leave gaps. */
   private zeros: Int32Array | undefined;
   private freeHead = 0;
   private nextUnused = 1;
@@ -59,6 +60,7 @@ export class RecordSlab {
 
   free(id: number): void {
     this.live--;
+    assertInvariant(this.live >= 0, 'more records are freed than were allocated');
     this.set(id, 0, this.freeHead);
     this.freeHead = id;
   }

@@ -185,7 +185,7 @@ export class TreeRestore {
 
   /**
    * Loads the whole records in bytes[start, end) and returns the number of bytes they took. What is
-   * left is an incomplete record: give it again with more behind it. Stops at the terminator. Throws
+   * left is an incomplete record: pass it again with more bytes after it. Stops at the terminator. Throws
    * MarshallingError on damage; the tree is of no use then.
    */
   consume(bytes: Buffer, start: number, end: number): number {

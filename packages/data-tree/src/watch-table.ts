@@ -1,4 +1,4 @@
-// Who is told of what: the watches of all connections of one server.
+// Which watcher gets which event: the watches of all connections of one server.
 //
 // Two tables, as in Apache's DataTree, each a WatchIndex. A watcher is a small integer that the server
 // chose for a connection.
@@ -9,8 +9,8 @@
 //   persistent  addWatch 0                  data, child  all of the above, again and again
 //   recursive   addWatch 1                  data         created, deleted, data changed, here and below
 //
-// An event looks at the path in one table, or, being a deletion, in both; if anybody watches
-// recursively, the data table is looked at for each ancestor too. However many modes match, a watcher
+// An event looks the path up in one table, a deletion in both; if there is any recursive watch, also each
+// ancestor in the data table. However many modes match, a watcher
 // is told once per event. A recursive watcher is never told that children changed, but what else it
 // watches the same path for still fires (WatchManager.triggerWatch, 3.9.5).
 

@@ -1,4 +1,10 @@
-import { type Acl, ByteWriter, OPEN_ACL_UNSAFE, writeAclVector } from '@zebu/protocol';
+import {
+  type Acl,
+  ByteWriter,
+  InvariantError,
+  OPEN_ACL_UNSAFE,
+  writeAclVector,
+} from '@zebu/protocol';
 import { expect, test } from 'vitest';
 import { AclCache, OPEN_ACL_ID } from '../src/index.ts';
 
@@ -75,4 +81,13 @@ test('a list is written as it was read', () => {
   const written = new ByteWriter();
   acls.write(acls.internAcl(list('ü')), written);
   expect(written.view()).toEqual(expected.view());
+});
+
+test('a use that is given back twice stops the process', () => {
+  const acls = new AclCache();
+  const id = acls.internAcl(list('a'));
+  const hold = acls.hold();
+  acls.release(id);
+  expect(hold).toBeGreaterThanOrEqual(0);
+  expect(() => acls.release(id)).toThrow(InvariantError);
 });

@@ -224,7 +224,7 @@ describe('sessions', () => {
     expect(tree.ephemeralsCount).toBe(1);
   });
 
-  test('a digest behind no list is not taken for one', () => {
+  test('a digest that follows no list is not taken for one', () => {
     tree.digestMismatches = 0;
     const body = encodeTxn({
       header: { clientId: 5n, cxid: 0, zxid: 50, time: 1, type: -11 },
@@ -236,7 +236,7 @@ describe('sessions', () => {
     expect(tree.ephemeralsCount).toBe(1);
   });
 
-  test('a listed path goes whoever owns it now', () => {
+  test('a listed path goes, no matter which session owns it now', () => {
     txns.apply({ type: -11, paths: ['/p/other'] });
     expect(tree.ephemeralsCount).toBe(0);
   });
@@ -463,7 +463,7 @@ describe('the digest of a txn', () => {
   test.each([
     ['counts as a mismatch when it differs', 2, 1, 1],
     ['is not compared in another version', 3, 1, 0],
-    ['is not looked for behind an error', 2, -1, 0],
+    ['is not looked for after an error', 2, -1, 0],
   ] as const)('%s', (_name, version, type, mismatches) => {
     const entry = entryWith(version, 1n, type);
     tree.apply(entry, 0, entry.length);

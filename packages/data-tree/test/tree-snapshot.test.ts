@@ -29,7 +29,7 @@ function snapshotOf(tree: DataTree, sliceBytes = 1e6): Buffer {
 function load(bytes: Buffer, pieceBytes = bytes.length): DataTree {
   const tree = new DataTree({ extendedTypes: true });
   const restore = tree.startRestore();
-  // As a reader of files does: what was not consumed comes again, with more behind it.
+  // As a reader of files does: what was not consumed comes again, with more after it.
   for (let at = 0, end = 0; !restore.done; ) {
     end = Math.min(bytes.length, end + pieceBytes);
     at += restore.consume(bytes, at, end);

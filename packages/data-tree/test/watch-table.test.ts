@@ -101,7 +101,7 @@ test('a watch keeps its path interned, and lets it go', () => {
   expect(paths.size).toBe(1);
 });
 
-test('whoever is told cannot change watches, and the table stays whole', () => {
+test('a watcher that is told cannot change watches, and the table stays whole', () => {
   const a = id('/a');
   for (let watcher = 0; watcher < 3; watcher++) watches.add(a, watcher, WatchMode.data);
   const changes: ((watcher: number) => void)[] = [
@@ -160,7 +160,7 @@ test('a walk of what a watcher watches goes on whatever is removed and added mea
     return next.done === true ? 'end' : paths.pathString(next.value);
   };
   expect(step()).toBe('/n0');
-  // The one just told of, the one that comes next, and one behind it.
+  // The one just told of, the one that comes next, and one after it.
   for (const gone of ['/n0', '/n1', '/n2', '/n4']) trigger(gone, nodeDataChanged);
   watches.add(id('/late'), 3, WatchMode.data);
   watches.add(id('/others'), 4, WatchMode.data);

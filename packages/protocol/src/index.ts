@@ -17,6 +17,7 @@ export {
   isWildcardAddress,
   parseHostAndPort,
 } from './host-and-port.ts';
+export { assertInvariant, InvariantError } from './invariant.ts';
 export {
   type PropertyEntry,
   PropertySyntaxError,

@@ -27,7 +27,7 @@ const WORKLOADS: readonly (StandaloneOptions & { readonly name: string })[] = [
   {
     name: 'of many sessions, on a disk that is slower than the clients',
     seed: 3,
-    requests: 100,
+    requests: 115,
     closes: 0.08,
     reads: 0.2,
     clients: 6,

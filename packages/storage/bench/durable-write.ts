@@ -18,7 +18,7 @@ interface Case {
   name: string;
   dataSync: boolean;
   zeroed: boolean;
-  /** Bytes of zeros behind a batch that reaches blocks which were never written. */
+  /** Bytes of zeros after a batch that reaches blocks which were never written. */
   zerosAlong: number;
 }
 

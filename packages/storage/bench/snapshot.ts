@@ -1,4 +1,4 @@
-// Snapshots of a million znodes of about 250 bytes: written in slices, loaded without a tree behind.
+// Snapshots of a million znodes of about 250 bytes: written in slices, loaded without a tree.
 //   node --conditions=@zebu/source bench/snapshot.ts [directory]
 
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -8,7 +8,7 @@
 /** Called once, later than the call it belongs to. Without an error the operation is done. */
 export type Done = (error?: DiskError) => void;
 
-/** For an operation whose failure is told by the one behind it, or concerns nobody. */
+/** For an operation whose failure the next operation reports, or that does not matter. */
 export function ignore(): void {}
 
 /** As Node's own: `code` is an errno name such as `ENOSPC`, `EIO`, `ENOENT`. */

@@ -9,14 +9,14 @@ import { crc32 } from '@zebu/protocol';
 
 /** The next bytes of something, in order. */
 export interface ByteSource {
-  /** Fills `target[offset, offset + length)`; returns less only at the end, 0 behind it. */
+  /** Fills `target[offset, offset + length)`; returns less only at the end, 0 after it. */
   read(target: Buffer, offset: number, length: number): number;
 }
 
 const INPUT_BYTES = 64 * 1024;
 const HISTORY_BYTES = 32 * 1024;
 const MAX_MATCH = 258;
-/** Room for new output behind the history; a match may start just below it. */
+/** Room for new output after the history; a match may start just below it. */
 const OUTPUT_BYTES = 128 * 1024;
 const MAX_CODE_BITS = 15;
 
@@ -120,7 +120,7 @@ export class GunzipSource implements ByteSource {
     this.#sumOutput();
   }
 
-  /** Java's reader takes concatenated members, so this does; anything else behind a member is ignored. */
+  /** Java's reader takes concatenated members, so this does; anything else after a member is ignored. */
   #startMember(): void {
     this.#held = 0;
     this.#hold = 0;

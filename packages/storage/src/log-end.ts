@@ -18,8 +18,8 @@ import { StorageError } from './storage-error.ts';
 // not. A preallocated sector that was not written reads as zeros, so
 //   - zeros where a record should start, or bytes that end inside one, are the end of the log;
 //   - a record that lacks whole sectors (zeros) is the end of the log too, unless good records lie
-//     more than 16 MiB behind it: no batch is as long;
-//   - so is one without its end mark, when no good record lies behind it;
+//     more than 16 MiB after it: no batch is as long;
+//   - so is one without its end mark, when no good record lies after it;
 //   - anything else that is wrong is damage to bytes that may have been acknowledged, and stops the start.
 // A record may hold zeros of its own. So what one flipped bit explains, in any field, is damage, and so
 // is a checksum that fits another length: neither is what lost sectors look like.
@@ -29,24 +29,24 @@ import { StorageError } from './storage-error.ts';
 const CHUNK_BYTES = 256 * 1024;
 const SECTOR_BYTES = 512;
 const ADLER_MODULUS = 65_521;
-/** More than one unsynced batch of ours or of Java's. What lies further behind a hole was acknowledged. */
+/** More than one unsynced batch of ours or of Java's. What lies further after a hole was acknowledged. */
 const MAX_UNSYNCED_BYTES = 16 * 1024 * 1024;
 
 /** The place where the records of a log end. */
 export interface LogEnd {
   readonly file: BlockingFile;
   readonly path: string;
-  /** Offset behind the last good record. */
+  /** Offset after the last good record. */
   readonly offset: number;
   /** What stands there instead of another record, and its length field. */
   readonly outcome: RecordOutcome;
   readonly length: number;
 }
 
-/** What a crash left behind the last good record. */
+/** What a crash left after the last good record. */
 export interface Residue {
   readonly reason: string;
-  /** Offset behind the last byte of it that is not zero. */
+  /** Offset after the last byte of it that is not zero. */
   readonly end: number;
   /** Whole records with the right checksum in it. */
   readonly records: number;
@@ -98,7 +98,7 @@ class Judge {
           return this.#residue('The file ends inside a record');
         }
         if (this.#fitsOtherLength()) throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
-        return this.#residue('Zeros, and behind them bytes of a write that was never acknowledged');
+        return this.#residue('Zeros, and after them bytes of a write that was never acknowledged');
       case RecordOutcome.CUT:
         if (this.#fitsOtherLength()) throw this.#damage('BAD_LENGTH', `Wrong length ${length}`);
         return this.#residue('The file ends inside a record');
@@ -148,7 +148,7 @@ class Judge {
 
   /**
    * True when the checksum and an end mark fit an entry of another length: then the length is what is
-   * damaged, and whole records may be behind it. (Of a torn length the entry is lost, too.)
+   * damaged, and whole records may follow it. (Of a torn length the entry is lost, too.)
    */
   #fitsOtherLength(): boolean {
     // To the last byte there is: entries over the limit exist (see SegmentReader).
@@ -206,9 +206,9 @@ class Judge {
 
   /** Offset of the last byte that is not zero, from `from` on; -1 if there is none. */
   #lastNonZero(from: number): number {
-    // The usual end of a preallocated log: nothing but the writer's zeros was ever written behind it. To
+    // The usual end of a preallocated log: nothing but the writer's zeros was ever written after it. To
     // find that out by reading 64 MiB of holes takes up to 150 ms on a cold start. A log that was zeroed
-    // ahead is read whole after a crash: records behind a hole would not be told from its zeros otherwise.
+    // ahead is read whole after a crash: records after a hole would not be told from its zeros otherwise.
     const slack = ZEROS_BYTES + CHUNK_BYTES;
     const isSparse = this.#file.allocatedBytes <= from + slack;
     const zerosEnd = isSparse ? from + 2 * slack : this.#size;
@@ -230,7 +230,7 @@ class Judge {
   }
 
   /**
-   * What lies behind. What a crash explains does not reach further than a batch: whole records behind that
+   * What follows. What a crash explains does not reach further than a batch: whole records after that
    * were acknowledged.
    */
   #residue(reason: string): Residue {
@@ -242,21 +242,21 @@ class Judge {
       if (record.start >= limit) {
         throw this.#damage(
           'HOLE_IN_LOG',
-          `Unreadable, and more than ${MAX_UNSYNCED_BYTES} bytes of log are behind it,`,
+          `Unreadable, and more than ${MAX_UNSYNCED_BYTES} bytes of log follow it,`,
         );
       }
       records += 1;
       lastEnd = record.end;
       record = this.#findRecord(record.end);
     }
-    // A file that was copied without its holes may look as if nothing were behind the first of them.
+    // A file that was copied without its holes may look as if nothing followed the first of them.
     const end = Math.max(lastEnd, this.#lastNonZero(lastEnd) + 1);
     return { reason, end, records };
   }
 
-  /** The first whole record with a right checksum that starts at or behind `from`. */
+  /** The first whole record with a right checksum that starts at or after `from`. */
   #findRecord(from: number): { start: number; end: number } | undefined {
-    // The usual place is looked at first: behind a whole record there is another one.
+    // The usual place is looked at first: a whole record is followed by another one.
     const next = this.#recordAt(from);
     if (next !== undefined) return next;
     const chunk = this.#chunk;

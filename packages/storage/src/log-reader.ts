@@ -1,4 +1,4 @@
-import { formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
+import { assertInvariant, formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
 import type { BlockingFile, Disk } from './disk.ts';
 import { judgeLogEnd, logDamage, type Residue } from './log-end.ts';
 import {
@@ -19,7 +19,7 @@ import {
 } from './segment.ts';
 import { StorageError } from './storage-error.ts';
 
-// Reads txn logs in order. What ends one, torn or damaged, log-end.ts judges.
+// Reads txn logs in order. Whether one ends in a torn tail or in damage, log-end.ts decides.
 //
 // Zxids must be without a gap from the snapshot on; a jump is allowed only to the first txn of a
 // higher epoch. Others' logs may repeat zxids (ZOOKEEPER-4394): those are handed out again.
@@ -31,7 +31,7 @@ const CHUNK_BYTES = 256 * 1024;
 /** Where and why a log was given up before its last byte, and what lies there. */
 export interface TornTail extends Residue {
   readonly file: string;
-  /** Offset behind the last good record. */
+  /** Offset after the last good record. */
   readonly offset: number;
 }
 
@@ -39,7 +39,7 @@ export interface TxnLogReaderOptions {
   disk: Disk;
   /** The `version-2` directory of the logs. */
   directory: string;
-  /** Records up to this zxid are skipped; the first one behind it must follow it without a gap. */
+  /** Records up to this zxid are skipped; the first one after it must follow it without a gap. */
   afterZxid: Zxid;
   /** True lets the first record have any zxid: a replay without a snapshot. Default false. */
   anyStart?: boolean;
@@ -158,9 +158,9 @@ export class TxnLogReader {
     this.#segment = undefined;
     try {
       if (newest && this.#options.live === true) return;
-      // Where the next log goes on with the next zxid, no record can be missing behind the zeros.
+      // Where the next log goes on with the next zxid, no record can be missing after the zeros.
       if (segment.endsInZeros && this.#nextLogZxid() === segment.zxid + 1) return;
-      // In an older log it needs no word: what the next log does not hold again is a gap.
+      // An older log needs no warning: txns that the next log does not repeat show as a gap.
       const residue = segment.judgeEnd();
       if (newest && residue !== undefined) {
         this.tornTail = { file: segment.path, offset: segment.offset, ...residue };
@@ -270,11 +270,12 @@ export class SegmentReader {
     this.start = at + RECORD_HEAD_BYTES;
     this.end = this.start + recordLength(this.bytes, at);
     this.#at = this.end + 1;
+    assertInvariant(this.#at <= this.#filled, 'a record ends beyond the bytes that were read');
     this.zxid = this.#entryZxid();
     return true;
   }
 
-  /** `next` returned false because nothing but zeros follows at once; what lies behind them is not known. */
+  /** `next` returned false because nothing but zeros follows at once; what comes after them is not known. */
   get endsInZeros(): boolean {
     return this.#outcome === RecordOutcome.END;
   }

@@ -19,7 +19,7 @@ export const MIN_ENTRY_BYTES = 32;
 
 /**
  * Frames the entry that lies at `target[at + RECORD_HEAD_BYTES, ... + length)` already: writes what goes
- * before and behind it. Returns the offset behind the record. No allocation.
+ * before and after it. Returns the offset after the record. No allocation.
  */
 export function frameRecord(target: Buffer, at: number, length: number): number {
   const start = at + RECORD_HEAD_BYTES;
@@ -41,7 +41,7 @@ export const RecordOutcome = {
   CUT: 2,
   /** The length is below 0, above the limit, or too short for a txn header. */
   BAD_LENGTH: 3,
-  /** No end mark behind the entry. */
+  /** No end mark after the entry. */
   BAD_END_MARK: 4,
   /** The end mark is there, the checksum is another. */
   BAD_CHECKSUM: 5,

@@ -36,11 +36,11 @@ export interface LogSegmentOptions {
 export type SegmentDone = (error?: DiskError, action?: string) => void;
 
 export class LogSegment {
-  /** As it is named now. */
+  /** With its current name. */
   path: string;
   /** Where the next batch goes. */
   position: number;
-  /** It could not be made or zeroed before anybody began it, and is gone. */
+  /** It could not be made or zeroed before its first batch, and is removed. */
   isSpoiled: boolean;
 
   readonly #disk: Disk;
@@ -53,7 +53,7 @@ export class LogSegment {
   /** Of the file, once it has its final name. */
   #identity: string | undefined;
   #isClosed = false;
-  /** Up to here zeros are wanted. */
+  /** Zeros are to be written up to here. */
   #zerosEnd = 0;
   #isZeroing = false;
   /** What the batch still waits for: its write and, if it is the first one, the sync of the name. */
@@ -82,7 +82,7 @@ export class LogSegment {
     this.#writtenTo = FILE_HEADER_BYTES;
     this.#file = this.#disk.openWrite(this.path, { truncate: true, writeThrough: this.#fsync });
     const header = encodeFileHeader(LOG_MAGIC, 0);
-    // A failure is reported by the operation behind it.
+    // A failure is reported by the next operation.
     this.#file.write(header, header.length, 0, ignore);
     this.#extend(paddedSize(this.position, this.#size, this.#preAllocBytes));
     this.#file.sync(this.#afterMaking);
@@ -94,7 +94,7 @@ export class LogSegment {
     this.#zeroPiece();
   }
 
-  /** Nobody has begun it: from then on batches take along what zeros they need, and tell what fails. */
+  /** No batch was written to it yet. After the first one, batches bring the zeros they need and report failures. */
   get #isAhead(): boolean {
     return this.#finalPath === undefined && !this.#isClosed;
   }
@@ -119,7 +119,7 @@ export class LogSegment {
   }
 
   /**
-   * Writes `buffer[0, length)` behind what is there and makes it durable. Zeros may be put behind it in
+   * Appends `buffer[0, length)` to what is there and makes it durable. Zeros may be put after it in
    * the buffer, up to ZEROS_BYTES. One write at a time.
    */
   write(buffer: Buffer, length: number, done: SegmentDone): void {
@@ -130,7 +130,7 @@ export class LogSegment {
     this.#writeBatch();
   }
 
-  /** The file stays as it is, and under its name of now. */
+  /** The file stays as it is, and keeps its current name. */
   close(done?: Done): void {
     this.#isClosed = true;
     this.#file.close(done);
@@ -148,7 +148,7 @@ export class LogSegment {
     this.close(done);
   }
 
-  /** True when another file, or none, has the name that this one was given. */
+  /** True when another file, or none, has the name of this one. */
   isLost(): boolean {
     return this.#identity !== undefined && this.#disk.identity(this.path) !== this.#identity;
   }
@@ -172,7 +172,7 @@ export class LogSegment {
     this.#zeroPiece();
   };
 
-  /** What it has of a full disk is given back: the log in use may need it. */
+  /** Its space is given back to a full disk: the log in use may need it. */
   #spoilOn(error: DiskError | undefined): void {
     if (error === undefined) return;
     this.isSpoiled = true;
@@ -257,7 +257,7 @@ export class LogSegment {
     this.#file.resize(size, ignore);
   }
 
-  /** Puts zeros behind the records where they reach new ground; returns the bytes to write. */
+  /** Puts zeros after the records where these reach blocks that were never written; returns the bytes to write. */
   #pad(buffer: Buffer, length: number): number {
     const end = this.position + length;
     if (end <= this.#writtenTo) return length;

@@ -1,4 +1,4 @@
-import { copyBytes, counterOf, formatZxid, type Zxid } from '@zebu/protocol';
+import { assertInvariant, copyBytes, counterOf, formatZxid, type Zxid } from '@zebu/protocol';
 import type { Disk, DiskError } from './disk.ts';
 import {
   frameRecord,
@@ -14,11 +14,11 @@ import { StorageError } from './storage-error.ts';
 //
 //   append ──► filling batch ──► sealed batches ──► one write in flight ──► onDurable(lastZxid)
 //              (one copy,         (full, or a        (durable write of a whole
-//               framed in place)   roll behind it)    batch, log-segment.ts)
+//               framed in place)   roll after it)     batch, log-segment.ts)
 //
-// One write of it is in flight at a time, and zeros for the next file beside it. What is appended
-// meanwhile gathers in the next batch, which starts the moment the write completes: it never waits for
-// more to come.
+// At most one batch is being written at a time, and beside it zeros into the next file. Entries that are
+// appended meanwhile go into the next batch. Its write starts the moment this one completes: it never waits
+// for more entries.
 //
 // It must never report an entry that is not on stable storage, nor anything at all after a failed
 // write or sync: what the file then holds is unknown, and a sync that is repeated may succeed
@@ -63,7 +63,7 @@ export interface TxnLogWriterOptions {
 }
 
 interface Batch {
-  /** Room for `room` bytes of records, and for zeros behind them. */
+  /** Room for `room` bytes of records, and for zeros after them. */
   buffer: Buffer;
   room: number;
   length: number;
@@ -208,11 +208,11 @@ export class TxnLogWriter {
   }
 
   /**
-   * `share` (0 to 1) of the way to the next roll is behind: makes the next segment's file ahead, so that the
+   * `share` (0 to 1) of the way to the next roll is done: makes the next segment's file ahead, so that the
    * roll is short, and on the rest of the way zeros as much of it as this one is going to be long. Asked
    * again, it does nothing. A failure before the roll costs the head start alone; once a batch waits for the
    * file it stops the log as any other does. A segment that ends by segmentLimitBytes is not prepared for,
-   * and the one behind it takes the file.
+   * and the segment after it takes the file.
    */
   prepareRoll(share: number): void {
     if (this.#closed || this.failure !== undefined || this.#next !== undefined) return;
@@ -345,6 +345,8 @@ export class TxnLogWriter {
     const { lastZxid: zxid, txns } = batch;
     const queuedMs = this.#startedMs - batch.startedMs;
     const { path } = this.#segment as LogSegment;
+    assertInvariant(zxid > this.durableZxid, 'the durable zxid does not rise');
+    assertInvariant(zxid <= this.appendedZxid, 'the durable zxid is beyond the appended one');
     this.durableZxid = zxid;
     this.pendingBytes -= bytes;
     this.syncCount += 1;
@@ -352,7 +354,7 @@ export class TxnLogWriter {
     if (durationMs > this.syncMsMax) this.syncMsMax = durationMs;
     this.#inFlight = undefined;
     this.#recycle(batch);
-    // The disk is put to work again before anyone is told.
+    // The next write starts before the callbacks run.
     this.#writeNext();
     this.#zeroAhead();
     this.#onBatch?.(txns, queuedMs, durationMs);

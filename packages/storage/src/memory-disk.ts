@@ -173,7 +173,7 @@ export class MemoryDisk implements Disk {
 
   openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
     let failure: DiskError | undefined;
-    // Opening is the first operation of the queue, so its failure is told to those behind it.
+    // Opening is the first operation of the queue, so the operations after it report its failure.
     const act = (operation: () => void, done: Done | undefined): void => {
       this.#later(() => {
         if (failure !== undefined) throw failure;

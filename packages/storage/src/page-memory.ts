@@ -12,7 +12,7 @@ export const PAGE_BYTES = 4096;
 
 export const CHUNK_BYTES: number = 64 * PAGE_BYTES;
 
-/** Kept: what a start reads ahead, or a snapshot has under way. More are made when they are asked for. */
+/** Chunks that are kept: as many as a start reads ahead, or a snapshot has in flight. More are made on demand. */
 const KEPT_CHUNKS = 16;
 const WASM_PAGE_BYTES = 64 * 1024;
 
@@ -39,7 +39,7 @@ export function takeChunk(): Buffer {
   return spare.pop() as Buffer;
 }
 
-/** Nobody uses it any more, the kernel neither. */
+/** Neither this process nor the kernel uses the chunk any more. */
 export function giveChunk(chunk: Buffer): void {
   if (spare.length < KEPT_CHUNKS) spare.push(chunk);
 }

@@ -89,7 +89,7 @@ export function purge(
     const pinned = pins.lowestZxid;
     const log = index - plan.snapshots.length;
     if (log < 0) return (parseSnapshotName(plan.snapshots[index] as string)?.zxid ?? 0) >= pinned;
-    // Needed when the next log starts behind the txn that follows the pin.
+    // Needed when the next log starts after the txn that follows the pin.
     return (logs[log + 1]?.zxid ?? Number.POSITIVE_INFINITY) > pinned;
   };
   let areSnapshotsGone = plan.logs.length === 0;

@@ -1,10 +1,10 @@
-// What one reads from a file from its first byte to its last, read on the thread pool before it is asked for.
+// Reads a file that is read from its first byte to its last on the thread pool, ahead of its reader.
 //
 //   reader ──► piece n     n + 1     ...     n + 15
 //              copied      there     ...     being read
 //
-// The reader is synchronous, so pieces only arrive where it lets the loop turn, as a start does every few
-// milliseconds. What has not arrived by then the reader reads by itself.
+// The reader is synchronous, so pieces arrive only when it lets the event loop turn, as a start does every few
+// milliseconds. The reader itself reads what has not arrived.
 
 import * as fs from 'node:fs';
 import { copyBytes } from '@zebu/protocol';
@@ -12,8 +12,8 @@ import { CHUNK_BYTES, giveChunk, takeChunk } from './page-memory.ts';
 
 const PIECES = 16;
 /**
- * So often in a row the reader may ask for what is not there yet, as at the beginning. Then it is the disk
- * that he waits for, and reading everything twice would make that longer.
+ * After so many requests in a row for pieces that have not arrived, reading ahead stops: the reader waits for the
+ * disk then, and reading every piece twice would only make that longer.
  */
 const MAX_MISSES = 32;
 
@@ -33,7 +33,7 @@ export class ReadAhead {
   #underWay = 0;
   /** In a row. */
   #misses = 0;
-  /** Nothing is asked for any more. */
+  /** No more pieces are requested. */
   #isOver = false;
   #isClosed = false;
 
@@ -76,7 +76,7 @@ export class ReadAhead {
     this.#closeIfIdle();
   }
 
-  /** For this piece and those behind it. */
+  /** Requests this piece and those after it. */
   #ask(first: number): void {
     if (this.#isOver) return;
     for (let index = first; index < first + PIECES && index * CHUNK_BYTES < this.#size; index++) {
@@ -93,14 +93,14 @@ export class ReadAhead {
     fs.read(this.#fd, piece.bytes, 0, CHUNK_BYTES, index * CHUNK_BYTES, (error, bytes) => {
       piece.isUnderWay = false;
       this.#underWay--;
-      // The reader hears of it when it reads by itself.
+      // The reader gets the error when it reads the piece itself.
       if (error === null) piece.length = bytes;
       else this.#isOver = true;
       if (this.#isClosed) this.#closeIfIdle();
     });
   }
 
-  /** Not before: the pool would read from what has the descriptor's number then, a socket perhaps. */
+  /** Not while reads are in flight: another file, or a socket, could get the descriptor's number. */
   #closeIfIdle(): void {
     if (this.#underWay > 0) return;
     fs.closeSync(this.#fd);

@@ -17,11 +17,11 @@ import { feedSnapshotFile, looksValid } from './snapshot-source.ts';
 import { StorageError, type StorageErrorCode } from './storage-error.ts';
 
 // Brings a member's state back from disk (disk.md 7.1 and 7.3): the newest snapshot that verifies, then
-// every txn behind it.
+// every txn after it.
 //
 // A synchronous generator, so that the server can let its event loop turn and print progress between
 // slices, while the simulator just drains it. It knows neither sessions nor trees: a RecoveryTarget
-// does. Each attempt at a snapshot gets a fresh target, so nothing of a broken one stays behind
+// does. Each attempt at a snapshot gets a fresh target, so nothing of a broken one remains
 // (Java reuses one tree across attempts).
 //
 // On return everything that was read is durable: entries that only the page cache held (the process
@@ -399,7 +399,7 @@ function describeKind(kind: FileKind | undefined): string {
   return kind === undefined ? 'a link to nothing' : 'neither file nor directory';
 }
 
-/** Cuts off what a crash left behind the last record, and deletes an empty newest log, as 3.9.5 does. */
+/** Cuts off what a crash left after the last record, and deletes an empty newest log, as 3.9.5 does. */
 function repairLogs(disk: Disk, directory: DataDirectory, reader: TxnLogReader): void {
   if (reader.tornTail !== undefined) disk.truncate(reader.tornTail.file, reader.tornTail.offset);
   if (reader.emptyLog !== undefined) {

@@ -118,7 +118,7 @@ export function encodeFileHeader(magic: number, dbid: number): Buffer {
 
 /**
  * Zeros that go along with the first batch that reaches a part of a segment which was never written. Its
- * blocks are allocated by that write; what is written behind it falls on allocated blocks and changes no
+ * blocks are allocated by that write; what is written after it falls on allocated blocks and changes no
  * metadata (decision 018).
  */
 export const ZEROS_BYTES: number = 512 * 1024;

@@ -2,7 +2,7 @@ import type { Disk } from './disk.ts';
 import type { TornTail } from './log-reader.ts';
 import { cutName, encodeFileHeader, FILE_HEADER_BYTES, LOG_MAGIC } from './segment.ts';
 
-// A torn batch may hold whole records behind its hole. They were not acknowledged, as far as the log can
+// A torn batch may hold whole records after its hole. They were not acknowledged, as far as the log can
 // tell, and they must go, for zxids may not have gaps. But what cannot be told from that is a sector
 // that the disk lost later (decision 016). So a tail with whole records in it is kept, for a human to
 // look at; one without goes.

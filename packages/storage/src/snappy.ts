@@ -36,7 +36,7 @@ export class SnappyCompressor {
 
   /**
    * Compresses `source[start, end)`, at most 64 KiB, into `target` at `at`, which must have room for
-   * `maxCompressedLength`. Returns the offset behind the block.
+   * `maxCompressedLength`. Returns the offset after the block.
    */
   compress(source: Buffer, start: number, end: number, target: Buffer, at: number): number {
     const length = end - start;

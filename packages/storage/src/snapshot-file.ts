@@ -272,7 +272,7 @@ export class SnapshotWriter {
     });
     if (this.fileBytes - this.#syncedBytes < SYNC_BYTES) return;
     this.#syncedBytes = this.fileBytes;
-    // What fails here fails whatever comes behind it in the same file.
+    // A failure here fails all later operations on the same file.
     this.#file.sync(ignore);
   }
 

@@ -13,9 +13,9 @@ import type { Zxid } from '@zebu/protocol';
  * | `SHORT_HEADER` | the file ends inside its header |
  * | `BAD_LENGTH` | a record's length is impossible |
  * | `BAD_CHECKSUM` | bytes do not match their checksum |
- * | `BAD_END_MARK` | a record with records behind it lacks its end mark |
+ * | `BAD_END_MARK` | a record with records after it lacks its end mark |
  * | `BAD_ENTRY` | an entry with a right checksum that cannot be decoded or applied |
- * | `HOLE_IN_LOG` | zeros or a torn record, and more behind them than one unsynced batch can explain |
+ * | `HOLE_IN_LOG` | zeros or a torn record, followed by more than one unsynced batch can explain |
  * | `GAP_IN_LOG` | zxids are missing between two records |
  * | `BAD_SNAPSHOT` | the snapshot is cut short or malformed |
  * | `NO_VALID_SNAPSHOT` | every snapshot is damaged |

@@ -22,7 +22,7 @@ import { StorageError } from './storage-error.ts';
 //
 //   snapshots above the cut   removed, newest first     ┐ a crash: the old history, or a part of it that
 //   logs above the cut        removed, newest first     │ ends at or after the zxid, always whole
-//   the log with the zxid     cut behind its record     ┘
+//   the log with the zxid     cut after its record      ┘
 //
 // In the other order a crash would leave a fuzzy snapshot of txns whose log is gone. Unlike Java's it never
 // keeps a record or a snapshot above the zxid, which would bring the cut txns back (ZOOKEEPER-4837).

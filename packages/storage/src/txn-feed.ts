@@ -229,7 +229,7 @@ export class TxnFeed {
     }
   }
 
-  /** Fills the buffer from the file, behind what is left in it. */
+  /** Fills the buffer from the file, after what is left in it. */
   #read(): void {
     const file = this.#file as ReadableFile;
     this.#bytes.copyWithin(0, this.#at, this.#filled);

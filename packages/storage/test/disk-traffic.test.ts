@@ -62,7 +62,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
-test('the batch that reaches new blocks takes zeros along, those behind it do not', async () => {
+test('the batch that reaches new blocks takes zeros along, those after it do not', async () => {
   const padding = 60_000;
   await appendAll(disk, directory, range(1, 20), { batch: 1, padding });
   // Each batch of more than 60 KB: 512 KB of zeros last for eight.
@@ -183,7 +183,7 @@ describe('a log that was zeroed ahead', () => {
     expect(disk.bytesRead).toBeGreaterThan(60 * MIB);
   });
 
-  test('does not hide records behind a hole, however long', async () => {
+  test('does not hide records after a hole, however long', async () => {
     await appendAll(disk, directory, range(1, 3));
     const record = logBytes([9], 0).subarray(16);
     writeBehind(3, 10 * MIB, Buffer.concat([record, Buffer.alloc(MIB)]));
@@ -199,7 +199,7 @@ describe('a log that was zeroed ahead', () => {
     expect(disk.bytesRead).toBeLessThan(8 * MIB);
   });
 
-  test('has holes behind its records again once the server has stopped', async () => {
+  test('has holes after its records again once the server has stopped', async () => {
     const writer = new TxnLogWriter({
       disk,
       directory: directory.logDirectory,

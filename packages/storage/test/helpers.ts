@@ -34,7 +34,7 @@ export function record(bytes: Buffer): Buffer {
   return framed;
 }
 
-/** The bytes of a log file with these entries, and `zeros` behind them. */
+/** The bytes of a log file with these entries, and `zeros` after them. */
 export function logBytes(zxids: readonly Zxid[], zeros = 1024, padding = 0): Buffer {
   return Buffer.concat([
     encodeFileHeader(LOG_MAGIC, 0),
@@ -68,7 +68,7 @@ export function treeBytes(names: readonly string[] = ['']): Buffer {
   return Buffer.concat(parts);
 }
 
-/** What `treeBytes` wrote, and the entries replayed behind it. */
+/** What `treeBytes` wrote, and the entries replayed after it. */
 export class NamesTarget implements RecoveryTarget {
   names: string[] = [];
   snapshotZxid: Zxid | undefined;

@@ -65,7 +65,7 @@ test('it may be read in pieces of any size', () => {
   }
 });
 
-test('concatenated members are one stream, as for Java; what is no member behind them is left', () => {
+test('concatenated members are one stream, as for Java; what follows them and is no member is left', () => {
   const bytes = Buffer.concat([gzipSync('first '), gzipSync(''), gzipSync('second')]);
   expect(gunzip(bytes).toString()).toBe('first second');
   expect(gunzip(Buffer.concat([bytes, Buffer.from('junk')])).toString()).toBe('first second');

@@ -49,7 +49,7 @@ const files = () =>
 const SUFFIXES = ['.gz', '.bak', '.old', '.1', '~', '-20261130', ' (1)', '-copy', '.tmp', '\n'];
 
 describe('a txn log by another name', () => {
-  test.each(SUFFIXES)('that is the newest one stops the start, with %j behind it', (suffix) => {
+  test.each(SUFFIXES)('that is the newest one stops the start, with %j after it', (suffix) => {
     disk.rename(file('log.8'), file(`log.8${suffix}`));
     const before = files();
     const error = errorOf();
@@ -60,7 +60,7 @@ describe('a txn log by another name', () => {
     expect(files()).toEqual(before);
   });
 
-  test.each(SUFFIXES)('that is the only one stops the start, with %j behind it', (suffix) => {
+  test.each(SUFFIXES)('that is the only one stops the start, with %j after it', (suffix) => {
     disk.rename(file('log.1'), file(`log.1${suffix}`));
     disk.unlink(file('log.8'));
     expect(errorOf().message).toContain('holds txns 0x1 to 0x7');

@@ -46,7 +46,7 @@ function codeOf(run: () => unknown): string {
   return 'none';
 }
 
-/** Its data are zeros over several sectors, with letters before and behind them. */
+/** Its data are zeros over several sectors, with letters before and after them. */
 function zerosEntry(zxid: number): Buffer {
   const bytes = entry(zxid, 2_000);
   bytes.fill(0, 200, 1_900);
@@ -65,7 +65,7 @@ describe('order', () => {
     expect(readAll().zxids).toEqual([...range(1, 9), ...range(EPOCH + 1, EPOCH + 3)]);
   });
 
-  test('reading starts behind a zxid, and needs no earlier log', () => {
+  test('reading starts after a zxid, and needs no earlier log', () => {
     writeLog(disk, directory, 1, Buffer.from('a log that no recovery needs'));
     writeLog(disk, directory, 5, logBytes(range(5, 9)));
     writeLog(disk, directory, 10, logBytes(range(10, 12)));
@@ -80,7 +80,7 @@ describe('order', () => {
   });
 
   test.each([0, 1, 11, 12, 100])(
-    'a log may end behind an entry longer than a chunk, with %d bytes of zeros',
+    'a log may end after an entry longer than a chunk, with %d bytes of zeros',
     (zeros) => {
       writeLog(disk, directory, 1, logBytes([1, 2], zeros, 300_000));
       expect(readAll().zxids).toEqual([1, 2]);
@@ -156,7 +156,7 @@ describe('ends that a crash leaves are no damage', () => {
     expect(reader.tornTail).toBeUndefined();
   });
 
-  test('the newest log cut at any byte ends behind its last whole record', () => {
+  test('the newest log cut at any byte ends after its last whole record', () => {
     const whole = logBytes(range(1, 4), 0, 30);
     for (let size = FILE_HEADER_BYTES; size < whole.length; size += 1) {
       writeLog(disk, directory, 1, whole.subarray(0, size));
@@ -169,7 +169,7 @@ describe('ends that a crash leaves are no damage', () => {
     }
   });
 
-  test('the newest log zeroed from any byte on ends behind its last whole record', () => {
+  test('the newest log zeroed from any byte on ends after its last whole record', () => {
     const whole = logBytes(range(1, 4), 64, 30);
     const end = whole.length - 64;
     for (let from = FILE_HEADER_BYTES; from < end; from += 1) {
@@ -232,7 +232,7 @@ describe('ends that a crash leaves are no damage', () => {
     });
   });
 
-  test('garbage behind the last record, near or far, is no damage', () => {
+  test('garbage after the last record, near or far, is no damage', () => {
     const garbage = Buffer.from(Array.from({ length: 200 }, (_, i) => 1 + ((i * 37) % 250)));
     const whole = logBytes(range(1, 4), 0, 30);
     for (const bytes of [
@@ -386,7 +386,7 @@ describe('damage stops the reading', () => {
     expect(codeOf(() => readAll(6))).toBe('BAD_CHECKSUM');
   });
 
-  test('zeros with far more behind them than one batch', () => {
+  test('zeros with far more after them than one batch', () => {
     const bytes = logBytes(range(1, 20), 0, 1_000_000);
     bytes.fill(0, recordAt(1, 1_000_000), recordAt(2, 1_000_000));
     writeLog(disk, directory, 1, bytes);

@@ -83,7 +83,7 @@ test('a batch larger than the preallocation grows the file before it is written'
   expect(disk.size(`${directory.logDirectory}/log.1`)).toBeGreaterThan(200_000);
 });
 
-test('without preallocation the file ends behind its last record', async () => {
+test('without preallocation the file ends after its last record', async () => {
   const disk = new MemoryDisk();
   const directory = directoryOn(disk);
   await appendAll(disk, directory, range(1, 3), { preAllocBytes: 0 });

@@ -115,7 +115,7 @@ describe('what is cut off a torn log', () => {
   });
 });
 
-test('the newest snapshot and the txns behind it are the state', async () => {
+test('the newest snapshot and the txns after it are the state', async () => {
   await writeSnapshot(disk, directory, { zxid: 0, names: ['', '/old'] });
   await appendAll(disk, directory, range(1, 20));
   await writeSnapshot(disk, directory, { zxid: 12, names: ['', '/new'] });
@@ -126,7 +126,7 @@ test('the newest snapshot and the txns behind it are the state', async () => {
   expect(result.snapshotFile).toBe(snapshotPath('snapshot.c'));
 });
 
-test('a snapshot with no log behind it stands alone', async () => {
+test('a snapshot with no log after it stands alone', async () => {
   await writeSnapshot(disk, directory, { zxid: 77 });
   expect(recoverAll(disk, directory)).toMatchObject({ zxid: 77, snapshotZxid: 77, entries: 0 });
 });
@@ -232,7 +232,7 @@ test('temporary and stray files are no data; our own temporaries are removed', a
   );
 });
 
-test('a torn tail is cut off, warned of, and the log goes on behind it', async () => {
+test('a torn tail is cut off, warned of, and the log goes on after it', async () => {
   await writeSnapshot(disk, directory, { zxid: 0 });
   const whole = logBytes(range(1, 4), 0);
   const path = writeLog(

@@ -61,7 +61,7 @@ test('files are sorted by zxid, not by name', () => {
   expect(snapshotFiles(names).map((file) => file.name)).toEqual(['snapshot.2', 'snapshot.10']);
 });
 
-test('a replay needs the newest log before its start and all behind', () => {
+test('a replay needs the newest log before its start and all after it', () => {
   const logs = logFiles(['log.1', 'log.5', 'log.9']);
   const from = (zxid: number) => logsFrom(logs, zxid).map((file) => file.zxid);
   expect(from(1)).toEqual([1, 5, 9]);

@@ -45,7 +45,7 @@ test('every zxid of the history can be cut to, and the log goes on from there', 
   expect(recoverAll(disk, directory).zxid).toBe(5);
 });
 
-test('the cut is exactly behind the record', () => {
+test('the cut is exactly after the record', () => {
   truncate(14);
   expect(disk.readFile(pathOf('log.b'))).toEqual(logBytes(range(11, 14), 0));
 });
@@ -139,7 +139,7 @@ test('a zxid above the history, or in a hole of it, is an answer, and nothing is
   expect(truncate(2 * EPOCH + 3).outcome).toBe('truncated');
 });
 
-test('so is one below every snapshot, and one behind a gap', async () => {
+test('so is one below every snapshot, and one after a gap', async () => {
   disk.unlink(pathOf('snapshot.0'));
   expect(truncate(12)).toMatchObject({ reason: expect.stringMatching(/no snapshot is whole/) });
   await writeSnapshot(disk, directory, { zxid: 18 });

@@ -187,7 +187,7 @@ describe.skipIf(!hasDirectWrites())('where the system has O_DIRECT', () => {
   });
 });
 
-test('chunks do not overlap, and come back to whoever asks next', () => {
+test('chunks do not overlap, and come back to the next taker', () => {
   // More than are made at once.
   const chunks = Array.from({ length: 40 }, () => takeChunk());
   for (const [i, chunk] of chunks.entries()) chunk.fill(i);
