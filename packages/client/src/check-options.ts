@@ -46,7 +46,13 @@ function choice(...choices: readonly (string | boolean)[]): Rule {
   };
 }
 
-const OP: Rules = { signal, timeoutMs: time, retry: choice(false) };
+const policy: Rule = { allowed: 'a RetryPolicy (see backoff)', accepts: isPolicy };
+const policyOrNone: Rule = {
+  allowed: 'a RetryPolicy (see backoff), or false',
+  accepts: (value) => value === false || isPolicy(value),
+};
+
+const OP: Rules = { signal, timeoutMs: time, retry: policyOrNone };
 const READ: Rules = { ...OP, consistency: choice('local', 'synced') };
 const WATCHED_READ: Rules = { ...READ, watch: flag };
 const VERSION: Rules = { ...OP, version };
@@ -65,7 +71,12 @@ const CREATE_SETTINGS: Rules = {
 
 /** By the call's name. */
 const CALLS = {
-  create: { ...OP, ...CREATE_SETTINGS, parents: choice(false, 'persistent', 'container') },
+  create: {
+    ...OP,
+    ...CREATE_SETTINGS,
+    parents: choice(false, 'persistent', 'container'),
+    protected: flag,
+  },
   get: WATCHED_READ,
   exists: WATCHED_READ,
   children: WATCHED_READ,
@@ -95,6 +106,7 @@ const CALLS = {
     connectTimeoutMs: number,
     establishTimeoutMs: time,
     requestTimeoutMs: time,
+    retry: policy,
     readOnly: flag,
     resume: {
       allowed: '{ id, password }: a bigint and 16 bytes, as detach() gives them',
@@ -279,6 +291,10 @@ function constructorOf(value: object): string {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isPolicy(value: unknown): boolean {
+  return isObject(value) && typeof (value as { next?: unknown }).next === 'function';
 }
 
 function isData(value: unknown): boolean {

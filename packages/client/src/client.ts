@@ -52,6 +52,7 @@ import {
   writeCreate,
   writeMulti,
 } from './multi.ts';
+import { createProtected, protectedPath, protectionId } from './protected-create.ts';
 import type { OpOptions, RequestSpec } from './request.ts';
 import type { Session, SessionTicket, State } from './session.ts';
 import { formatSessionId, Stat } from './stat.ts';
@@ -90,6 +91,11 @@ export interface UnwatchedReadOptions extends ReadOptions {
 export interface CreateOptions extends OpOptions, CreateSettings {
   /** Creates missing parents, of this mode. Default: none, and NO_NODE says that one is missing. */
   readonly parents?: false | 'persistent' | 'container' | undefined;
+  /**
+   * Puts an id into the name, `_c_<id>-name` as Curator does, by which the znode is found again when the reply was
+   * lost: the call then resolves with what there is, and never makes a second one. Default false.
+   */
+  readonly protected?: boolean | undefined;
 }
 export interface VersionOptions extends OpOptions {
   /** Only if this is the version now; default any. */
@@ -735,7 +741,34 @@ export class ClientView implements Client {
     };
   }
 
-  private createOne(
+  private async createOne(
+    path: string,
+    data: Data | undefined,
+    options: CreateOptions | undefined,
+  ): Promise<Created> {
+    if (options?.protected !== true) return await this.createOnce(path, data, options);
+    const problem = pathProblem(path, options.sequential === true);
+    if (problem !== undefined) throw badPath('create', path, problem);
+    const { signal, timeoutMs, retry } = options;
+    const reading = { signal, timeoutMs, retry };
+    const { environment } = this.loop;
+    return await createProtected(
+      {
+        create: (full) => this.createOnce(full, data, options),
+        children: async (parent) =>
+          (await this.children(parent, { ...reading, consistency: 'synced' })).names,
+        exists: (full) => this.exists(full, reading),
+        session: () => this.session,
+      },
+      protectedPath(
+        path,
+        protectionId(() => environment.random()),
+      ),
+      options.mode === 'ephemeral',
+    );
+  }
+
+  private createOnce(
     path: string,
     data: Data | undefined,
     options: CreateOptions | undefined,

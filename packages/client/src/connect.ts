@@ -8,6 +8,7 @@ import { type ConnectString, parseConnectString } from './connect-string.ts';
 import { ConnectionLoop, type LoopSettings } from './connection-loop.ts';
 import { type ClientEnvironment, nodeEnvironment } from './environment.ts';
 import { atCaller, ZkError } from './errors.ts';
+import type { RetryPolicy } from './retry.ts';
 import type { SessionTicket } from './session.ts';
 import { clientListeners, type FailedAttempt } from './states.ts';
 
@@ -22,6 +23,8 @@ export interface ConnectOptions {
   readonly establishTimeoutMs?: number | undefined;
   /** For each call that does not say otherwise; 0 for none. Default 0. */
   readonly requestTimeoutMs?: number | undefined;
+  /** For each call that does not say otherwise: see OpOptions.retry. Default: none. */
+  readonly retry?: RetryPolicy | undefined;
   /** Also takes a server that has lost its quorum and only reads. Default false. */
   readonly readOnly?: boolean | undefined;
   /** A session to take over; connect() fails with SESSION_EXPIRED if it is gone. */
@@ -110,6 +113,7 @@ function settingsFrom(given: ConnectOptions, where: ConnectString): LoopSettings
     establishTimeoutMs:
       given.establishTimeoutMs ?? Math.min(sessionTimeoutMs, LONGEST_DEFAULT_ESTABLISH_MS),
     requestTimeoutMs: given.requestTimeoutMs ?? 0,
+    retry: given.retry,
     readOnly: given.readOnly ?? false,
     resume: given.resume,
     onExpire: given.onExpire ?? 'renew',

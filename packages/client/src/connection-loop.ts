@@ -42,6 +42,7 @@ import {
 import { HostList } from './host-list.ts';
 import { PendingQueue } from './pending-queue.ts';
 import { type OpOptions, Request, type RequestSpec } from './request.ts';
+import { mayRepeat, type RetryPolicy } from './retry.ts';
 import { ClientSession, DetachedSession, type SessionTicket, type State } from './session.ts';
 import type { FailedAttempt } from './states.ts';
 import { BATCH_BYTES, BATCH_OVERHEAD_BYTES, WatchRegistry } from './watch-registry.ts';
@@ -57,6 +58,7 @@ export interface LoopSettings {
   readonly establishTimeoutMs: number;
   /** 0 for none. */
   readonly requestTimeoutMs: number;
+  readonly retry: RetryPolicy | undefined;
   readonly readOnly: boolean;
   readonly resume: SessionTicket | undefined;
   readonly onExpire: 'renew' | 'close';
@@ -204,11 +206,46 @@ export class ConnectionLoop implements WireOwner {
 
   /** Sends a request in the order of the calls. The stack of what it rejects with names who awaits it. */
   async call<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
-    try {
-      return await this.callTracked(spec, options).promise;
-    } catch (error) {
-      throw atCaller(error);
+    const startedAt = this.environment.now();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.callTracked(spec, options).promise;
+      } catch (error) {
+        const elapsedMs = this.environment.now() - startedAt;
+        const pauseMs = this.pauseBefore(spec, options, error, attempt, elapsedMs);
+        if (pauseMs === undefined) throw atCaller(error);
+        await this.pause(pauseMs, options?.signal);
+      }
     }
+  }
+
+  /** How long to wait before another try; undefined for none. */
+  private pauseBefore(
+    spec: RequestSpec<unknown>,
+    options: OpOptions | undefined,
+    error: unknown,
+    attempt: number,
+    elapsedMs: number,
+  ): number | undefined {
+    const policy = options?.retry ?? this.settings.retry;
+    // A call that leaves a watch is expected by the registry once, and over now.
+    if (policy === undefined || policy === false || spec.finished !== undefined) return undefined;
+    if (this.isOver || this.closing !== undefined || !mayRepeat(spec, error)) return undefined;
+    return policy.next(attempt, elapsedMs, error);
+  }
+
+  /** Ends early when the signal aborts: the next try says so. */
+  private pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.environment.clearTimer(timer);
+        forget?.();
+        resolve();
+      };
+      const timer = this.environment.setTimer(done, ms);
+      const forget =
+        signal === undefined || signal.aborted ? undefined : this.aborts.onAbort(signal, done);
+    });
   }
 
   /** As call(), without the stack, and returns the request too, whose `wireNumber` tells who answered. */

@@ -34,6 +34,7 @@ export {
 } from './errors.ts';
 export type { Created, CreateSettings, Data, Mode, Op, ResultOf, Results } from './multi.ts';
 export type { OpOptions } from './request.ts';
+export { backoff, type RetryPolicy } from './retry.ts';
 export type { Session, SessionTicket, State } from './session.ts';
 export { formatSessionId, type Stat } from './stat.ts';
 export type { FailedAttempt, ListenOptions } from './states.ts';

@@ -2,6 +2,7 @@
 
 import type { ByteReader, ByteWriter } from '@zebu/protocol';
 import { type Outcome, ZkError } from './errors.ts';
+import type { RetryPolicy } from './retry.ts';
 
 /** What every call takes. */
 export interface OpOptions {
@@ -9,8 +10,11 @@ export interface OpOptions {
   readonly signal?: AbortSignal | undefined;
   /** Rejects the call with TIMEOUT. Default: the client's requestTimeoutMs. */
   readonly timeoutMs?: number | undefined;
-  /** False: a read whose connection is lost fails, instead of being asked again on the next one. */
-  readonly retry?: false | undefined;
+  /**
+   * When to try again what failed for a passing reason; not for calls that leave a watch. False: never, and a
+   * read whose connection is lost fails, instead of being asked again on the next one. Default: the client's.
+   */
+  readonly retry?: RetryPolicy | false | undefined;
 }
 
 export interface RequestSpec<T> {

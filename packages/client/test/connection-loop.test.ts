@@ -624,6 +624,7 @@ describe('xids', () => {
         connectTimeoutMs: undefined,
         establishTimeoutMs: 0,
         requestTimeoutMs: 0,
+        retry: undefined,
         readOnly: false,
         resume: undefined,
         onExpire: 'renew',
