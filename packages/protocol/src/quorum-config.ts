@@ -164,7 +164,7 @@ export function parseMember(sid: number, text: string): QuorumMember {
         `Server ${sid} has the port ${address.quorumPort} for quorum and election`,
       );
     }
-    addresses.push(address);
+    if (!isKnownAddress(sid, addresses, address)) addresses.push(address);
     if (roleText !== undefined) {
       const itsRole = parseRole(roleText);
       role ??= itsRole;
@@ -261,6 +261,22 @@ function lastEntries(text: string) {
   }
 }
 
+/** An address may be said twice. One host with two pairs of ports is refused: Apache mixes up which belongs to which. */
+function isKnownAddress(
+  sid: number,
+  known: readonly MemberAddress[],
+  { host, quorumPort, electionPort }: MemberAddress,
+): boolean {
+  const same = known.find((one) => comparableHost(one.host) === comparableHost(host));
+  if (same === undefined) return false;
+  if (same.quorumPort === quorumPort && same.electionPort === electionPort) return true;
+  throw new MarshallingError(`Server ${sid} has the host "${shortened(host)}" with several ports`);
+}
+
+function comparableHost(host: string): string {
+  return (fullLiteral(host) ?? host).toLowerCase();
+}
+
 function parseClient(text: string, client: string): HostAndPort {
   const parts = splitHostAndPorts(client);
   const [first, second] = parts;
@@ -296,7 +312,7 @@ function checkPort(sid: number, port: number): number {
 
 /** As InetSocketAddress.getHostString gives it: a literal in its full form, a name as it was written. */
 function printableHost(sid: number, host: string): string {
-  if (PRINTABLE_HOST.test(host)) return fullIpv6(host) ?? host;
+  if (PRINTABLE_HOST.test(host)) return fullLiteral(host) ?? host;
   throw new RangeError(`Server ${sid} has the host "${host}", which no config text can hold`);
 }
 
@@ -308,10 +324,27 @@ function checkedHost(host: string): string {
   throw new MarshallingError(`"${shortened(host)}" is no host name`);
 }
 
+/** An address as InetAddress.getHostAddress prints it; undefined for a name. */
+function fullLiteral(host: string): string | undefined {
+  return host.includes(':') ? fullIpv6(host) : fullIpv4(host);
+}
+
+/** "127.0.0.1" for "127.1": the last of fewer than four numbers fills the rest. All are decimal, as in Java 17. */
+function fullIpv4(host: string): string | undefined {
+  if (!/^\d+(?:\.\d+){0,3}$/.test(host) || host.length > 15) return undefined;
+  const numbers = host.split('.').map(Number);
+  const last = numbers.pop() as number;
+  if (numbers.some((number) => number > 255) || last >= 256 ** (4 - numbers.length))
+    return undefined;
+  const rest = [24, 16, 8, 0]
+    .slice(numbers.length)
+    .map((bits) => Math.floor(last / 2 ** bits) % 256);
+  return [...numbers, ...rest].join('.');
+}
+
 /** "0:0:0:0:0:0:0:1" for "::1", as Inet6Address.getHostAddress prints it; undefined for what is no IPv6 literal. */
 function fullIpv6(host: string): string | undefined {
   const [literal = '', zone] = host.split('%');
-  if (!literal.includes(':')) return undefined;
   const halves = literal.split('::');
   if (halves.length > 2) return undefined;
   const [head = [], tail] = halves.map((half) => (half === '' ? [] : groupsOf(half)));

@@ -70,6 +70,13 @@ describe('a config text', () => {
     ['1:2:3:4:5:6:1.2.3.4', '[1:2:3:4:5:6:102:304]'],
     ['::ffff:10.1.2.3', '10.1.2.3'],
     ['fe80::1%eth0', '[fe80:0:0:0:0:0:0:1%eth0]'],
+    ['127.1', '127.0.0.1'],
+    ['0.0.0', '0.0.0.0'],
+    ['2130706433', '127.0.0.1'],
+    ['1.2.65535', '1.2.255.255'],
+    ['10.0.0.300', '10.0.0.300'],
+    ['256.1', '256.1'],
+    ['10.0.0300', '10.0.1.44'],
     ['zk-1.example_net', 'zk-1.example_net'],
   ])('writes the host %s as %s', (host, printed) => {
     const text = printQuorumConfig(
@@ -87,6 +94,13 @@ describe('a config text', () => {
     const text = 'server.1=b:1:2|a:3:4:observer\nserver.2=c:1:2\n';
     expect(printQuorumConfig(parseQuorumConfig(text))).toBe(
       'server.1=a:3:4|b:1:2:observer\nserver.2=c:1:2:participant\nversion=0',
+    );
+  });
+
+  test('names an address once that is said twice', () => {
+    const text = 'server.1=[::1]:1:2|a:1:2|[0:0:0:0:0:0:0:1]:1:2';
+    expect(printQuorumConfig(parseQuorumConfig(text))).toBe(
+      'server.1=[0:0:0:0:0:0:0:1]:1:2|a:1:2:participant\nversion=0',
     );
   });
 
@@ -146,6 +160,7 @@ describe('a config text', () => {
     ['an unknown role', 'server.1=a:1:2:leader', 1],
     ['two roles', 'server.1=a:1:2:observer|b:1:2:participant\nserver.2=c:1:2', 1],
     ['a client port with a blank after it', 'server.1=a:1:2;2181 ', 1],
+    ['a host with two pairs of ports', 'server.1=a:1:2|A:1:3\nserver.2=b:1:2', 1],
     ['the secure address of later versions', 'server.1=a:1:2:participant;2181;2281', 1],
     ['an empty client part before a secure one', 'server.1=a:1:2:participant;;2281', 1],
     ['an empty host', 'server.1=:1:2', 1],
