@@ -2,7 +2,7 @@
 // it from a snapshot and the txns after that; a sync with a leader that sends SNAP or TRUNC replaces it whole.
 
 import { DataTree, type TreeListener } from '@zebu/data-tree';
-import { DIGEST_VERSION, type Zxid } from '@zebu/protocol';
+import { DIGEST_VERSION, framePacket, PacketType, type Zxid } from '@zebu/protocol';
 import type { SessionTable } from '@zebu/session';
 import type { RecoveryTarget, SnapshotTrailer } from '@zebu/storage';
 import type { ServerConfig } from './config/server-config.ts';
@@ -26,6 +26,8 @@ export class Database implements RecoveryTarget {
   readonly chunks: TxnChunks;
   /** The last txns that were applied: what a learner that was away for a moment is sent. */
   readonly committedLog: CommittedLog;
+  /** Of an ensemble: it keeps the last txns that it replays. */
+  private readonly isMember: boolean;
   private restore: ReturnType<DataTree['startRestore']> | undefined;
   private readonly listener: TreeListener;
 
@@ -42,6 +44,7 @@ export class Database implements RecoveryTarget {
       entries: config.commitLogCount,
       bytes: MAX_COMMITTED_LOG_BYTES,
     });
+    this.isMember = config.ensemble !== undefined;
     this.restore = undefined;
     this.listener = {
       created() {},
@@ -91,8 +94,21 @@ export class Database implements RecoveryTarget {
     }
   }
 
-  applyEntry(bytes: Buffer, start: number, end: number): void {
+  applyEntry(bytes: Buffer, start: number, end: number, zxid: Zxid): void {
     this.tree.apply(bytes, start, end, this.listener);
+    if (this.isMember) this.keep(bytes, start, end, zxid);
+  }
+
+  /** A member that restarts can bring others up to date from memory, as before. */
+  private keep(bytes: Buffer, start: number, end: number, zxid: Zxid): void {
+    const { chunks, committedLog } = this;
+    const at = chunks.begin(end - start);
+    chunks.writer.raw(bytes, start, end);
+    const upTo = chunks.writer.offset;
+    const chunk = chunks.end();
+    framePacket(chunk.bytes, at, upTo, PacketType.PROPOSAL, zxid);
+    committedLog.add({ zxid, chunk, start: at, end: upTo });
+    chunks.release(chunk);
   }
 }
 

@@ -8,7 +8,7 @@
 // Nothing here knows a clock, a disk or a socket but through Environment.
 
 import { ByteReader, type Zxid } from '@zebu/protocol';
-import type { DataDirectory } from '@zebu/storage';
+import { type DataDirectory, Pins } from '@zebu/storage';
 import type { Connection, ConnectionHandler, Listener } from '@zebu/transport';
 import { AuditLog } from './audit.ts';
 import { AccessControl } from './auth/access-control.ts';
@@ -95,10 +95,14 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   readonly lateEvents: LateEvents;
   readonly startedMs: number;
   readonly openLog: MemberOptions['openLog'];
+  /** What is being read of the directory: purge leaves it alone. */
+  readonly pins: Pins;
   /** Why this server stopped by itself; undefined while it did not. */
   failure: ServerFailure | undefined;
   /** What this member has a part in now, open for clients or not yet. */
   serving: Serving | undefined;
+  /** What was applied when the last role ended. */
+  lastZxid: Zxid;
   /** Undefined for a server on its own. */
   ensemble: EnsemblePart | undefined;
   private role: MemberRole | undefined;
@@ -116,6 +120,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.config = config;
     this.directory = directory;
     this.openLog = options.openLog;
+    this.pins = new Pins();
     this.onFatal = options.onFatal;
     this.turns = new Turns(environment.clock, environment.scheduler);
     this.lateEvents = new LateEvents(this.turns, environment.scheduler, environment.network);
@@ -137,6 +142,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.reader.maxLength = config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes;
     this.failure = undefined;
     this.serving = undefined;
+    this.lastZxid = 0;
     this.ensemble = undefined;
     this.role = undefined;
     this.listeners = [];
@@ -147,6 +153,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
         environment,
         config,
         directory,
+        pins: this.pins,
         history: () => (this.serving?.isOpen === true ? this.serving : undefined),
         onDirectoryGone: (error) => this.fail('directory', error),
         onFileGone: (error) => this.fail('directory', error, directory),
@@ -259,6 +266,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
       if (--waits > 0) return;
       serving.fastForward();
       serving.end();
+      this.lastZxid = serving.tree.lastProcessedZxid;
       if (this.serving === serving) this.serving = undefined;
       done();
     };

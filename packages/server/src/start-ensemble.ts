@@ -52,7 +52,7 @@ export interface Ensemble {
   partition(some: readonly number[], others: readonly number[]): void;
   /** Ends all partitions. */
   heal(): void;
-  /** Resolves once every running member serves. Rejects after 30 s, saying who does not. */
+  /** Resolves once there is a leader and every running member serves. Rejects after 30 s, saying who does not. */
   ready(): Promise<void>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -150,8 +150,8 @@ class LocalEnsemble implements Ensemble {
   ready(): Promise<void> {
     const missing = (): number[] => [...this.servers.keys()].filter((id) => !this.serves(id));
     return this.until(
-      () => missing().length === 0,
-      () => `members ${missing()}`,
+      () => missing().length === 0 && this.leader !== undefined,
+      () => (this.leader === undefined ? 'there is no leader' : `members ${missing()}`),
     );
   }
 

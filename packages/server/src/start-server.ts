@@ -259,7 +259,7 @@ export class RunningServer implements ZebuServer {
   }
 
   get lastZxid(): Zxid {
-    return this.member.serving?.tree.lastProcessedZxid ?? 0;
+    return this.member.serving?.tree.lastProcessedZxid ?? this.member.lastZxid;
   }
 
   get znodeCount(): number {

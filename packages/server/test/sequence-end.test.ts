@@ -29,7 +29,7 @@ function nearTheEnd(): Database {
       body: { type: 1, path, data: null, acl, ephemeral: false, parentCVersion },
       digest: undefined,
     });
-    database.applyEntry(entry, 0, entry.length);
+    database.applyEntry(entry, 0, entry.length, 0);
   }
   return database;
 }

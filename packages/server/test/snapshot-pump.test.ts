@@ -141,7 +141,7 @@ test('what is applied while it is walked converges when it is replayed', () => {
   const bytes = Buffer.concat([...link.sent, Buffer.from('the packets that follow')]);
   const database = receive(bytes, 4096, zxid);
   expect(entries.length).toBeGreaterThan(20);
-  for (const entry of entries) database.applyEntry(entry, 0, entry.length);
+  for (const entry of entries) database.applyEntry(entry, 0, entry.length, 0);
   expect(database.tree.digest).toBe(world.serving.tree.digest);
 });
 

@@ -7,6 +7,7 @@ import {
   missingFile,
   type NeededFiles,
   neededFiles,
+  type Pins,
   purge,
 } from '@zebu/storage';
 import { halfTickMs, type ServerConfig } from '../config/server-config.ts';
@@ -24,6 +25,8 @@ export interface DirectoryUpkeepOptions {
   readonly environment: Environment;
   readonly config: ServerConfig;
   readonly directory: DataDirectory;
+  /** What is being read: purge leaves it alone. */
+  readonly pins: Pins;
   /** Undefined while nothing is served: a member may discard its history then. */
   readonly history: () => History | undefined;
   /** The directory is another one, or gone: the server must not go on, and write nothing. */
@@ -93,11 +96,12 @@ export class DirectoryUpkeep {
   }
 
   private purge(): void {
-    const { environment, config, directory } = this.options;
+    const { environment, config, directory, pins } = this.options;
     const { disk, logger } = environment;
-    purge(disk, directory, config.autopurgeSnapRetainCount, (error, deleted) => {
+    const report = (error: Error | undefined, deleted: readonly string[]): void => {
       if (deleted.length > 0) logger.info('Purged old files', { deleted });
       if (error !== undefined) logger.warn('Purge failed', { reason: error.message });
-    });
+    };
+    purge(disk, directory, config.autopurgeSnapRetainCount, report, pins);
   }
 }

@@ -10,6 +10,7 @@
 import {
   ByteWriter,
   counterOf,
+  framePacket,
   PACKET_HEAD_BYTES,
   PACKET_TAIL_BYTES,
   PacketType,
@@ -218,6 +219,21 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
       this.sendTxn(txn);
       this.sendBare(PacketType.COMMIT, txn.zxid);
     });
+  }
+
+  /** PROPOSAL and COMMIT of a txn whose entry is bytes[start, end), without a frame: from a log on disk. */
+  sendLoggedPair(zxid: Zxid, bytes: Buffer, start: number, end: number): void {
+    const { link } = this;
+    if (link === undefined) return;
+    const length = end - start + BARE_BYTES;
+    const isLong = length > GATHER_BYTES;
+    const at = isLong ? 0 : link.reserve(length);
+    const target = isLong ? Buffer.allocUnsafeSlow(length) : link.gather;
+    bytes.copy(target, at + PACKET_HEAD_BYTES, start, end);
+    const entryAt = at + PACKET_HEAD_BYTES;
+    framePacket(target, entryAt, entryAt + (end - start), PacketType.PROPOSAL, zxid);
+    if (isLong) link.send(target, 0, length, COPIED);
+    this.sendBare(PacketType.COMMIT, zxid);
   }
 
   /** Bytes of a sync, as they are, which are copied. False: wait for onDrained before more. */

@@ -41,11 +41,13 @@ import type { Member } from '../member.ts';
 import { LeaderRole } from '../roles/leader-role.ts';
 import { LearnerRole } from '../roles/learner-role.ts';
 import type { Serving } from '../serving.ts';
+import type { Hold } from '../txns/committed-log.ts';
 import type { TxnChunk } from '../txns/txn-chunks.ts';
 import { type Batch, DiskBatches } from './disk-batches.ts';
 import type { EpochStore } from './epoch-store.ts';
 import { LeaderLink, type LeaderLinkOwner } from './leader-link.ts';
 import { LearnerLink, type LearnerLinkOwner } from './learner-link.ts';
+import { areLogsWorthIt, askLogs } from './log-reach.ts';
 import type { SyncIntake } from './sync-intake.ts';
 import { SyncSender } from './sync-sender.ts';
 import { TxnHistory } from './txn-history.ts';
@@ -112,6 +114,8 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private stopDialling: (() => void) | undefined;
   private readonly touchedLinks: Set<LearnerLink | LeaderLink>;
   private onStopped: (() => void) | undefined;
+  /** Set from the end of a sync until clients are served. */
+  private openAfterZxid: Zxid | undefined;
   private isTruncating: boolean;
   private afterTruncation: (() => void) | undefined;
   /** The history cannot be cut to the leader's: it is thrown away when the role ends. */
@@ -173,6 +177,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.stopDialling = undefined;
     this.touchedLinks = new Set();
     this.onStopped = undefined;
+    this.openAfterZxid = undefined;
     this.isTruncating = false;
     this.afterTruncation = undefined;
     this.mustDiscard = false;
@@ -534,14 +539,40 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   private answerPlanRequest(link: number, learnerZxid: Zxid): void {
     const { serving, history, database } = this;
+    const { member, ensemble } = this.options;
     if (serving === undefined || history === undefined) return;
+    const facts = () => {
+      const { minZxid } = database.committedLog;
+      return {
+        appliedZxid: serving.tree.lastProcessedZxid,
+        minCommittedZxid: minZxid >= 0 ? minZxid : (serving.sequence.first()?.zxid ?? -1),
+        logAfterZxid: -1,
+        ...history.neighbours(learnerZxid),
+        forceSnapshot: ensemble.forceSnapshotSync,
+      };
+    };
+    const isInMemory = learnerZxid < 0 || learnerZxid >= facts().minCommittedZxid;
+    const { directory } = member;
     const { minZxid } = database.committedLog;
-    this.core.syncFacts(link, {
-      appliedZxid: serving.tree.lastProcessedZxid,
-      minCommittedZxid: minZxid >= 0 ? minZxid : (serving.sequence.first()?.zxid ?? -1),
-      logAfterZxid: -1,
-      ...history.neighbours(learnerZxid),
-      forceSnapshot: this.options.ensemble.forceSnapshotSync,
+    if (
+      isInMemory ||
+      ensemble.forceSnapshotSync ||
+      directory === undefined ||
+      minZxid < 0 ||
+      !areLogsWorthIt(member.environment.disk, directory, learnerZxid, ensemble.snapshotSizeFactor)
+    ) {
+      this.core.syncFacts(link, facts());
+      return;
+    }
+    // What is in memory now is still there when the logs have been sent.
+    const hold: Hold = { afterZxid: minZxid - 1, overflowed: () => {} };
+    database.committedLog.hold(hold);
+    askLogs(member, directory, { fromZxid: learnerZxid, toZxid: minZxid }, (reach) => {
+      if (this.serving === serving) {
+        this.core.syncFacts(link, { ...facts(), ...reach });
+        this.drive();
+      }
+      database.committedLog.release(hold);
     });
   }
 
@@ -677,6 +708,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
         this.driveSoon();
       },
       logDurable: (zxid) => this.batches.logDurable(zxid),
+      applied: () => this.openIfApplied(),
     });
     this.learnerRole = role;
     this.serve(member.beginServing(this.database, role));
@@ -687,8 +719,18 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.history = new TxnHistory(this.database.committedLog, serving.sequence);
   }
 
+  /** Clients are served once everything that is committed by now is applied (ZOOKEEPER-2807). */
   private openForClients(): void {
+    this.openAfterZxid = this.core.committedZxid;
+    this.openIfApplied();
+  }
+
+  private openIfApplied(): void {
     const { member, ensemble } = this.options;
+    const { serving, openAfterZxid } = this;
+    if (openAfterZxid === undefined || serving === undefined) return;
+    if (serving.sequence.appliedZxid < openAfterZxid) return;
+    this.openAfterZxid = undefined;
     if (this.core.role === 'leading' && !ensemble.leaderServes) member.startRole();
     else member.startServing();
   }
@@ -755,6 +797,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.stopDialling?.();
     this.stopDialling = undefined;
     for (const link of [...this.syncs.keys()]) this.endSync(link);
+    this.openAfterZxid = undefined;
     this.barriers.clear();
     this.readyBarriers.length = 0;
     this.leaderRole = undefined;

@@ -13,6 +13,8 @@ import type { WritePath } from '../txns/write-path.ts';
 export interface LearnerHost {
   send(message: PeerMessage): void;
   logDurable(zxid: Zxid): void;
+  /** Everything that can be applied now is. */
+  applied(): void;
 }
 
 export class LearnerRole implements MemberRole {
@@ -60,6 +62,7 @@ export class LearnerRole implements MemberRole {
 
   applied(): void {
     this.parts?.writes.applied();
+    this.host.applied();
   }
 
   // ---- What the leader says -----------------------------------------------------------------

@@ -8,7 +8,6 @@
 
 import { counterOf, epochOf, type Zxid } from '@zebu/protocol';
 import type { TxnChunk, TxnChunks } from './txn-chunks.ts';
-import type { Txn } from './txn-sequence.ts';
 
 /** Bytes that may be held for learners in sync; beyond, the one that needs the oldest is given up. */
 const MAX_HELD_BYTES = 512 << 20;
@@ -68,7 +67,7 @@ export class CommittedLog {
   }
 
   /** Adds the txn that was applied last. */
-  add({ zxid, chunk, start, end }: Txn): void {
+  add({ zxid, chunk, start, end }: CommittedTxn): void {
     if (this.size > 0 && !follows(this.maxZxid, zxid)) this.clear();
     chunk.users++;
     this.entries.push({ zxid, chunk, start, end });

@@ -30,6 +30,8 @@ export class History {
   private readonly order: Zxid[];
   /** What each member's log is known to hold durably. */
   private readonly logs: Map<number, Map<Zxid, Decided>>;
+  /** Where each member's database began: up to there its disk has everything, in a snapshot or in logs. */
+  private readonly begun: Map<number, Zxid>;
   private readonly leaders: Map<number, number>;
   /** Where each member is: the last zxid that it applied as committed. */
   private readonly applied: Map<number, Zxid>;
@@ -42,6 +44,7 @@ export class History {
     this.digests = new Map();
     this.order = [];
     this.logs = new Map();
+    this.begun = new Map();
     this.leaders = new Map();
     this.applied = new Map();
   }
@@ -75,6 +78,7 @@ export class History {
   /** A member's database begins at this zxid: after a start, or a sync. */
   begins(sid: number, zxid: Zxid): void {
     this.applied.set(sid, zxid);
+    this.begun.set(sid, zxid);
   }
 
   /** A member is about to apply an entry as committed. */
@@ -129,7 +133,8 @@ export class History {
     );
     let holders = 0;
     for (let voter = 1; voter <= this.voters; voter++) {
-      if (this.logs.get(voter)?.get(zxid)?.crc === crc) holders++;
+      const isLogged = this.logs.get(voter)?.get(zxid)?.crc === crc;
+      if (isLogged || (this.begun.get(voter) ?? 0) >= zxid) holders++;
     }
     demand(
       holders * 2 > this.voters,

@@ -1,0 +1,100 @@
+// Whole ensembles of production servers: fixed seeds that must run clean, and defects that must be found.
+
+import type { Serving } from '@zebu/server/internal';
+import { describe, expect, test } from 'vitest';
+import type { ClusterOverrides } from '../src/ensemble/cluster.ts';
+import { runEnsemblePlan } from '../src/ensemble/engine.ts';
+import { drawEnsemblePlan } from '../src/ensemble/plan.ts';
+
+const FIXED_SEEDS = 24;
+const TEST_MS = 300_000;
+
+test(`${FIXED_SEEDS} fixed seeds run clean`, { timeout: TEST_MS }, async () => {
+  let acknowledged = 0;
+  for (let seed = 1; seed <= FIXED_SEEDS; seed++) {
+    const { report, failure } = await runEnsemblePlan(drawEnsemblePlan(seed));
+    expect(failure?.message, `seed ${seed}`).toBe(undefined);
+    acknowledged += report?.seen['write acknowledged'] ?? 0;
+  }
+  // Runs in which nobody is served prove nothing.
+  expect(acknowledged).toBeGreaterThan(10 * FIXED_SEEDS);
+});
+
+test('two runs of a plan are the same run', { timeout: TEST_MS }, async () => {
+  const plan = drawEnsemblePlan(7);
+  const [first, second] = [await runEnsemblePlan(plan), await runEnsemblePlan(plan)];
+  expect(first.report?.hash).toBe(second.report?.hash);
+});
+
+describe('a defect is found', () => {
+  // biome-ignore lint/suspicious/noExplicitAny: defects reach into what is private.
+  type Open = any;
+  const plants: { defect: string; found: string; plant: ClusterOverrides['plant'] }[] = [
+    {
+      defect: 'a leader commits what its own disk has, whatever the others have',
+      found: 'quorum',
+      plant: (serving: Serving) => {
+        const { role } = serving as Open;
+        const durable = role.durable.bind(role);
+        role.durable = (zxid: number) => {
+          durable(zxid);
+          serving.commit(zxid);
+        };
+      },
+    },
+    {
+      defect: 'a learner answers a sync without its leader',
+      found: 'linearizable sync',
+      plant: (serving: Serving) => {
+        const writes = serving.writes as Open;
+        if (writes.synced === undefined) return;
+        const { sync } = writes;
+        writes.sync = (...args: Open[]) => {
+          sync.apply(writes, args);
+          if (serving.waiting.size > 0) return;
+          writes.syncs.at(-1).afterZxid = 0;
+          serving.services.environment.scheduler.afterTurn(() => serving.applyReady());
+        };
+      },
+    },
+    {
+      defect: 'a member applies a txn twice as large',
+      found: 'digests',
+      plant: (serving: Serving, member) => {
+        if (member.config.serverId !== 2) return;
+        const { tree } = serving;
+        const apply = tree.apply.bind(tree);
+        let count = 0;
+        (tree as Open).apply = (...args: Open[]) => {
+          const error = (apply as Open)(...args);
+          if (++count === 9) (tree as Open).digestSum.add(1);
+          return error;
+        };
+      },
+    },
+    {
+      defect: 'a learner leaves a txn out',
+      found: 'order',
+      plant: (serving: Serving, member) => {
+        if (member.config.serverId !== 1) return;
+        const open = serving as Open;
+        const apply = open.apply;
+        let count = 0;
+        open.apply = (txn: Open) => {
+          if (++count !== 7) apply(txn);
+        };
+      },
+    },
+  ];
+
+  test.each(plants)('$defect', { timeout: TEST_MS }, async ({ found, plant }) => {
+    const kinds: string[] = [];
+    for (let seed = 1; seed <= 30; seed++) {
+      const { failure } = await runEnsemblePlan(drawEnsemblePlan(seed), { plant });
+      if (failure === undefined) continue;
+      kinds.push(failure.kind);
+      break;
+    }
+    expect(kinds).toEqual([found]);
+  });
+});
