@@ -43,21 +43,6 @@ describe('a defect is found', () => {
       },
     },
     {
-      defect: 'a learner answers a sync without its leader',
-      found: 'linearizable sync',
-      plant: (serving: Serving) => {
-        const writes = serving.writes as Open;
-        if (writes.synced === undefined) return;
-        const { sync } = writes;
-        writes.sync = (...args: Open[]) => {
-          sync.apply(writes, args);
-          if (serving.waiting.size > 0) return;
-          writes.syncs.at(-1).afterZxid = 0;
-          serving.services.environment.scheduler.afterTurn(() => serving.applyReady());
-        };
-      },
-    },
-    {
       defect: 'a member applies a txn twice as large',
       found: 'digests',
       plant: (serving: Serving, member) => {

@@ -27,8 +27,10 @@ import { StorageError } from './storage-error.ts';
 const REPLACEMENT_NAME = 'pending-replacement';
 
 interface Replacement {
-  /** Name of the snapshot that stays; it is under its temporary name at first. Undefined: none stays. */
+  /** Name of the snapshot that stays. Undefined: none stays. */
   readonly snapshot: string | undefined;
+  /** The name that it has at first. */
+  readonly spool: string | undefined;
   /** Names of the logs and snapshots to remove. */
   readonly logs: readonly string[];
   readonly snapshots: readonly string[];
@@ -61,7 +63,7 @@ export function adoptSnapshot(options: AdoptSnapshotOptions): void {
       return;
     }
     const replace = (epochError?: StorageError): void => {
-      if (epochError === undefined) replaceHistory(disk, directory, spool.name, done);
+      if (epochError === undefined) replaceHistory(disk, directory, spool, done);
       else done(epochError);
     };
     // A start refuses data of an epoch above currentEpoch, unless it finds this (disk.md 7.4).
@@ -88,11 +90,12 @@ export function discardHistory({ disk, directory, done }: DiscardHistoryOptions)
 function replaceHistory(
   disk: Disk,
   directory: DataDirectory,
-  snapshot: string | undefined,
+  spool: Pick<SnapshotWriter, 'name' | 'temporaryName'> | undefined,
   done: (error?: StorageError) => void,
 ): void {
   const replacement: Replacement = {
-    snapshot,
+    snapshot: spool?.name,
+    spool: spool?.temporaryName,
     logs: logFiles(disk.list(directory.logDirectory)).map(({ name }) => name),
     snapshots: snapshotFiles(disk.list(directory.snapshotDirectory)).map(({ name }) => name),
   };
@@ -156,7 +159,9 @@ export function finishReplacement(disk: Disk, directory: DataDirectory): string 
       ({ name }) => name !== stays && !replacement.snapshots.includes(name),
     );
   const isThere = (name: string): boolean => disk.exists(`${snapshotDirectory}/${name}`);
-  const isSpooled = stays === undefined || isThere(temporaryName(stays)) || isThere(stays);
+  const { spool } = replacement;
+  const isSpooled =
+    stays === undefined || (spool !== undefined && isThere(spool)) || isThere(stays);
   if (stranger !== undefined || !isSpooled) {
     disk.unlink(path);
     disk.syncDirectory(snapshotDirectory);
@@ -176,15 +181,11 @@ export function finishReplacement(disk: Disk, directory: DataDirectory): string 
 /** What is to be done once the file is durable; each step may be done again. */
 function stepsOf(replacement: Replacement, directory: DataDirectory): Step[] {
   const { snapshotDirectory, logDirectory } = directory;
-  const { snapshot, logs, snapshots } = replacement;
+  const { snapshot, spool, logs, snapshots } = replacement;
   const steps: Step[] = [];
-  if (snapshot !== undefined) {
+  if (snapshot !== undefined && spool !== undefined) {
     steps.push(
-      [
-        'rename',
-        `${snapshotDirectory}/${temporaryName(snapshot)}`,
-        `${snapshotDirectory}/${snapshot}`,
-      ],
+      ['rename', `${snapshotDirectory}/${spool}`, `${snapshotDirectory}/${snapshot}`],
       ['sync', snapshotDirectory],
     );
   }
@@ -203,8 +204,10 @@ function stepsOf(replacement: Replacement, directory: DataDirectory): Step[] {
 
 function parse(bytes: Buffer, path: string): Replacement {
   try {
-    const { snapshot, logs, snapshots } = JSON.parse(bytes.toString()) as Replacement;
-    if (logs.every(isString) && snapshots.every(isString)) return { snapshot, logs, snapshots };
+    const { snapshot, spool, logs, snapshots } = JSON.parse(bytes.toString()) as Replacement;
+    if (logs.every(isString) && snapshots.every(isString)) {
+      return { snapshot, spool, logs, snapshots };
+    }
   } catch {
     // Below.
   }

@@ -65,6 +65,8 @@ export class SnapshotWriter {
 
   readonly #disk: Disk;
   readonly #directory: string;
+  /** Name of the file until it is finished. */
+  readonly temporaryName: string;
   readonly #temporaryPath: string;
   readonly #compression: SnapshotCompression;
   readonly #onReady: (() => void) | undefined;
@@ -101,7 +103,9 @@ export class SnapshotWriter {
     this.failure = undefined;
     this.#disk = options.disk;
     this.#directory = options.directory;
-    this.#temporaryPath = `${options.directory}/${temporaryName(this.name, options.disk.identity(options.directory))}`;
+    const { disk, directory } = options;
+    this.temporaryName = temporaryName(this.name, disk.identity(directory));
+    this.#temporaryPath = `${directory}/${this.temporaryName}`;
     this.#onReady = options.onReady;
     this.#file = options.disk.openWrite(this.#temporaryPath, {
       truncate: true,

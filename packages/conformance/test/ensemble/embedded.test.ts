@@ -1,5 +1,8 @@
 // startEnsemble(): a whole ensemble in this process, as those who test against ZooKeeper use it.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect } from '@zebu/client';
 import { startEnsemble } from '@zebu/server';
 import { describe, expect, test } from 'vitest';
@@ -82,6 +85,46 @@ describe('an ensemble in one process', () => {
     await using again = await connect(ensemble.connectStringOf(4));
     await again.sync('/');
     expect((await again.get('/by-observer')).data.toString()).toBe('y');
+  });
+
+  test('brings a member with an empty disk up to date by a snapshot', {
+    timeout: TEST_MS,
+  }, async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'zebu-embedded-'));
+    try {
+      await using ensemble = await startEnsemble({ members: 3, dataDir });
+      await using client = await connect(ensemble.connectStringOf(ensemble.leader as number));
+      for (let i = 0; i < 50; i++) await client.create(`/z${i}`, `${i}`);
+      const wiped = ensemble.ids.find((id) => id !== ensemble.leader) as number;
+      await ensemble.stop(wiped);
+      rmSync(join(dataDir, `${wiped}`), { recursive: true });
+      await ensemble.start(wiped);
+      expect(ensemble.lastZxidOf(wiped)).toBe(ensemble.lastZxidOf(ensemble.leader as number));
+      await using reader = await connect(ensemble.connectStringOf(wiped));
+      expect((await reader.get('/z49')).data.toString()).toBe('49');
+      await reader.create('/through-it', '');
+      // What it has on disk is a history of its own now.
+      await ensemble.stop(wiped);
+      await ensemble.start(wiped);
+      await using again = await connect(ensemble.connectStringOf(wiped));
+      await again.sync('/');
+      expect(await again.exists('/through-it')).toBeDefined();
+    } finally {
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  });
+
+  test('brings a member that was away back by the logs on disk', { timeout: TEST_MS }, async () => {
+    await using ensemble = await startEnsemble({ members: 3, limits: { snapshotSizeFactor: 1e9 } });
+    const away = ensemble.ids.find((id) => id !== ensemble.leader) as number;
+    const leader = ensemble.leader as number;
+    await ensemble.stop(away);
+    await using client = await connect(ensemble.connectStringOf(leader));
+    await client.create('/counted', '');
+    await Promise.all(Array.from({ length: 2000 }, (_, i) => client.set('/counted', `${i}`)));
+    await ensemble.start(away);
+    await using reader = await connect(ensemble.connectStringOf(away));
+    expect((await reader.get('/counted')).stat.version).toBe(2000);
   });
 
   test('keeps a session and its ephemerals when the client moves to another member', {
