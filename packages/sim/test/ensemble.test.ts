@@ -29,48 +29,49 @@ test('two runs of a plan are the same run', { timeout: TEST_MS }, async () => {
 describe('a defect is found', () => {
   // biome-ignore lint/suspicious/noExplicitAny: defects reach into what is private.
   type Open = any;
-  const plants: { defect: string; found: string; plant: ClusterOverrides['plant'] }[] = [
-    {
-      defect: 'a leader commits what its own disk has, whatever the others have',
-      found: 'quorum',
-      plant: (serving: Serving) => {
-        const { role } = serving as Open;
-        const durable = role.durable.bind(role);
-        role.durable = (zxid: number) => {
-          durable(zxid);
-          serving.commit(zxid);
-        };
+  const plants: { defect: string; found: string; plant: NonNullable<ClusterOverrides['plant']> }[] =
+    [
+      {
+        defect: 'a leader commits what its own disk has, whatever the others have',
+        found: 'quorum',
+        plant: (serving: Serving) => {
+          const { role } = serving as Open;
+          const durable = role.durable.bind(role);
+          role.durable = (zxid: number) => {
+            durable(zxid);
+            serving.commit(zxid);
+          };
+        },
       },
-    },
-    {
-      defect: 'a member applies a txn twice as large',
-      found: 'digests',
-      plant: (serving: Serving, member) => {
-        if (member.config.serverId !== 2) return;
-        const { tree } = serving;
-        const apply = tree.apply.bind(tree);
-        let count = 0;
-        (tree as Open).apply = (...args: Open[]) => {
-          const error = (apply as Open)(...args);
-          if (++count === 9) (tree as Open).digestSum.add(1);
-          return error;
-        };
+      {
+        defect: 'a member applies a txn twice as large',
+        found: 'digests',
+        plant: (serving: Serving, member) => {
+          if (member.config.serverId !== 2) return;
+          const { tree } = serving;
+          const apply = tree.apply.bind(tree);
+          let count = 0;
+          (tree as Open).apply = (...args: Open[]) => {
+            const error = (apply as Open)(...args);
+            if (++count === 9) (tree as Open).digestSum.add(1);
+            return error;
+          };
+        },
       },
-    },
-    {
-      defect: 'a learner leaves a txn out',
-      found: 'order',
-      plant: (serving: Serving, member) => {
-        if (member.config.serverId !== 1) return;
-        const open = serving as Open;
-        const apply = open.apply;
-        let count = 0;
-        open.apply = (txn: Open) => {
-          if (++count !== 7) apply(txn);
-        };
+      {
+        defect: 'a learner leaves a txn out',
+        found: 'order',
+        plant: (serving: Serving, member) => {
+          if (member.config.serverId !== 1) return;
+          const open = serving as Open;
+          const apply = open.apply;
+          let count = 0;
+          open.apply = (txn: Open) => {
+            if (++count !== 7) apply(txn);
+          };
+        },
       },
-    },
-  ];
+    ];
 
   test.each(plants)('$defect', { timeout: TEST_MS }, async ({ found, plant }) => {
     const kinds: string[] = [];
