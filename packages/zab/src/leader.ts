@@ -68,8 +68,9 @@ export class Leader {
   private readonly answered: Float64Array;
   /** The tree was taken for a snapshot with txns that are committed only once this leader is established. */
   private isTreeTentative: boolean;
-  /** When a voter that has accepted a higher epoch was first turned away; -1: never. */
+  /** Since when voters that have accepted a higher epoch keep coming, and when the last one came. */
   private aheadSince: number;
+  private aheadAt: number;
 
   constructor(core: Core, elected: Elected) {
     const { limits, sid } = core.config;
@@ -95,7 +96,8 @@ export class Leader {
     this.roundZxid = -1;
     this.answered = new Float64Array(core.quorum.voters.length).fill(-1);
     this.isTreeTentative = false;
-    this.aheadSince = -1;
+    this.aheadSince = core.now;
+    this.aheadAt = Number.NEGATIVE_INFINITY;
     this.chooseEpoch();
   }
 
@@ -245,8 +247,10 @@ export class Leader {
     // where the rest of the voters can do without the current one for a moment, that is now.
     core.epochFloor = Math.max(core.epochFloor, acceptedEpoch);
     if (learner.voterIndex < 0 || core.plant === 'keep-leading-below-epoch') return;
-    if (this.aheadSince < 0) this.aheadSince = core.now;
-    if (this.step !== 'established' || core.now - this.aheadSince < core.config.limits.init) return;
+    const { init } = core.config.limits;
+    if (core.now - this.aheadAt > init) this.aheadSince = core.now;
+    this.aheadAt = core.now;
+    if (this.step !== 'established' || core.now - this.aheadSince < init) return;
     core.leave(
       'higher-epoch-seen',
       `Server ${learner.sid} has accepted epoch ${acceptedEpoch}, ours is ${this.epoch}`,

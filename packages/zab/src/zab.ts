@@ -346,8 +346,8 @@ export class Zab {
   }
 
   /**
-   * Answers output.leaving: nothing is in flight to the disk, and the history ends with this txn. `discarded` says
-   * that the host threw its history away: lastZxid is 0 then.
+   * Answers output.leaving: nothing is in flight to the disk, the history ends with this txn, and the tree holds what
+   * was to be applied (appliedZxid). `discarded` says that the host threw its history away: lastZxid is 0 then.
    */
   drained(lastZxid: Zxid, discarded: boolean): void {
     const { core } = this;

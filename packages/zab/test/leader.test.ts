@@ -528,6 +528,23 @@ describe('time', () => {
   });
 });
 
+test('a voter that was ahead once does not end the leadership when another one is, much later', () => {
+  const probe = leading();
+  const comesAhead = (link: number): string[] => {
+    probe.zab.learnerConnected(link);
+    const said = probe.receive(link, followerInfo(2, 9));
+    probe.zab.linkClosed(link);
+    return said;
+  };
+  comesAhead(100);
+  for (let i = 0; i < 50; i++) {
+    probe.zab.receive(1, message(PING, 0));
+    probe.ticks(1);
+  }
+  expect(comesAhead(101)).not.toContain('leave: higher-epoch-seen');
+  expect(probe.zab.phase).toBe('broadcast');
+});
+
 describe('a barrier', () => {
   test('ZOOKEEPER-1675: is answered once a quorum answered something that was sent after it', () => {
     const probe = leading();
