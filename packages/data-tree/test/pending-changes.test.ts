@@ -136,6 +136,34 @@ test('a set of data that was prepared is recalled when its turn comes, with what
   expect(pending.recalledDigest).not.toBe(recalledDigest);
 });
 
+test('a path without a znode is none, though it is interned', () => {
+  const bytes = Buffer.from('/none');
+  const id = tree.paths.intern(bytes, 0, bytes.length);
+  expect(pending.load(id, new ZnodeView())).toBe(false);
+});
+
+test.each([-1, 0])("a create with the parent's cversion %i above it leaves the pzxid", (above) => {
+  const view = new ZnodeView();
+  pending.load(ROOT_ID, view);
+  const { pzxid, cversion } = view;
+  const bytes = Buffer.from('/late');
+  pending.create({
+    zxid: 77,
+    timeMs: 1,
+    id: tree.paths.intern(bytes, 0, bytes.length),
+    parentId: ROOT_ID,
+    parentCversion: cversion + above,
+    bytes,
+    dataStart: 0,
+    dataLength: 0,
+    aclId: OPEN_ACL_ID,
+    ownerHigh: 0,
+    ownerLow: 0,
+  });
+  pending.load(ROOT_ID, view);
+  expect(view.pzxid).toBe(pzxid);
+});
+
 describe('a rollback', () => {
   const NAMES = ['/a', '/b', '/a/x', '/a/y', '/b/x'];
 

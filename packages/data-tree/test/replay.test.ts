@@ -13,7 +13,7 @@ import {
   type TxnBody,
 } from '@zebu/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { DataTree, type TreeListener } from '../src/index.ts';
+import { DataTree, PendingChanges, type TreeListener } from '../src/index.ts';
 import { dataOf } from './support/dump.ts';
 import { Applier, createBody, READ_ONLY } from './support/txns.ts';
 
@@ -200,10 +200,15 @@ describe('multi', () => {
     txns.reply = reply;
     txns.apply({
       type: 14,
-      txns: [createBody('/a', '', 3), { ...createBody('/b', '', 4), type: 15 }],
+      txns: [
+        { ...createBody('/first', '', 3), type: 15 },
+        createBody('/a', '', 3),
+        { ...createBody('/b', '', 4), type: 15 },
+      ],
     });
     const results = readMultiResponse(new ByteReader(Buffer.from(reply.view())));
     expect(results).toEqual([
+      { type: 15, path: '/first', stat: expect.objectContaining({ czxid: txns.zxid }) },
       { type: -1, error: ErrorCode.NODEEXISTS },
       { type: 15, path: '/b', stat: expect.objectContaining({ czxid: txns.zxid }) },
     ]);
@@ -240,6 +245,32 @@ test('a listener need not listen to sessions', () => {
   txns.listener = { created() {}, deleted() {}, dataChanged() {} } as unknown as TreeListener;
   expect(txns.apply({ type: -10, timeoutMs: 1000 })).toBe(0);
   expect(txns.apply({ type: -11, paths: [] })).toBe(0);
+});
+
+test('a set of data that is not the prepared one goes where its entry says', () => {
+  txns.create('/a', 'old');
+  txns.create('/b', 'old');
+  const pending = new PendingChanges(tree);
+  pending.setData({
+    zxid: 99,
+    timeMs: 1,
+    id: id('/a'),
+    bytes: Buffer.from('prepared'),
+    dataStart: 0,
+    dataLength: 8,
+    version: 1,
+  });
+  const entry = encodeTxn({
+    header: { clientId: 0n, cxid: 1, zxid: 98, time: 1, type: 5 },
+    body: { type: 5, path: '/b', data: Buffer.from('other'), version: 1 },
+    digest: undefined,
+  });
+  expect(tree.apply(entry, 0, entry.length, undefined, undefined, pending)).toBe(0);
+  expect(['/a', '/b'].map((path) => dataOf(tree, id(path)))).toEqual(['old', 'other']);
+});
+
+test('an empty path is of no znode', () => {
+  expect(txns.apply({ type: 2, path: '' })).toBe(ErrorCode.NONODE);
 });
 
 describe('refused, by name', () => {
