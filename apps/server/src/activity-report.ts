@@ -21,6 +21,16 @@ export async function reportActivity(
   turns: LongTurns,
   logger: Logger,
 ): Promise<void> {
+  try {
+    await logActivity(server, turns, logger);
+  } catch (error) {
+    // What a person asked to see must not end the server.
+    logger.warn('Report failed', { error });
+  }
+  logger.info('Report ends');
+}
+
+async function logActivity(server: ZebuServer, turns: LongTurns, logger: Logger): Promise<void> {
   const { waiting, ...activity } = server.activity();
   const memory = process.memoryUsage();
   logger.info('Report', {
@@ -34,14 +44,9 @@ export async function reportActivity(
   for (const { ms, endedAt } of turns.longest) {
     logger.info('Report: a long turn', { ms, endedAt: endedAt.toISOString() });
   }
-  try {
-    for (const { percent, frames } of await sampleStacks()) {
-      logger.info('Report: a stack', { percent, frames });
-    }
-  } catch (error) {
-    logger.info('Report: no stacks', { reason: (error as Error).message });
+  for (const { percent, frames } of await sampleStacks()) {
+    logger.info('Report: a stack', { percent, frames });
   }
-  logger.info('Report ends');
 }
 
 function megabytes(bytes: number): number {

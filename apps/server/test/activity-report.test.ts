@@ -1,5 +1,7 @@
+import { silentLogger, type ZebuServer } from '@zebu/server';
 import { expect, test } from 'vitest';
-import { stacksOf } from '../src/activity-report.ts';
+import { reportActivity, stacksOf } from '../src/activity-report.ts';
+import { LongTurns } from '../src/long-turns.ts';
 
 const frame = (functionName: string, url = '', lineNumber = 0) => ({
   functionName,
@@ -23,4 +25,16 @@ test('the stacks that most samples found come first, innermost frame first', () 
     { percent: 25, frames: ['(idle)'] },
     { percent: 12.5, frames: ['(anonymous) file:///c.js:1', 'data file:///a.js:10'] },
   ]);
+});
+
+test('a report that fails is logged, and nothing more', async () => {
+  const logged: string[] = [];
+  const note = (message: string) => void logged.push(message);
+  const server = {
+    activity() {
+      throw new Error('why');
+    },
+  } as unknown as ZebuServer;
+  await reportActivity(server, new LongTurns(), { ...silentLogger, info: note, warn: note });
+  expect(logged).toEqual(['Report failed', 'Report ends']);
 });

@@ -450,6 +450,27 @@ describe('a server', () => {
     });
   });
 
+  test("opens Java's key stores, and ends with 2 where one cannot be opened", async () => {
+    const stores = join(import.meta.dirname, '../../../packages/server/test/fixtures/stores');
+    const tls = (password: string) => [
+      '--secure-client-port=0',
+      '--secure-client-port-address=127.0.0.1',
+      `--ssl-key-store-location=${join(stores, 'legacy.p12')}`,
+      `--ssl-key-store-password=${password}`,
+      `--ssl-trust-store-location=${join(stores, 'trust.jks')}`,
+      '--ssl-trust-store-password=changeit',
+    ];
+    const wrong = server(...tls('wrong'));
+    expect(await wrong.ended).toBe(2);
+    expect(wrong.lines.map(({ level, msg }) => [level, msg])).toEqual([
+      ['error', expect.stringMatching(/ssl.keyStore.location=.*legacy.p12: The password is wrong/)],
+    ]);
+    expect(readdirSync(folder)).toEqual([]);
+    const right = server(...tls('changeit'));
+    expect(await right.said('Serving')).toMatchObject({ securePort: expect.any(Number) });
+    expect(await right.stop('SIGTERM')).toBe(0);
+  });
+
   test('hints at what was misspelt when the start fails, and above all then', async () => {
     writeFileSync(join(folder, 'zoo.cfg'), 'datadir=/x\nclientPort=1\n');
     const command = new Command(['zoo.cfg']);

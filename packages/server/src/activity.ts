@@ -1,7 +1,7 @@
 // What a server is doing at this moment, for a person who asks the process (SIGQUIT).
 
-import { formatZxid } from '@zebu/protocol';
-import type { ConnectionFacts, FourLetterSource } from './words/four-letter.ts';
+import { formatZxid, type Zxid } from '@zebu/protocol';
+import type { ConnectionFacts } from './words/four-letter.ts';
 
 /** One connection of a ServerActivity. */
 export interface ConnectionActivity {
@@ -25,20 +25,28 @@ export interface ServerActivity {
 
 const WAITING_LIMIT = 20;
 
+/** What a server has at any time, also before it serves and while it looks for a leader. */
+export interface ActivityFacts {
+  readonly mode: string;
+  readonly lastZxid: Zxid;
+  readonly connectionCount: number;
+  readonly outstandingRequests: number;
+  readonly connections: Iterable<ConnectionFacts>;
+}
+
 /** Walks all connections once: about a microsecond for each. */
-export function activityOf(source: FourLetterSource): ServerActivity {
+export function activityOf(facts: ActivityFacts): ServerActivity {
   let waiting: ConnectionFacts[] = [];
-  for (const connection of source.connections()) {
+  for (const connection of facts.connections) {
     if (connection.outstanding === 0) continue;
     waiting.push(connection);
     if (waiting.length >= 2 * WAITING_LIMIT) waiting = busiest(waiting);
   }
-  const { aliveConnections, outstandingRequests } = source.gauges();
   return {
-    mode: source.mode,
-    zxid: formatZxid(source.lastZxid),
-    connections: aliveConnections,
-    outstandingRequests,
+    mode: facts.mode,
+    zxid: formatZxid(facts.lastZxid),
+    connections: facts.connectionCount,
+    outstandingRequests: facts.outstandingRequests,
     waiting: busiest(waiting).map(describeConnection),
   };
 }

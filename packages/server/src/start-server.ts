@@ -267,7 +267,14 @@ export class RunningServer implements ZebuServer {
   }
 
   activity(): ServerActivity {
-    return activityOf(this.member.fourLetterSource);
+    const { fourLetterSource, connections, outstanding } = this.member;
+    return activityOf({
+      mode: fourLetterSource.mode,
+      lastZxid: this.lastZxid,
+      connectionCount: connections.size,
+      outstandingRequests: outstanding,
+      connections: fourLetterSource.connections(),
+    });
   }
 
   close(reason = 'asked to'): Promise<void> {
