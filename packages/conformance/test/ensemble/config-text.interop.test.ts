@@ -68,8 +68,8 @@ const STRICTER = [
   /is no host name/,
   // Apache mixes up which election port belongs to which quorum port.
   /has the host "[^"]+" with several ports/,
-  // Apache accepts a key with blanks around it, and does not look at its value.
-  /^Unrecognised parameter "\s*version\s*"/,
+  // Apache accepts a key with blanks or control characters around it, and does not look at its value.
+  /^Unrecognised parameter ".?version.?"/,
   // A sid, group or weight below zero.
   /^"-\d+" is not a (sid|group|weight)/,
 ];
