@@ -205,33 +205,46 @@ export class ConnectionLoop implements WireOwner {
   }
 
   /** Sends a request in the order of the calls. The stack of what it rejects with names who awaits it. */
-  async call<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
-    const startedAt = this.environment.now();
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.callTracked(spec, options).promise;
-      } catch (error) {
-        const elapsedMs = this.environment.now() - startedAt;
-        const pauseMs = this.pauseBefore(spec, options, error, attempt, elapsedMs);
-        if (pauseMs === undefined) throw atCaller(error);
-        await this.pause(pauseMs, options?.signal);
-      }
+  call<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
+    const policy = options?.retry ?? this.settings.retry;
+    // A call that leaves a watch is expected by the registry once.
+    return policy === undefined || policy === false || spec.finished !== undefined
+      ? this.callOnce(spec, options)
+      : this.callAgain(spec, options, policy);
+  }
+
+  private async callOnce<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        this.submit(
+          spec as RequestSpec<unknown>,
+          options,
+          resolve as (value: unknown) => void,
+          reject,
+        );
+      });
+    } catch (error) {
+      throw atCaller(error);
     }
   }
 
-  /** How long to wait before another try; undefined for none. */
-  private pauseBefore(
-    spec: RequestSpec<unknown>,
+  private async callAgain<T>(
+    spec: RequestSpec<T>,
     options: OpOptions | undefined,
-    error: unknown,
-    attempt: number,
-    elapsedMs: number,
-  ): number | undefined {
-    const policy = options?.retry ?? this.settings.retry;
-    // A call that leaves a watch is expected by the registry once, and over now.
-    if (policy === undefined || policy === false || spec.finished !== undefined) return undefined;
-    if (this.isOver || this.closing !== undefined || !mayRepeat(spec, error)) return undefined;
-    return policy.next(attempt, elapsedMs, error);
+    policy: RetryPolicy,
+  ): Promise<T> {
+    const startedAt = this.environment.now();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.callOnce(spec, options);
+      } catch (error) {
+        const isClosed = this.isOver || this.closing !== undefined;
+        if (isClosed || !mayRepeat(spec, error)) throw error;
+        const pauseMs = policy.next(attempt, this.environment.now() - startedAt, error);
+        if (pauseMs === undefined) throw error;
+        await this.pause(pauseMs, options?.signal);
+      }
+    }
   }
 
   /** Ends early when the signal aborts: the next try says so. */
