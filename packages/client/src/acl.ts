@@ -8,7 +8,7 @@ export const READ_ACL_UNSAFE: readonly Acl[] = [
   { perms: Perms.READ, scheme: 'world', id: 'anyone' },
 ];
 
-/** Whoever this client has shown credentials for may do everything, and nobody else anything. */
+/** The users that the creating client has shown credentials of may do everything, nobody else anything. */
 export const CREATOR_ALL_ACL: readonly Acl[] = [{ perms: Perms.ALL, scheme: 'auth', id: '' }];
 
 /**

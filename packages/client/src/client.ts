@@ -711,7 +711,7 @@ export class ClientView implements Client {
     options: ReadOptions | undefined,
   ): Promise<T> {
     return options?.consistency === 'synced'
-      ? this.synced(spec, path, options)
+      ? this.loop.callInTurn(spec, options, () => this.synced(spec, path, options))
       : this.loop.call(spec, options);
   }
 

@@ -206,11 +206,29 @@ export class ConnectionLoop implements WireOwner {
 
   /** Sends a request in the order of the calls. The stack of what it rejects with names who awaits it. */
   call<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
+    const policy = this.policyFor(spec, options);
+    return policy === undefined
+      ? this.callOnce(spec, options)
+      : this.repeat(spec, options, policy, () => this.callOnce(spec, options));
+  }
+
+  /** As the policy says that holds for this request, if any, repeats `once`, which consists of several requests. */
+  callInTurn<T>(
+    spec: RequestSpec<T>,
+    options: OpOptions | undefined,
+    once: () => Promise<T>,
+  ): Promise<T> {
+    const policy = this.policyFor(spec, options);
+    return policy === undefined ? once() : this.repeat(spec, options, policy, once);
+  }
+
+  private policyFor(
+    spec: RequestSpec<unknown>,
+    options: OpOptions | undefined,
+  ): RetryPolicy | undefined {
     const policy = options?.retry ?? this.settings.retry;
     // A call that leaves a watch is expected by the registry once.
-    return policy === undefined || policy === false || spec.finished !== undefined
-      ? this.callOnce(spec, options)
-      : this.callAgain(spec, options, policy);
+    return policy === false || spec.finished !== undefined ? undefined : policy;
   }
 
   private async callOnce<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
@@ -228,15 +246,16 @@ export class ConnectionLoop implements WireOwner {
     }
   }
 
-  private async callAgain<T>(
+  private async repeat<T>(
     spec: RequestSpec<T>,
     options: OpOptions | undefined,
     policy: RetryPolicy,
+    once: () => Promise<T>,
   ): Promise<T> {
     const startedAt = this.environment.now();
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.callOnce(spec, options);
+        return await once();
       } catch (error) {
         const isClosed = this.isOver || this.closing !== undefined;
         if (isClosed || !mayRepeat(spec, error)) throw error;

@@ -1,5 +1,5 @@
-// A create that is found again when its reply was lost: a sequential znode gets its name from the server, so
-// whoever does not hear the reply does not know what is his, and a second try would make a second one.
+// A create that is found again when its reply was lost. The server chooses the name of a sequential znode: a client
+// that does not hear the reply does not know which one it has made, and a second try would make another.
 //
 // The name is Curator's, `_c_<id>-name`, so that its recipes and ours understand each other's znodes.
 

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import type { ZkError } from './errors.ts';
 import { formatSessionId } from './stat.ts';
 
-/** What another client needs to take a session over. Whoever has the password has the session. */
+/** What another client needs to take a session over. The password is all that it takes. */
 export interface SessionTicket {
   readonly id: bigint;
   readonly password: Uint8Array;

@@ -176,6 +176,19 @@ describe('a retry policy', () => {
     expect(asked).toHaveLength(1);
   });
 
+  test('holds for a read behind a sync, too', async () => {
+    const { world, zk, asked } = await answering([THROTTLED], backoff());
+    const reading = watched(zk.get('/a', { consistency: 'synced' }));
+    await world.advance(1000);
+    expect(reading.value?.data.toString()).toBe('x');
+    expect(asked.map(({ type }) => type)).toEqual([
+      OpCode.sync,
+      OpCode.getData,
+      OpCode.sync,
+      OpCode.getData,
+    ]);
+  });
+
   test('of a call comes before that of the client, false is none', async () => {
     const { world, zk, asked } = await answering([THROTTLED, THROTTLED, THROTTLED], backoff());
     const once = watched(zk.get('/a', { retry: false }));

@@ -27,7 +27,7 @@ import { CLOSED, Control, DONE, type FanOutMemory, OURS, TAKEN } from './fan-out
 const MIN_SHARED = 256;
 /** Longer messages spend their time on being copied. */
 const MAX_SHARED_BYTES = 64 * 1024;
-/** Whoever comes behind these is written to by this thread. Four bytes each, taken from the system when used. */
+/** Recipients after these are written to by this thread. Four bytes each, taken from the system when used. */
 const MAX_PLACES = 1 << 20;
 /** So many are written to by this thread in one step, and shown to the second thread together. */
 const STEP = 32;
