@@ -340,10 +340,13 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     // What it holds open is given back.
     this.serving?.abandon();
     this.ensemble?.abandon();
-    this.stopSchedules(() => {
-      if (saveTo === undefined) this.onFatal(failure);
-      else this.saveState(saveTo, () => this.onFatal(failure));
-    });
+    if (saveTo === undefined) {
+      // At once: a snapshot in progress may never end on a disk that failed.
+      this.stopSchedules(() => {});
+      this.onFatal(failure);
+    } else {
+      this.stopSchedules(() => this.saveState(saveTo, () => this.onFatal(failure)));
+    }
   }
 
   /** Ends at once, as kill -9 does: nothing more is written or said. */
