@@ -75,6 +75,8 @@ export class ZabMember {
   diskLatency: number;
   linkLatency: number;
   isDraining: boolean;
+  /** Its history is thrown away at the end of the role. */
+  mustDiscard: boolean;
   /** Counts the leaders it was told to dial. */
   dialNumber: number;
   /** The open link to its leader; -1: none. */
@@ -112,6 +114,7 @@ export class ZabMember {
     this.diskLatency = 1;
     this.linkLatency = 1;
     this.isDraining = false;
+    this.mustDiscard = false;
     this.dialNumber = 0;
     this.leaderLink = -1;
     this.offeredEpoch = -1;
@@ -144,6 +147,7 @@ export class ZabMember {
     this.batches = [];
     this.writing = 0;
     this.isDraining = false;
+    this.mustDiscard = false;
     this.leaderLink = -1;
     this.snapshot = undefined;
     this.barriers.clear();
@@ -178,6 +182,7 @@ export class ZabMember {
   private tear(batch: Batch, steps: number): void {
     if (steps === 0) return;
     this.world.coverage.add('torn batch');
+    if (!this.canTruncate(batch.truncateAfter)) return;
     if (batch.truncateAfter >= 0) this.truncate(batch.truncateAfter);
     const { length } = batch.ids;
     for (let i = 0; i < Math.min(steps - 1, length); i++)
@@ -335,6 +340,15 @@ export class ZabMember {
     const done = this.batches.splice(0, this.writing);
     this.writing = 0;
     for (const batch of done) {
+      if (!this.canTruncate(batch.truncateAfter)) {
+        // The snapshot holds what is to go, and nothing older is there: the history is thrown away.
+        this.world.coverage.add('cannot truncate');
+        this.mustDiscard = true;
+        this.batches = [];
+        zab.syncFailed(`the snapshot holds more than ${formatZxid(batch.truncateAfter)}`);
+        this.pump();
+        return;
+      }
       if (batch.truncateAfter >= 0) this.truncate(batch.truncateAfter);
       for (const id of batch.ids) this.appendDurably(id);
       if (batch.acceptedEpoch >= 0) this.acceptedEpoch = batch.acceptedEpoch;
@@ -344,6 +358,14 @@ export class ZabMember {
     if (last === undefined) return;
     zab.durable(last.number);
     this.pump();
+  }
+
+  private canTruncate(zxid: Zxid): boolean {
+    return (
+      zxid < 0 ||
+      this.base === 0 ||
+      this.world.oracle.txns.zxidOf(this.log[this.base - 1] as number) <= zxid
+    );
   }
 
   private setCurrentEpoch(epoch: number): void {
@@ -454,7 +476,16 @@ export class ZabMember {
     if (!this.isDraining || this.zab === undefined) return;
     if (this.zab.phase !== 'draining' || this.batches.length > 0) return;
     this.isDraining = false;
-    this.zab.drained(this.zxidAt(this.log.length - 1), false);
+    const { mustDiscard } = this;
+    this.mustDiscard = false;
+    if (mustDiscard) {
+      this.world.logBecomes(this, 0);
+      this.discard();
+      this.sequence = [];
+      this.handed = 0;
+      this.applied = 0;
+    }
+    this.zab.drained(this.zxidAt(this.log.length - 1), mustDiscard);
     this.pump();
   }
 
@@ -474,7 +505,9 @@ export class ZabMember {
         else {
           const epoch = this.offeredEpoch;
           demand(this.acceptedEpoch >= epoch, 'acked is durable', () => `ACKEPOCH ${epoch}`);
-          world.oracle.promisesEpoch(this.index, epoch, world.lifeAtOtherEnd(this, link));
+          if (!this.config.observer) {
+            world.oracle.promisesEpoch(this.index, epoch, world.lifeAtOtherEnd(this, link));
+          }
         }
         if (message.lastZxid >= 0) this.checkDurable('ACKEPOCH', message.lastZxid);
         break;
@@ -616,6 +649,7 @@ export class ZabMember {
     if (this.isTreeHalf) {
       throw new Violation('half a snapshot', `${formatZxid(zxid)} is applied to half a tree`);
     }
+    this.decideTree();
     while (this.applied < this.sequence.length && this.zxidAt(this.applied) <= zxid) {
       const id = this.sequence[this.applied] as number;
       if (this.log[this.applied] !== id) {
@@ -635,6 +669,14 @@ export class ZabMember {
     }
   }
 
+  /** What came with a snapshot is decided at the latest when the member serves it. */
+  private decideTree(): void {
+    const { oracle } = this.world;
+    for (let i = oracle.decided.length; i < this.applied; i++) {
+      oracle.applies(i, this.sequence[i] as number);
+    }
+  }
+
   private changed(change: RoleChange): void {
     const { world } = this;
     world.note(this.index, change);
@@ -651,6 +693,7 @@ export class ZabMember {
       );
     }
     if (change.phase !== 'broadcast') return;
+    this.decideTree();
     if (change.role === 'leading') {
       world.coverage.add('election');
       world.oracle.isEstablished(change.epoch, this.life, this.sequence);
