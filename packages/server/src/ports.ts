@@ -10,21 +10,25 @@ import {
 import type { ServerConfig } from './config/server-config.ts';
 import { flagName } from './config/settings.ts';
 
-type PortSetting = 'clientPort' | 'secureClientPort';
+type ClientPortSetting = 'clientPort' | 'secureClientPort';
+type PortSetting = ClientPortSetting | `server.${number}`;
 
 /** One port to open, and the setting that it is from. */
-export interface PlannedPort {
-  readonly setting: PortSetting;
+export interface PlannedPort<S extends PortSetting = PortSetting> {
+  readonly setting: S;
   readonly options: ListenOptions;
 }
+
+/** A port for clients. */
+export type PlannedClientPort = PlannedPort<ClientPortSetting>;
 
 /** Opens one port, as Network.listen. */
 type Listen = (options: ListenOptions) => Promise<Listener>;
 
 /** The ports in the order in which they open. `tls` is what the stores of the configuration hold. */
-export function plannedPorts(config: ServerConfig, tls: ListenOptions['tls']): PlannedPort[] {
-  const planned: PlannedPort[] = [];
-  const plan = (setting: PortSetting, host: string | undefined): void => {
+export function plannedPorts(config: ServerConfig, tls: ListenOptions['tls']): PlannedClientPort[] {
+  const planned: PlannedClientPort[] = [];
+  const plan = (setting: ClientPortSetting, host: string | undefined): void => {
     planned.push({
       setting,
       options: {
@@ -59,10 +63,10 @@ export async function tryPort(planned: PlannedPort, network: Network): Promise<v
 
 /** Opens all of them, or none. Rejects with a TransportError that names the setting. */
 export async function openPorts(
-  planned: readonly PlannedPort[],
+  planned: readonly PlannedClientPort[],
   listen: Listen,
 ): Promise<{ plain: Listener | undefined; secure: Listener | undefined }> {
-  const opened: { [S in PortSetting]?: Listener } = {};
+  const opened: { [S in ClientPortSetting]?: Listener } = {};
   try {
     for (const one of planned) opened[one.setting] = await open(one, listen);
   } catch (error) {
@@ -78,7 +82,9 @@ async function open({ setting, options }: PlannedPort, listen: Listen): Promise<
   } catch (error) {
     if (!(error instanceof TransportError)) throw error;
     const { code, address, port } = error;
-    const remedy = REMEDIES[code]?.(setting, `--${flagName(setting)}`);
+    const remedy = setting.startsWith('server.')
+      ? `see the line ${setting}, which is the same on every member`
+      : REMEDIES[code]?.(setting, `--${flagName(setting)}`);
     if (remedy === undefined) throw error;
     const { message } = error.cause instanceof Error ? error.cause : error;
     throw new TransportError(code, {

@@ -2,11 +2,12 @@
 
 import { openDataDirectory } from '@zebu/storage';
 import { checkServerConfig } from './config/check-config.ts';
+import { memberOfSid } from './config/ensemble-config.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { claimDirectories, releaseClaims } from './directory/claim-directories.ts';
 import type { Environment } from './environment.ts';
 import { nodeEnvironment } from './node-environment.ts';
-import { plannedPorts, tryPort } from './ports.ts';
+import { type PlannedPort, plannedPorts, tryPort } from './ports.ts';
 import { readTls } from './tls/server-tls.ts';
 
 /**
@@ -33,8 +34,23 @@ export async function probeStart(
   for (const planned of plannedPorts(config, tls)) {
     await attempt(() => tryPort(planned, environment.network));
   }
+  for (const planned of memberPorts(config)) {
+    await attempt(() => tryPort(planned, environment.network));
+  }
   await attempt(() => tryDirectories(config, environment));
   return errors;
+}
+
+/** The ports on which a member meets the others. A start binds them too (ensemble/ensemble-member.ts). */
+function memberPorts({ ensemble }: ServerConfig): PlannedPort[] {
+  if (ensemble === undefined) return [];
+  const [address] = memberOfSid(ensemble, ensemble.sid)?.addresses ?? [];
+  if (address === undefined) return [];
+  const host = ensemble.listenOnAllAddresses ? {} : { host: address.host };
+  return [address.quorumPort, address.electionPort].map((port) => ({
+    setting: `server.${ensemble.sid}`,
+    options: { port, ...host },
+  }));
 }
 
 async function tryDirectories(config: ServerConfig, { disk }: Environment): Promise<void> {

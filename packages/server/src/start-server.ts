@@ -28,7 +28,7 @@ import type { Logger } from './logger.ts';
 import { Member } from './member.ts';
 import { ServerMetrics } from './metrics/metrics.ts';
 import { nodeEnvironment } from './node-environment.ts';
-import { openPorts, type PlannedPort, plannedPorts, tryPort } from './ports.ts';
+import { openPorts, type PlannedClientPort, plannedPorts, tryPort } from './ports.ts';
 import { DecidingRole } from './roles/deciding-role.ts';
 import type { Serving } from './serving.ts';
 import { reloadCertificates } from './tls/certificate-reload.ts';
@@ -106,7 +106,7 @@ async function startOn(
   claims: readonly DirectoryClaim[],
   environment: Environment,
   config: ServerConfig,
-  ports: readonly PlannedPort[],
+  ports: readonly PlannedClientPort[],
 ): Promise<RunningServer> {
   const startedMs = environment.clock.monotonicMs();
   const metrics = new ServerMetrics();
@@ -133,7 +133,7 @@ async function startOn(
 interface StartParts {
   readonly member: Member;
   readonly claims: readonly DirectoryClaim[];
-  readonly ports: readonly PlannedPort[];
+  readonly ports: readonly PlannedClientPort[];
   readonly failed: Promise<ServerFailure>;
   readonly startedMs: number;
 }

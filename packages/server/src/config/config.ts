@@ -134,8 +134,9 @@ function composeConfig(draft: Draft, hasFile: boolean): ServerConfig {
   add(() => sessionTimeouts(draft));
   problems.attempt(() => checkDigestAlgorithm(draft));
   add(() => access(draft));
+  // A member of an ensemble may be there for its vote alone.
   const hasNoPort = config.clientPort === -1 && draft.given('secureClientPort') === undefined;
-  if (hasNoPort) {
+  if (hasNoPort && config.ensemble === undefined) {
     problems.add(
       new ConfigError(
         'No client could connect: neither clientPort nor secureClientPort is set; add clientPort=2181 to the file, or --client-port 2181',
