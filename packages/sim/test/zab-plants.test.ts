@@ -26,6 +26,7 @@ const CASES: readonly Case[] = [
   { plant: 'epoch-ack-before-durable', seeds: 20 },
   { plant: 'epoch-before-durable', seeds: 20 },
   { plant: 'epoch-before-history', seeds: 20 },
+  { plant: 'establish-without-acks', seeds: 60 },
   { plant: 'forward-from-ack', seeds: 20 },
   { plant: 'keep-half-snapshot', seeds: 1000 },
   { plant: 'keep-leading-below-epoch', seeds: 12_000, storms: true },

@@ -31,6 +31,7 @@ export const PLANTS = [
   'epoch-ack-before-durable',
   'epoch-before-durable',
   'epoch-before-history',
+  'establish-without-acks',
   'forward-from-ack',
   'keep-half-snapshot',
   'keep-leading-below-epoch',

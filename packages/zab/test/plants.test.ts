@@ -85,6 +85,11 @@ const EFFECTS: Record<Plant, (plant: Plant | undefined) => boolean> = {
     probe.receive(LEADER, message(DIFF, z(5, 3)), newLeader(6));
     return probe.zab.currentEpoch === 6;
   },
+  'establish-without-acks': (plant) => {
+    const probe = offering({ plant });
+    probe.receive(1, ackEpoch(z(5, 3), 5));
+    return probe.durable().includes('apply 0x500000003');
+  },
   'forward-from-ack': (plant) => {
     const probe = leading({ plant });
     probe.receive(2, ackEpoch(z(5, 3), 5));
