@@ -24,6 +24,10 @@ const count: Rule = {
   allowed: 'a whole number, 0 or more',
   accepts: (value) => Number.isInteger(value) && (value as number) >= 0,
 };
+const positive: Rule = {
+  allowed: 'a whole number, 1 or more',
+  accepts: (value) => Number.isInteger(value) && (value as number) >= 1,
+};
 const number: Rule = { allowed: 'a number', accepts: (value) => typeof value === 'number' };
 const version: Rule = {
   allowed: 'a whole number, -1 or more',
@@ -86,6 +90,7 @@ const CALLS = {
   getAcl: READ,
   setAcl: VERSION,
   multi: OP,
+  bulk: { ...OP, maxOps: positive, maxBytes: positive, inFlight: positive },
   multiRead: READ,
   sync: OP,
   watch: { ...OP, recursive: flag, buffer: count },

@@ -7,7 +7,7 @@ import {
   type Acl,
   AddWatchMode,
   type ByteReader,
-  type ByteWriter,
+  ByteWriter,
   type ClientInfo,
   ErrorCode,
   OpCode,
@@ -26,6 +26,7 @@ import {
   writeSetDataRequest,
 } from '@zebu/protocol';
 import { adviceOn } from './advice.ts';
+import { type BulkOptions, DEFAULT_MAX_BYTES, sendInBulk } from './bulk.ts';
 import {
   type Call,
   checkAcl,
@@ -177,6 +178,14 @@ export interface Client extends AsyncDisposable {
   setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat>;
   /** All or nothing; throws MultiError that tells which operation was refused. */
   multi<const T extends readonly Op[]>(ops: T, options?: OpOptions): Promise<Results<T>>;
+  /**
+   * Many operations as a series of multis, each of which is all or nothing; yields the results of each. Sends only
+   * while it is read: `for await (const results of zk.bulk(ops))`.
+   */
+  bulk(
+    ops: Iterable<Op> | AsyncIterable<Op>,
+    options?: BulkOptions,
+  ): AsyncIterable<readonly unknown[]>;
   /** Reads of one moment; a znode that cannot be read is its own error, not the call's. */
   multiRead(paths: readonly string[], options?: ReadOptions): Promise<(Znode | ZkError)[]>;
   /** Waits until the connected server has all that was committed when it was asked. */
@@ -227,6 +236,10 @@ export type ReconfigChange =
     }
   | { readonly members: readonly string[]; readonly version?: bigint | undefined };
 
+/** The header that ends a multi. */
+const MULTI_END_BYTES = 9;
+/** Of a multi beside its operations: xid, op code, and that header. */
+const MULTI_OVERHEAD_BYTES = 4 + 4 + MULTI_END_BYTES;
 const CONFIG_PATH = '/zookeeper/config';
 /** How often a create with parents starts over because a container vanished meanwhile. */
 const PARENT_ATTEMPTS = 5;
@@ -370,6 +383,29 @@ export class ClientView implements Client {
           }) as unknown as Results<T>,
       },
       options,
+    );
+  }
+
+  bulk(
+    ops: Iterable<Op> | AsyncIterable<Op>,
+    options: BulkOptions = {},
+  ): AsyncIterable<readonly unknown[]> {
+    checkOptions('bulk', options);
+    const { signal, timeoutMs, retry } = options;
+    const most = this.loop.maxPacketBytes - MULTI_OVERHEAD_BYTES;
+    const maxBytes = Math.min(options.maxBytes ?? DEFAULT_MAX_BYTES, most);
+    const scratch = new ByteWriter();
+    return sendInBulk(
+      ops,
+      { ...options, maxBytes },
+      {
+        sizeOf: (op) => {
+          checkOperations([op]);
+          writeMulti(scratch.reset(), [op], (path) => this.fullPath(path));
+          return scratch.offset - MULTI_END_BYTES;
+        },
+        send: (some) => this.multi(some, { signal, timeoutMs, retry }),
+      },
     );
   }
 

@@ -373,6 +373,10 @@ export class ConnectionLoop implements WireOwner {
     return this.closing;
   }
 
+  get maxPacketBytes(): number {
+    return this.settings.maxPacketBytes;
+  }
+
   get isConnected(): boolean {
     return this.state.status === 'connected';
   }

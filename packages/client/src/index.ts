@@ -3,6 +3,7 @@
 export { type Acl, type ClientInfo, OPEN_ACL_UNSAFE, Perms } from '@zebu/protocol';
 export type { TlsOptions } from '@zebu/transport';
 export { CREATOR_ALL_ACL, digestAcl, READ_ACL_UNSAFE } from './acl.ts';
+export type { BulkOptions } from './bulk.ts';
 export type {
   Children,
   Client,
