@@ -83,7 +83,7 @@ export {
 export { looksValid } from './snapshot-source.ts';
 export { SnapshotSpool, type SnapshotSpoolOptions } from './snapshot-spool.ts';
 export { StorageError, type StorageErrorCode, type StorageErrorDetails } from './storage-error.ts';
-export { type TruncateOptions, type TruncateResult, truncateHistory } from './truncate-log.ts';
+export { type TruncateOptions, type TruncateResult, truncateHistory } from './truncate-history.ts';
 export {
   openTxnFeed,
   type TxnFeed,
