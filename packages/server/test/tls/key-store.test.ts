@@ -68,6 +68,16 @@ describe('a key store', () => {
   });
 });
 
+test('a byte that changed in a PKCS12 store is noticed by its MAC, before anything is read of it', () => {
+  for (let at = 100; at < 900; at += 100) {
+    const damaged = store('ec.p12');
+    damaged[at] = (damaged[at] as number) ^ 1;
+    expect(() => openKeyStore(damaged, 'changeit'), `byte ${at}`).toThrow(
+      expect.objectContaining({ code: 'WRONG_PASSWORD' }),
+    );
+  }
+});
+
 test('certificates of a PEM file that stand in another order are sorted', () => {
   const [key, leaf, middle] = store('plain.pem')
     .toString()
