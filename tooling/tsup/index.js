@@ -22,6 +22,10 @@ export const preset = (overrides = {}) =>
     treeshake: false,
     splitting: true,
     silent: true,
+    // The sources are in the package; the maps point there and need not hold them again.
+    esbuildOptions: (options) => {
+      options.sourcesContent = false;
+    },
     ...overrides,
   });
 
