@@ -38,6 +38,10 @@ const strings: Rule = {
   allowed: 'an array of strings',
   accepts: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
 };
+const servers: Rule = {
+  allowed: 'a string, or an array of them',
+  accepts: (value) => text.accepts(value) || strings.accepts(value),
+};
 const acl: Rule = {
   allowed: 'an array of { perms, scheme, id }, with perms of 0..31 (see Perms)',
   accepts: (value) => Array.isArray(value) && value.every(isAcl),
@@ -102,11 +106,9 @@ const CALLS = {
   on: { signal },
   states: { signal },
   close: { timeoutMs: time },
+  setServers: { servers },
   connect: {
-    servers: {
-      allowed: 'a string, or an array of them',
-      accepts: (value) => text.accepts(value) || strings.accepts(value),
-    },
+    servers,
     sessionTimeoutMs: number,
     connectTimeoutMs: number,
     establishTimeoutMs: time,

@@ -215,7 +215,8 @@ export interface Client extends AsyncDisposable {
   ): Disposable;
   /** The state now and each later one; a slow reader sees the latest only. */
   states(options?: ListenOptions): AsyncIterable<State>;
-  setServers(servers: string): void;
+  /** From now on these, as in connect(). A connection to one that is not among them is given up for another. */
+  setServers(servers: string | readonly string[]): void;
   /** Leaves the session alive for whoever resumes it, and closes this client. */
   detach(): SessionTicket;
   /**
@@ -605,10 +606,17 @@ export class ClientView implements Client {
     return statesOf(current, this.listeners.state, options);
   }
 
-  setServers(servers: string): void {
-    const { hosts, chroot } = parseConnectString(servers);
-    if (chroot !== '') {
-      const detail = 'the chroot of a client cannot change';
+  setServers(servers: string | readonly string[]): void {
+    checkOptions('setServers', { servers });
+    const text = typeof servers === 'string' ? servers : servers.join(',');
+    const { hosts, chroot, isTls } = parseConnectString(text);
+    const detail =
+      chroot !== ''
+        ? 'the chroot of a client cannot change'
+        : isTls && !this.loop.isTls
+          ? 'a client without TLS cannot change to it'
+          : undefined;
+    if (detail !== undefined) {
       throw new ZkError('BAD_ARGUMENTS', { op: 'setServers', outcome: 'not-sent', detail });
     }
     this.loop.setHosts(hosts as Host[]);

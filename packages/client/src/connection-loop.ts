@@ -373,6 +373,10 @@ export class ConnectionLoop implements WireOwner {
     return this.closing;
   }
 
+  get isTls(): boolean {
+    return this.settings.tls !== undefined;
+  }
+
   get maxPacketBytes(): number {
     return this.settings.maxPacketBytes;
   }

@@ -503,6 +503,25 @@ describe('connect', () => {
   });
 });
 
+test('other servers are taken at once, if they are meant for this client', async () => {
+  const { world, zk } = await connected();
+  const other = await world.serve({}, 2182);
+  zk.setServers(['zk:2181', 'zk:2182']);
+  await world.settle();
+  expect(zk.state).toMatchObject({ status: 'connected', server: 'zk:2181' });
+  const id = zk.session.id;
+  zk.setServers('zk:2182');
+  expect(zk.state.status).toBe('suspended');
+  await world.settle();
+  expect(zk.state).toMatchObject({ status: 'connected', server: 'zk:2182' });
+  expect(other.last.handshake?.sessionId).toBe(id);
+  for (const wrong of ['zk:2182/app', 'tls://zk', 'zk:x']) {
+    expect(() => zk.setServers(wrong)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENTS' }));
+  }
+  expect(() => zk.setServers(7 as never)).toThrow(TypeError);
+  expect(zk.state).toMatchObject({ status: 'connected', server: 'zk:2182' });
+});
+
 test('what a create made knows its session, which may be the next one', async () => {
   const { world, server, zk } = await connected();
   const first = watched(zk.create('/o', '', { mode: 'ephemeral' }));
