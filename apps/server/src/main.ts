@@ -27,6 +27,7 @@ import {
   problemsOf,
 } from './check-start.ts';
 import { type CommandLog, openLog } from './command-log.ts';
+import { runLocalEnsemble } from './local-ensemble.ts';
 import { watchTurns } from './long-turns.ts';
 import { StopRequests } from './stop-requests.ts';
 
@@ -57,7 +58,9 @@ const LOG_LIMIT_MS = 1000;
 /** Errors whose message says everything. Of any other error the stack is logged. */
 const PLAIN_ERRORS = ['ConfigError', 'StorageError', 'TransportError'];
 
-process.exitCode = await main();
+// Members are processes of their own: no server runs in this one.
+process.exitCode =
+  process.argv[2] === 'ensemble' ? await runLocalEnsemble(process.argv.slice(3)) : await main();
 
 async function main(): Promise<number> {
   let parsed: ParsedConfig;

@@ -19,14 +19,14 @@ export function helpText(): string {
   zebu-server               port 2181, data in ./data
   zebu-server FILE          as a zoo.cfg says
   zebu-server check FILE    what a start would find wrong, as text or --json
+  zebu-server ensemble 3    a local ensemble, for trying things out
   zebu-server <clientPort> <dataDir> [tickTime] [maxClientCnxns]
 
 Settings that people use most, as key=value in FILE or flags (all: --help-all):
 ${common.join('\n')}
 
 A variable does it too: ZEBU_CLIENT_PORT=2181. Flags count first, FILE last.
---print-config shows what counts, and where it is from; --version the version.
-Ends on SIGTERM: 0 stopped, 1 failed, 2 wrong settings, 3 wrong data.
+--print-config shows what counts. Exit: 0 stopped, 1 failed, 2 settings, 3 data.
 `;
 }
 
@@ -53,6 +53,7 @@ Usage:
   zebu-server FILE                              as a zoo.cfg says
   zebu-server start-foreground [FILE]           the same, as zkServer.sh is called
   zebu-server check FILE                        what a start with FILE would find wrong
+  zebu-server ensemble [MEMBERS]                a local ensemble, for trying things out
   zebu-server <clientPort> <dataDir> [tickTime] [maxClientCnxns]
 
   --help, -h        the settings that people use most
