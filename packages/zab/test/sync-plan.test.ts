@@ -133,7 +133,7 @@ const CASES: readonly Case[] = [
     expected: ['SNAP', HORIZON, HORIZON, HORIZON, 'memory-across-epochs'],
   },
   {
-    name: 'a learner before the committed log is served from the logs where they reach back',
+    name: 'ZOOKEEPER-2846: a learner before the committed log is served from the logs, up to what is committed',
     learner: z(5, 7),
     floor: z(5, 7),
     ceiling: z(5, 8),

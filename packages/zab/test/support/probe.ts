@@ -35,6 +35,8 @@ const STATES = Object.entries(ElectionState);
 export class Probe {
   readonly zab: Zab;
   private lastBatch = 0;
+  /** Why links were closed and roles ended, in words. */
+  readonly reasons: string[] = [];
   /** Kinds of lines that are left out. */
   quiet: readonly string[] = ['vote'];
 
@@ -91,9 +93,13 @@ export class Probe {
 
   private print(output: Output): string[] {
     const lines: string[] = [];
-    for (const { link, reason } of output.closes) lines.push(`close ${link}: ${reason.code}`);
+    for (const { link, reason } of output.closes) {
+      lines.push(`close ${link}: ${reason.code}`);
+      this.reasons.push(reason.text);
+    }
     if (output.leaving !== undefined) {
       const { reason, discardTree } = output.leaving;
+      this.reasons.push(reason.text);
       lines.push(`leave: ${reason.code}${discardTree ? ', discard the tree' : ''}`);
     }
     for (const send of output.sends) {
