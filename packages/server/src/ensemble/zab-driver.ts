@@ -290,7 +290,6 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   revalidate(link: LearnerLink, sessionId: bigint, timeoutMs: number): void {
     this.leaderRole?.revalidate(link, sessionId, timeoutMs);
-    this.touchedLinks.add(link);
   }
 
   touched(_link: LearnerLink, touched: Uint8Array): void {
@@ -690,6 +689,11 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
         this.driveSoon();
       },
       readBarrier: (released) => this.readBarrier(released),
+      send: (link, message) => {
+        link.sendMessage(message);
+        this.touchedLinks.add(link);
+        this.driveSoon();
+      },
       applied: () => this.releaseReadyBarriers(),
     });
     this.leaderRole = role;

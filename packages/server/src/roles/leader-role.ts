@@ -6,6 +6,7 @@ import {
   framePacket,
   OpCode,
   PacketType,
+  type PeerMessage,
   type QuorumPacketView,
   RequestDataOffset,
   readTouched,
@@ -32,6 +33,8 @@ export interface LeaderHost {
   logDurable(zxid: Zxid): void;
   /** Calls `released` once a quorum has answered something sent after this, and all proposed before is applied. */
   readBarrier(released: () => void): void;
+  /** To a learner, at the end of the turn. */
+  send(link: LearnerLink, message: PeerMessage): void;
   /** Whether every learner in sync has answered since this process stood still the last time. */
   readonly hasHeardAllSincePause: boolean;
 }
@@ -101,7 +104,7 @@ export class LeaderRole extends DecidingRole {
     const type = reader.int32();
     reader.reset(packet.bytes, packet.dataStart + RequestDataOffset.body, packet.dataEnd);
     if (type === OpCode.sync) {
-      this.host.readBarrier(() => link.sendMessage({ type: PacketType.SYNC, zxid: 0 }));
+      this.host.readBarrier(() => this.host.send(link, { type: PacketType.SYNC, zxid: 0 }));
       return;
     }
     parts.writes.forwarded(link, type, sessionId, cxid, packet.authinfo() ?? [], reader);
@@ -121,7 +124,7 @@ export class LeaderRole extends DecidingRole {
       session.timeoutMs = timeoutMs;
       sessions.touch(session, this.member.turns.nowMs);
     }
-    link.sendMessage({ type: PacketType.REVALIDATE, sessionId, valid });
+    this.host.send(link, { type: PacketType.REVALIDATE, sessionId, valid });
   }
 
   /** The sessions that a learner has heard of since the last PING. */
