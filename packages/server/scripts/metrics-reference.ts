@@ -32,17 +32,19 @@ here is not printed, and \`packages/conformance/test/figures.interop.test.ts\` l
 The key of a set is the first name of a path: \`/app/a/b\` counts for \`app\`, the root for none. A summary set has up to 1,000 keys;
 what comes under further ones is summed under the key \`(other)\`. Times are whole milliseconds, so that a figure may rise by 0.
 
-| name | kind | unit | meaning |
-| --- | --- | --- | --- |
+| name | kind | unit | meaning | printed by |
+| --- | --- | --- | --- | --- |
 `;
+
+const PRINTED_BY = { ensemble: 'members of an ensemble', leader: 'leaders' } as const;
 
 /** The whole file. */
 export function metricsReference(): string {
   return INTRODUCTION + METRICS.map(row).join('');
 }
 
-function row({ name, kind, unit, meaning }: Metric): string {
-  return `| \`${name}\` | ${kind} | ${unit} | ${meaning} |\n`;
+function row({ name, kind, unit, meaning, of }: Metric): string {
+  return `| \`${name}\` | ${kind} | ${unit} | ${meaning} | ${of === undefined ? 'every server' : PRINTED_BY[of]} |\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

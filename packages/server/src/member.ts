@@ -27,7 +27,7 @@ import { DirectoryUpkeep } from './directory/directory-upkeep.ts';
 import type { Environment } from './environment.ts';
 import { type FailureCode, ServerFailure } from './failure.ts';
 import type { Logger } from './logger.ts';
-import { ServerMetrics } from './metrics/metrics.ts';
+import { type EnsembleGauges, ServerMetrics } from './metrics/metrics.ts';
 import { Serving, type ServingRole, type ServingServices } from './serving.ts';
 import { Newcomers } from './sessions/newcomers.ts';
 import { Snapshotter } from './snapshots/snapshotter.ts';
@@ -35,7 +35,7 @@ import { Seldom } from './turns/seldom.ts';
 import { Throttle } from './turns/throttle.ts';
 import { Turns } from './turns/turns.ts';
 import type { TxnLog } from './txns/txn-log.ts';
-import type { FourLetterWord } from './words/four-letter.ts';
+import type { EnsembleFacts, FourLetterWord } from './words/four-letter.ts';
 import { answerWord, type WordServices } from './words/four-letter-door.ts';
 import { MemberFourLetterSource } from './words/four-letter-source.ts';
 import { userName } from './words/process-facts.ts';
@@ -71,6 +71,8 @@ export interface MemberRole extends ServingRole {
 export interface EnsemblePart {
   /** `leader`, `follower` or `observer`; undefined while it has no role. */
   readonly mode: string | undefined;
+  readonly facts: EnsembleFacts;
+  gauges(): EnsembleGauges;
   /** The server failed: nothing more is said to anybody. */
   abandon(): void;
 }

@@ -273,6 +273,7 @@ export class Serving implements ServedState {
     for (;;) {
       const txn = this.sequence.nextUnlogged(upTo);
       if (txn === undefined) break;
+      this.services.metrics.syncedRequests++;
       this.log.append(txn.zxid, txn.bytes, txn.start, txn.end);
       this.snapshotSchedule?.appended(txn.zxid);
     }

@@ -60,6 +60,7 @@ function source(
     isServing: true,
     isReadOnly: false,
     mode: 'standalone',
+    ensemble: undefined,
     lastZxid: 0x500000006,
     clientPort: 2181,
     secureClientPort: -1,
@@ -84,6 +85,7 @@ function source(
       maxFileDescriptors: 20000,
       connectionDropProbability: 0,
       outstandingTlsHandshakes: 0,
+      ensemble: undefined,
     }),
     quotas: () => [
       { namespace: 'app', countLimit: 10, bytesLimit: -1, countUsage: 3, bytesUsage: 12 },
@@ -93,6 +95,7 @@ function source(
       { ...second, expiresWallMs: Date.UTC(2026, 10, 24, 15, 38, 30) },
       { ...first, expiresWallMs: Date.UTC(2026, 10, 24, 15, 38, 30) },
     ],
+    learnerSessions: () => undefined,
     connectionExpiries: () => [
       {
         ...first,

@@ -22,10 +22,12 @@ import {
   getData,
   remove,
   setData,
+  sync,
 } from './support/asks.ts';
 import { ManualTime } from './support/manual-time.ts';
 import { RawClient } from './support/raw-client.ts';
 import { World, type WorldOptions } from './support/world.ts';
+import { WorldEnsemble, type WorldEnsembleOptions } from './support/world-ensemble.ts';
 
 /** A server and what happens to it. */
 interface Stage {
@@ -258,6 +260,38 @@ const tls = (act: (port: number, member: Member) => Promise<void>) => async (): 
   return { member: () => real, act: () => act(port, real) };
 };
 
+/** Something that happens in an ensemble, and the member whose figure moves. */
+const members =
+  (
+    of: 'leader' | 'follower' | 'observer',
+    act: (world: WorldEnsemble, sid: number) => unknown,
+    { running, ...options }: WorldEnsembleOptions & { readonly running?: readonly number[] } = {},
+  ) =>
+  async (): Promise<Stage> => {
+    const world = await WorldEnsemble.start({ voters: 3, observers: 1, ...options }, running);
+    const sid = { leader: world.leaderSid, follower: world.followerSid, observer: 4 }[of];
+    // The same object while the member runs, and again when it was started anew.
+    return { member: () => world.members.get(sid), act: async () => void (await act(world, sid)) };
+  };
+
+/** A member comes to the others. */
+const joins = (sid: number, options: WorldEnsembleOptions = {}) =>
+  members(
+    'leader',
+    async (world) => {
+      await world.launch(sid);
+      world.serve();
+    },
+    { ...options, running: [1, 2, 3].filter((one) => one !== sid) },
+  );
+
+const forwarded = (of: 'leader' | 'follower' | 'observer') =>
+  members(of, (world) => {
+    world.time.lookCostMs = 2;
+    const client = world.client(world.followerSid);
+    client.must(create('/app', { data: 'x' }));
+  });
+
 const SCENARIOS: Record<string, () => Promise<Stage>> = {
   avg_latency: slowWrite,
   min_latency: slowWrite,
@@ -311,6 +345,32 @@ const SCENARIOS: Record<string, () => Promise<Stage>> = {
   non_mtls_remote_conn_count: world((world) => void world.dial(), {
     seenOfClients: { remoteAddress: '192.0.2.7' },
   }),
+
+  quorum_size: async () => {
+    let member: Member | undefined;
+    return {
+      member: () => member,
+      act: async () => {
+        const world = await WorldEnsemble.start();
+        member = world.member(1);
+        expect(member.fourLetterSource.gauges().ensemble?.quorumSize).toBe(3);
+      },
+    };
+  },
+  learners: joins(4),
+  synced_followers: joins(1),
+  synced_observers: joins(4),
+  synced_non_voting_followers: joins(5, { strangers: 1 }),
+  pending_syncs: members('leader', (world, sid) => {
+    const client = world.client(sid);
+    world.isolate(sid);
+    client.send(sync('/'));
+    world.time.run();
+  }),
+  leader_uptime: members('leader', (world) => world.time.advance(1000)),
+  last_proposal_size: forwarded('leader'),
+  max_proposal_size: forwarded('leader'),
+  min_proposal_size: forwarded('leader'),
 
   quota_count_limit_per_namespace: quota,
   quota_bytes_limit_per_namespace: quota,
@@ -541,7 +601,7 @@ function valuesOf(metric: Metric, member: Member | undefined): Record<string, nu
   switch (metric.kind) {
     case 'counter':
     case 'gauge':
-      return { value: metric.read(source) };
+      return { value: metric.read(source) ?? 0 };
     case 'summary':
     case 'summary with percentiles': {
       const { count, sum } = metric.read(source);

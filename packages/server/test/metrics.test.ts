@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ServerMetrics } from '../src/metrics/metrics.ts';
+import { type ServerGauges, ServerMetrics } from '../src/metrics/metrics.ts';
 import { javaDouble, monitorValues } from '../src/metrics/monitor.ts';
 import {
   MAX_KEYS,
@@ -81,6 +81,35 @@ test.each<[number, string]>([
   expect(javaDouble(value)).toBe(text);
 });
 
+const gauges = {
+  aliveConnections: 0,
+  outstandingRequests: 0,
+  uptimeMs: 0,
+  znodeCount: 5,
+  watchCount: 0,
+  ephemeralsCount: 0,
+  approximateDataSize: 0,
+  sessions: 0,
+  openFileDescriptors: 0,
+  maxFileDescriptors: 0,
+  connectionDropProbability: 0,
+  outstandingTlsHandshakes: 0,
+  ensemble: {
+    peerState: 'leading - broadcast',
+    observerMasterSid: undefined,
+    quorumSize: 3,
+    linkWrites: 0,
+    leader: {
+      learners: 0,
+      syncedFollowers: 0,
+      syncedNonVotingFollowers: 0,
+      syncedObservers: 0,
+      pendingSyncs: 0,
+      uptimeMs: 0,
+    },
+  },
+};
+
 describe('ServerMetrics', () => {
   test('reset sets back what srst does, and keeps what is no count of work', () => {
     const metrics = new ServerMetrics();
@@ -117,6 +146,21 @@ describe('ServerMetrics', () => {
     },
   );
 
+  test('a server on its own prints no figure of an ensemble, and a learner none of a leader', () => {
+    const ensemble = gauges.ensemble;
+    const names = (of: ServerGauges) =>
+      [...monitorValues({ metrics: new ServerMetrics(), gauges: of, quotas: [] })].map(
+        ([name]) => name,
+      );
+    const alone = names({ ...gauges, ensemble: undefined });
+    const learner = names({ ...gauges, ensemble: { ...ensemble, leader: undefined } });
+    const leader = names(gauges);
+    expect(alone).not.toContain('quorum_size');
+    expect(learner).toContain('quorum_size');
+    expect(learner).not.toContain('synced_followers');
+    expect(leader).toContain('synced_followers');
+  });
+
   test('sizes of replies start unknown', () => {
     const metrics = new ServerMetrics();
     expect(values(metrics)).toContainEqual(['min_client_response_size', '-1']);
@@ -129,20 +173,6 @@ describe('ServerMetrics', () => {
   });
 
   function values(metrics: ServerMetrics) {
-    const gauges = {
-      aliveConnections: 0,
-      outstandingRequests: 0,
-      uptimeMs: 0,
-      znodeCount: 5,
-      watchCount: 0,
-      ephemeralsCount: 0,
-      approximateDataSize: 0,
-      sessions: 0,
-      openFileDescriptors: 0,
-      maxFileDescriptors: 0,
-      connectionDropProbability: 0,
-      outstandingTlsHandshakes: 0,
-    };
     return [...monitorValues({ metrics, gauges, quotas: [] })];
   }
 });

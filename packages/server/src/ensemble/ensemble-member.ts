@@ -9,10 +9,12 @@ import { SessionTable } from '@zebu/session';
 import { type DataDirectory, EpochFiles, loadEpochs } from '@zebu/storage';
 import type { Listener, Network } from '@zebu/transport';
 import type { HistoryTrust, RoleChange } from '@zebu/zab';
-import { type EnsembleConfig, memberOfSid } from '../config/ensemble-config.ts';
+import { type EnsembleConfig, isObserver, memberOfSid } from '../config/ensemble-config.ts';
 import type { Database } from '../database.ts';
 import type { EnsemblePart, Member } from '../member.ts';
+import type { EnsembleGauges } from '../metrics/metrics.ts';
 import { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { EnsembleFacts } from '../words/four-letter.ts';
 import { ElectionLinks } from './election-links.ts';
 import { EpochStore } from './epoch-store.ts';
 import { SyncIntake } from './sync-intake.ts';
@@ -35,6 +37,7 @@ export interface EnsembleMemberOptions {
 export class EnsembleMember implements EnsemblePart {
   readonly driver: ZabDriver;
   readonly election: ElectionLinks;
+  readonly facts: EnsembleFacts;
   private readonly options: EnsembleMemberOptions;
   private readonly listeners: Listener[];
 
@@ -55,6 +58,15 @@ export class EnsembleMember implements EnsemblePart {
     prepare(database);
     const epochs = loadEpochs(environment.disk, directory.snapshotDirectory, lastZxid);
     const files = new EpochFiles(environment.disk, directory.snapshotDirectory, epochs);
+    const { addresses } = memberOfSid(ensemble, ensemble.sid) ?? { addresses: [] };
+    this.facts = {
+      initLimitTicks: ensemble.initLimitTicks,
+      syncLimitTicks: ensemble.syncLimitTicks,
+      electionPorts: addresses.map(({ electionPort }) => electionPort),
+      quorumPorts: addresses.map(({ quorumPort }) => quorumPort),
+      isObserver: isObserver(ensemble),
+      configText,
+    };
     this.options = options;
     this.listeners = [];
     this.election = new ElectionLinks(
@@ -107,6 +119,10 @@ export class EnsembleMember implements EnsemblePart {
 
   get mode(): string | undefined {
     return MODES[this.driver.core.role];
+  }
+
+  gauges(): EnsembleGauges {
+    return this.driver.gauges();
   }
 
   /** Binds the election port and the quorum port. Rejects with TransportError. */

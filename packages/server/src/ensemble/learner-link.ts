@@ -64,6 +64,8 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   /** -1 until the learner has said it. */
   sid: number;
   isObserver: boolean;
+  /** It was told that it is up to date. */
+  isSynced: boolean;
   /** Monotonic ms of the last answer to a PING. */
   pongMs: number;
   private readonly owner: LearnerLinkOwner;
@@ -79,6 +81,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
     this.number = number;
     this.sid = -1;
     this.isObserver = false;
+    this.isSynced = false;
     this.pongMs = Number.NEGATIVE_INFINITY;
     this.owner = owner;
     this.decoder = new PeerStreamDecoder(owner.limits);

@@ -38,12 +38,14 @@ import {
 import { type EnsembleConfig, isObserver, memberOfSid } from '../config/ensemble-config.ts';
 import type { Database } from '../database.ts';
 import type { Member } from '../member.ts';
+import type { EnsembleGauges } from '../metrics/metrics.ts';
 import { LeaderRole } from '../roles/leader-role.ts';
 import { LearnerRole } from '../roles/learner-role.ts';
 import type { Serving } from '../serving.ts';
 import type { Hold } from '../txns/committed-log.ts';
 import type { TxnChunk } from '../txns/txn-chunks.ts';
 import { type Batch, DiskBatches } from './disk-batches.ts';
+import { EnsembleFigures } from './ensemble-figures.ts';
 import type { EpochStore } from './epoch-store.ts';
 import { LeaderLink, type LeaderLinkOwner } from './leader-link.ts';
 import { LearnerLink, type LearnerLinkOwner } from './learner-link.ts';
@@ -89,6 +91,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   readonly limits: { readonly maxDataBytes: number; readonly maxAuthinfoBytes: number };
   /** Learners by number of their link: only on a leader. */
   readonly learners: Map<number, LearnerLink>;
+  private readonly figures: EnsembleFigures;
   private readonly options: ZabDriverOptions;
   private readonly batches: DiskBatches;
   private leaderLink: LeaderLink | undefined;
@@ -157,6 +160,13 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       },
     );
     this.learners = new Map();
+    this.figures = new EnsembleFigures({
+      voters,
+      readNowMs: () => {
+        member.turns.look();
+        return member.turns.nowMs;
+      },
+    });
     this.leaderLink = undefined;
     this.leaderRole = undefined;
     this.learnerRole = undefined;
@@ -181,6 +191,12 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.isTruncating = false;
     this.afterTruncation = undefined;
     this.mustDiscard = false;
+  }
+
+  /** What `mntr` shows of it. */
+  gauges(): EnsembleGauges {
+    const pendingSyncs = this.barriers.size + this.readyBarriers.length;
+    return this.figures.gauges(this.learners.values(), pendingSyncs);
   }
 
   get sid(): number {
@@ -239,6 +255,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     const peer = acceptPeer(connection, link, { maxBacklogBytes: MAX_BACKLOG_BYTES });
     link.attach(peer);
     this.learners.set(link.number, link);
+    this.figures.linkBegan(link);
     this.core.learnerConnected(link.number);
     this.driveSoon();
     return peer;
@@ -258,6 +275,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   linkClosed(link: LearnerLink | LeaderLink, reason: Error | undefined): void {
     const { logger } = this.options.member.environment;
+    this.figures.linkEnded(link);
     if (link instanceof LearnerLink) {
       if (!this.learners.delete(link.number)) return;
       logger.info('A learner left', { sid: link.sid, reason: reason?.message ?? 'closed' });
@@ -486,7 +504,10 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
         if (send.message === undefined) return;
         learner.sendMessage(this.completed(send.message));
         // What was held for it follows in this output.
-        if (send.message.type === PacketType.UPTODATE) this.syncsToEnd.push(learner.number);
+        if (send.message.type === PacketType.UPTODATE) {
+          learner.isSynced = true;
+          this.syncsToEnd.push(learner.number);
+        }
         return;
       case SendKind.SYNC:
         if (history !== undefined && send.plan !== undefined && this.serving !== undefined) {
@@ -647,6 +668,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private roleChanged(change: RoleChange): void {
     const before = this.change;
     this.change = change;
+    this.figures.roleChanged(change);
     const { role, phase } = change;
     this.options.member.environment.logger.info(describe(change), {
       epoch: change.epoch < 0 ? undefined : change.epoch,
@@ -675,6 +697,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private beginLeading(epoch: number): void {
     const { member } = this.options;
     const driver = this;
+    member.metrics.resetProposalBytes();
     const role = new LeaderRole(member, {
       firstZxid: makeZxid(epoch, 0),
       get nextZxid() {
@@ -758,8 +781,10 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     }
     const link = new LeaderLink(++this.lastLink, this);
     this.leaderLink = link;
+    this.figures.linkBegan(link);
     const retry = (): void => {
       this.leaderLink = undefined;
+      this.figures.linkEnded(link);
       const next = failures + 1;
       if (next >= LEADER_TRIES) {
         this.stopDialling = undefined;

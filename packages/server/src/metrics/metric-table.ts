@@ -7,7 +7,13 @@
  * table: Java's thread pools and queues between threads, the response cache, Netty's buffers.
  */
 
-import type { QuotaGauges, ServerGauges, ServerMetrics } from './metrics.ts';
+import type {
+  EnsembleGauges,
+  LeaderGauges,
+  QuotaGauges,
+  ServerGauges,
+  ServerMetrics,
+} from './metrics.ts';
 import type { PercentileSummary, Summary } from './summary.ts';
 
 /** What the rows are read from. */
@@ -30,6 +36,7 @@ export type MetricUnit =
   | 'znodes'
   | 'watches'
   | 'clients'
+  | 'servers'
   | 'snapshots'
   | 'handshakes'
   | 'descriptors'
@@ -43,6 +50,8 @@ interface Described {
   readonly unit: MetricUnit;
   /** One sentence, for docs/METRICS.md and Prometheus' HELP. */
   readonly meaning: string;
+  /** Printed by leaders, or by members of an ensemble; default: by every server. */
+  readonly of?: 'ensemble' | 'leader';
 }
 
 interface NumberMetric extends Described {
@@ -50,7 +59,8 @@ interface NumberMetric extends Described {
   readonly kind: 'counter' | 'gauge';
   /** Printed with a point, as Java prints a double. */
   readonly isReal: boolean;
-  readonly read: (source: MetricSource) => number;
+  /** Undefined: this server has none, and prints none. */
+  readonly read: (source: MetricSource) => number | undefined;
 }
 
 interface SummaryMetric extends Described {
@@ -108,6 +118,18 @@ export const METRICS: readonly Metric[] = [
   counter('auth_failed_count', 'errors', 'addAuth requests that proved nothing, and connections whose certificate is not accepted; srst keeps it', (m) => m.authFailed),
   counter('non_mtls_remote_conn_count', 'connections', 'Connections without TLS accepted from other hosts; srst keeps it', (m) => m.plainRemoteConnections),
   counter('non_mtls_local_conn_count', 'connections', 'Connections without TLS accepted from this host; srst keeps it', (m) => m.plainLocalConnections),
+
+  // Members of an ensemble.
+  ensembleGauge('quorum_size', 'servers', 'Members of the ensemble that vote', (e) => e.quorumSize),
+  leaderGauge('learners', 'servers', 'Learners that are connected, in sync or not', (l) => l.learners),
+  leaderGauge('synced_followers', 'servers', 'Followers in sync, those without a vote among them', (l) => l.syncedFollowers),
+  leaderGauge('synced_non_voting_followers', 'servers', 'Followers in sync that have no vote', (l) => l.syncedNonVotingFollowers),
+  leaderGauge('synced_observers', 'servers', 'Observers in sync', (l) => l.syncedObservers),
+  leaderGauge('pending_syncs', 'requests', 'Requests sync that wait for a quorum, or for the txns before them', (l) => l.pendingSyncs),
+  leaderGauge('leader_uptime', 'ms', 'Time since this leader was established', (l) => l.uptimeMs),
+  leaderGauge('last_proposal_size', 'bytes', 'Size of the last txn proposed; -1 before the first', (_, m) => m.lastProposalBytes),
+  leaderGauge('max_proposal_size', 'bytes', 'Size of the largest txn proposed by this leader; -1 before the first', (_, m) => m.maxProposalBytes),
+  leaderGauge('min_proposal_size', 'bytes', 'Size of the smallest txn proposed by this leader; -1 before the first', (_, m) => m.minProposalBytes),
 
   // Quotas.
   quota('quota_count_limit_per_namespace', 'znodes', 'Limit on the number of znodes, the hard one where there is one; -1 for none', (q) => q.countLimit),
@@ -203,6 +225,28 @@ function gauge(
   read: (source: MetricSource) => number,
 ): Metric {
   return { name, unit, kind: 'gauge', meaning, isReal: false, read };
+}
+
+function ensembleGauge(
+  name: string,
+  unit: MetricUnit,
+  meaning: string,
+  read: (ensemble: EnsembleGauges) => number,
+): Metric {
+  const readSource = ({ gauges: { ensemble } }: MetricSource): number | undefined =>
+    ensemble && read(ensemble);
+  return { name, unit, kind: 'gauge', meaning, of: 'ensemble', isReal: false, read: readSource };
+}
+
+function leaderGauge(
+  name: string,
+  unit: MetricUnit,
+  meaning: string,
+  read: (leader: LeaderGauges, metrics: ServerMetrics) => number,
+): Metric {
+  const readSource = ({ gauges, metrics }: MetricSource): number | undefined =>
+    gauges.ensemble?.leader && read(gauges.ensemble.leader, metrics);
+  return { name, unit, kind: 'gauge', meaning, of: 'leader', isReal: false, read: readSource };
 }
 
 function real(

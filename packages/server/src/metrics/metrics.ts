@@ -17,6 +17,10 @@ export class ServerMetrics {
   lastResponseBytes = -1;
   minResponseBytes = -1;
   maxResponseBytes = -1;
+  /** Of the txns that were proposed in this leadership; -1 before the first. */
+  lastProposalBytes = -1;
+  minProposalBytes = -1;
+  maxProposalBytes = -1;
   /** Not reset by `srst`, as the next two. */
   authFailed = 0;
   plainRemoteConnections = 0;
@@ -121,6 +125,20 @@ export class ServerMetrics {
     this.logQueueAndWriteTime.add(Math.trunc(queuedMs + writeMs));
   }
 
+  /** Notes that a leader proposed a txn whose entry has so many bytes. */
+  proposedBytes(bytes: number): void {
+    this.lastProposalBytes = bytes;
+    if (this.minProposalBytes < 0 || bytes < this.minProposalBytes) this.minProposalBytes = bytes;
+    if (bytes > this.maxProposalBytes) this.maxProposalBytes = bytes;
+  }
+
+  /** The sizes are those of one leadership (Leader.proposalStats). */
+  resetProposalBytes(): void {
+    this.lastProposalBytes = -1;
+    this.minProposalBytes = -1;
+    this.maxProposalBytes = -1;
+  }
+
   addQuotaExceeded(namespace: string): void {
     this.quotaExceeded.set(namespace, (this.quotaExceeded.get(namespace) ?? 0) + 1);
   }
@@ -159,6 +177,33 @@ export interface ServerGauges {
   readonly maxFileDescriptors: number;
   readonly connectionDropProbability: number;
   readonly outstandingTlsHandshakes: number;
+  /** Undefined for a server on its own. */
+  readonly ensemble: EnsembleGauges | undefined;
+}
+
+/** Of a member of an ensemble. */
+export interface EnsembleGauges {
+  /** As Apache prints it: `leading - broadcast`. */
+  readonly peerState: string;
+  /** The leader that an observer has; undefined for the other members. */
+  readonly observerMasterSid: number | undefined;
+  /** Members that vote. */
+  readonly quorumSize: number;
+  /** Socket writes on links to leader and learners since this member started. */
+  readonly linkWrites: number;
+  /** Undefined while this member does not lead. */
+  readonly leader: LeaderGauges | undefined;
+}
+
+export interface LeaderGauges {
+  readonly learners: number;
+  /** Followers in sync, those without a vote among them. */
+  readonly syncedFollowers: number;
+  readonly syncedNonVotingFollowers: number;
+  readonly syncedObservers: number;
+  /** Syncs that wait for a quorum, or for the txns before them. */
+  readonly pendingSyncs: number;
+  readonly uptimeMs: number;
 }
 
 /**

@@ -19,6 +19,7 @@ export function* monitorValues(source: MetricSource): Generator<Line> {
       case 'counter':
       case 'gauge': {
         const value = metric.read(source);
+        if (value === undefined) break;
         yield [name, metric.isReal ? javaDouble(value) : `${value}`];
         break;
       }

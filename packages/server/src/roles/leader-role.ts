@@ -68,6 +68,8 @@ export class LeaderRole extends DecidingRole {
 
   protected override enterLog(_serving: Serving, txn: Txn): void {
     framePacket(txn.bytes, txn.start, txn.end, PacketType.PROPOSAL, txn.zxid);
+    const { metrics } = this.member;
+    metrics.proposedBytes(txn.end - txn.start);
     this.host.proposed(txn.zxid);
   }
 

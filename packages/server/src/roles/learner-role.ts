@@ -47,8 +47,10 @@ export class LearnerRole implements MemberRole {
 
   stop(): void {}
 
-  touch(session: Session): void {
+  touch(session: Session, nowMs: number): void {
     this.touches.touch(session);
+    // Nobody expires here: this is what `dump` shows of connections.
+    this.parts?.serving.sessions.touch(session, nowMs);
   }
 
   durable(zxid: Zxid): void {

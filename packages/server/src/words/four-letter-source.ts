@@ -5,17 +5,19 @@
 
 import type { QuotaText } from '@zebu/data-tree';
 import type { ServerConfig } from '../config/server-config.ts';
-import type { ClientConnection } from '../connection/client-connection.ts';
+import { ClientConnection } from '../connection/client-connection.ts';
 import type { Member } from '../member.ts';
 import type { QuotaGauges, ServerGauges, ServerMetrics } from '../metrics/metrics.ts';
 import type { Serving } from '../serving.ts';
 import type {
   ConnectionExpiryFacts,
   ConnectionFacts,
+  EnsembleFacts,
   ExpiryFacts,
   FourLetterSource,
   PathSessions,
   SessionPaths,
+  SessionTimeout,
 } from './four-letter.ts';
 import { DEFAULT_TRACE_MASK } from './four-letter.ts';
 import { fileDescriptors, processEnvironment } from './process-facts.ts';
@@ -40,6 +42,10 @@ export class MemberFourLetterSource implements FourLetterSource {
   get mode(): string {
     const { ensemble } = this.member;
     return ensemble === undefined ? 'standalone' : (ensemble.mode ?? 'looking');
+  }
+
+  get ensemble(): EnsembleFacts | undefined {
+    return this.member.ensemble?.facts;
   }
 
   get isServing(): boolean {
@@ -83,6 +89,7 @@ export class MemberFourLetterSource implements FourLetterSource {
       maxFileDescriptors: files.max,
       connectionDropProbability: throttle.connectionDropChance,
       outstandingTlsHandshakes: this.member.tlsHandshakes,
+      ensemble: this.member.ensemble?.gauges(),
     };
   }
 
@@ -111,12 +118,25 @@ export class MemberFourLetterSource implements FourLetterSource {
     }
   }
 
+  learnerSessions(): Iterable<SessionTimeout> | undefined {
+    const { ensemble } = this.member;
+    if (ensemble === undefined || ensemble.mode === 'leader') return undefined;
+    return this.sessionTimeouts();
+  }
+
+  private *sessionTimeouts(): IterableIterator<SessionTimeout> {
+    for (const { idHigh, idLow, timeoutMs } of this.serving.sessions.values()) {
+      yield { sessionHigh: idHigh, sessionLow: idLow, timeoutMs };
+    }
+  }
+
   *connectionExpiries(): IterableIterator<ConnectionExpiryFacts> {
     for (const { deadlineMs, sessions } of this.serving.sessions.expiries()) {
       const expiresWallMs = this.wallMsOf(deadlineMs);
       for (const { idHigh, idLow, owner } of sessions) {
-        if (owner === undefined) continue;
-        const { remoteAddress, remotePort } = (owner as ClientConnection).transport;
+        // On a leader it may be the link to a learner.
+        if (!(owner instanceof ClientConnection)) continue;
+        const { remoteAddress, remotePort } = owner.transport;
         yield { remoteAddress, remotePort, sessionHigh: idHigh, sessionLow: idLow, expiresWallMs };
       }
     }

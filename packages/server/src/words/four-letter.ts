@@ -86,6 +86,24 @@ export interface ConnectionFacts {
   readonly maxLatencyMs: number;
 }
 
+/** A session that another server expires. */
+export interface SessionTimeout {
+  readonly sessionHigh: number;
+  readonly sessionLow: number;
+  readonly timeoutMs: number;
+}
+
+/** What `conf` shows of a member of an ensemble. */
+export interface EnsembleFacts {
+  readonly initLimitTicks: number;
+  readonly syncLimitTicks: number;
+  readonly electionPorts: readonly number[];
+  readonly quorumPorts: readonly number[];
+  readonly isObserver: boolean;
+  /** The members and the version, as Apache prints them. */
+  readonly configText: string;
+}
+
 /** A session, or a connection with its session's id, and when it expires if it is not heard of. */
 export interface ExpiryFacts {
   readonly sessionHigh: number;
@@ -124,8 +142,10 @@ export interface FourLetterSource {
   /** False until it serves and after it began to stop: then only ruok, isro, envi, gtmk and stmk are answered. */
   readonly isServing: boolean;
   readonly isReadOnly: boolean;
-  /** `standalone`, later `leader`, `follower`, `observer` or `read-only`. */
+  /** `standalone`, `leader`, `follower` or `observer`. */
   readonly mode: string;
+  /** Undefined for a server on its own. */
+  readonly ensemble: EnsembleFacts | undefined;
   readonly lastZxid: number;
   /** The port that was bound, which a configured 0 does not say; -1 for none. */
   readonly clientPort: number;
@@ -138,6 +158,8 @@ export interface FourLetterSource {
   quotas(): Iterable<QuotaGauges>;
   connections(): Iterable<ConnectionFacts>;
   sessions(): Iterable<ExpiryFacts>;
+  /** All sessions, in no order, where the leader expires them: on a learner. Undefined on any other server. */
+  learnerSessions(): Iterable<SessionTimeout> | undefined;
   connectionExpiries(): Iterable<ConnectionExpiryFacts>;
   ephemerals(): Iterable<SessionPaths>;
   /** Sessions that hold ephemerals. */
@@ -261,7 +283,7 @@ function* inPieces(lines: Iterable<string>): Generator<string> {
 
 // ZooKeeperServer.dumpConf. Directories as Apache prints them, with the folder that holds the files.
 function* configurationAnswer(
-  { config, clientPort, secureClientPort }: FourLetterSource,
+  { config, clientPort, secureClientPort, ensemble }: FourLetterSource,
   sizes: DirectorySizes,
 ): Generator<string> {
   const { dataDir, dataLogDir } = config;
@@ -278,7 +300,20 @@ function* configurationAnswer(
   yield `maxSessionTimeout=${config.maxSessionTimeoutMs}\n`;
   yield `clientPortListenBacklog=${config.clientPortListenBacklog}\n`;
   // A server on its own is number 0, whatever its myid says.
-  yield 'serverId=0\n';
+  yield `serverId=${ensemble === undefined ? 0 : config.serverId}\n`;
+  if (ensemble !== undefined) yield* ensembleLines(ensemble);
+}
+
+// QuorumZooKeeperServer.dumpConf. There is no line break at the end.
+function* ensembleLines(ensemble: EnsembleFacts): Generator<string> {
+  yield `initLimit=${ensemble.initLimitTicks}\n`;
+  yield `syncLimit=${ensemble.syncLimitTicks}\n`;
+  // FastLeaderElection; there is no other.
+  yield 'electionAlg=3\n';
+  yield `electionPort=${ensemble.electionPorts.join('|')}\n`;
+  yield `quorumPort=${ensemble.quorumPorts.join('|')}\n`;
+  yield `peerType=${ensemble.isObserver ? 1 : 0}\n`;
+  yield `membership: \n${ensemble.configText}`;
 }
 
 function* connectionsAnswer(source: FourLetterSource): Generator<string> {
@@ -325,13 +360,20 @@ function* serverAnswer(source: FourLetterSource, withClients: boolean): Generato
   yield `Zxid: 0x${zxidText(source.lastZxid)}\n`;
   yield `Mode: ${source.mode}\n`;
   yield `Node count: ${gauges.znodeCount}\n`;
+  if (gauges.ensemble?.leader === undefined) return;
+  const { lastProposalBytes, minProposalBytes, maxProposalBytes } = metrics;
+  yield `Proposal sizes last/min/max: ${lastProposalBytes}/${minProposalBytes}/${maxProposalBytes}\n`;
 }
 
 function* dumpAnswer(source: FourLetterSource): Generator<string> {
   yield 'SessionTracker dump:\n';
-  yield* expiryDump('Session', source.sessions(), ({ sessionHigh, sessionLow }) =>
-    sessionText({ sessionHigh, sessionLow }),
-  );
+  const learnerSessions = source.learnerSessions();
+  if (learnerSessions !== undefined) yield* learnerSessionDump(learnerSessions);
+  else {
+    yield* expiryDump('Session', source.sessions(), ({ sessionHigh, sessionLow }) =>
+      sessionText({ sessionHigh, sessionLow }),
+    );
+  }
   yield 'ephemeral nodes dump:\n';
   yield `Sessions with Ephemerals (${source.ephemeralSessionCount()}):\n`;
   for (const { paths, ...session } of source.ephemerals()) {
@@ -343,6 +385,21 @@ function* dumpAnswer(source: FourLetterSource): Generator<string> {
     const address = javaSocketAddress(connection.remoteAddress, connection.remotePort);
     return `ip: ${address} sessionId: ${sessionText(connection)}`;
   });
+}
+
+// LearnerSessionTracker.dumpSessions: by id, as Java orders longs.
+function* learnerSessionDump(sessions: Iterable<SessionTimeout>): Generator<string> {
+  const known: SessionTimeout[] = [];
+  for (const session of sessions) {
+    known.push(session);
+    yield '';
+  }
+  known.sort(
+    (a, b) =>
+      (a.sessionHigh | 0) - (b.sessionHigh | 0) || (a.sessionLow >>> 0) - (b.sessionLow >>> 0),
+  );
+  yield `Global Sessions(${known.length}):\n`;
+  for (const session of known) yield `${sessionText(session)}\t${session.timeoutMs}ms\n`;
 }
 
 // ExpiryQueue.dump: how many sets and members, then each set with its time. The numbers come first, so
@@ -378,6 +435,11 @@ function* monitorAnswer(source: FourLetterSource): Generator<string> {
   yield `zk_server_state\t${source.mode}\n`;
   const { metrics } = source;
   const [gauges, quotas] = [source.gauges(), [...source.quotas()]];
+  if (gauges.ensemble !== undefined) {
+    const { peerState, observerMasterSid } = gauges.ensemble;
+    yield `zk_peer_state\t${peerState}\n`;
+    if (observerMasterSid !== undefined) yield `zk_observer_master_id\t${observerMasterSid}\n`;
+  }
   for (const [name, value] of monitorValues({ metrics, gauges, quotas })) {
     yield `zk_${name}\t${value}\n`;
   }
