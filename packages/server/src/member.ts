@@ -103,7 +103,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   failure: ServerFailure | undefined;
   /** What this member has a part in now, open for clients or not yet. */
   serving: Serving | undefined;
-  /** What was applied when the last role ended. */
+  /** What was applied when the last role ended; before the first one, what was recovered. */
   lastZxid: Zxid;
   /** Undefined for a server on its own. */
   ensemble: EnsemblePart | undefined;

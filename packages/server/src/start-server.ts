@@ -147,6 +147,7 @@ async function startMember(
 ): Promise<RunningServer> {
   const { environment, config } = member;
   const { database } = recovered;
+  member.lastZxid = database.tree.lastProcessedZxid;
   // An empty history begins with a snapshot, since a log without one before it stops the next start.
   if (recovered.snapshot === 'before serving') {
     await new Promise<void>((resolve, reject) => {

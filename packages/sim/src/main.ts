@@ -22,7 +22,7 @@ from a seed, and checks after every event that it keeps its promises. One seed i
   --members N       members that vote: 1, 3 or 5 (default 1; the zab engine draws them from the seed)
   --engine NAME     what is simulated (default: member for one, ensemble for more):
 ${Object.entries(ENGINES)
-  .map(([name, { summary }]) => `                      ${name.padEnd(8)}${summary}`)
+  .map(([name, { summary }]) => `                      ${name.padEnd(12)}${summary}`)
   .join('\n')}
   --workers N       threads (default: one for each core)
   --max-failures N  stop after so many (default 10)

@@ -4,7 +4,7 @@ import type { Serving } from '@zebu/server/internal';
 import { describe, expect, test } from 'vitest';
 import type { ClusterOverrides } from '../src/ensemble/cluster.ts';
 import { runEnsemblePlan } from '../src/ensemble/engine.ts';
-import { drawEnsemblePlan } from '../src/ensemble/plan.ts';
+import { drawEnsemblePlan, type EnsemblePlan } from '../src/ensemble/plan.ts';
 
 const FIXED_SEEDS = 24;
 const TEST_MS = 300_000;
@@ -24,6 +24,20 @@ test('two runs of a plan are the same run', { timeout: TEST_MS }, async () => {
   const plan = drawEnsemblePlan(7);
   const [first, second] = [await runEnsemblePlan(plan), await runEnsemblePlan(plan)];
   expect(first.report?.hash).toBe(second.report?.hash);
+});
+
+test('the zxid of a member is known before it has a role', { timeout: TEST_MS }, async () => {
+  // All members lose their power with txns on disk that no disk had reported as durable yet.
+  const plan: EnsemblePlan = {
+    ...drawEnsemblePlan(18),
+    ...{ voters: 3, observers: 0, clients: 4, requests: 80 },
+    ...{ paceMs: 20, diskMs: 20, latencyMs: 2, snapCount: 24 },
+    faults: [
+      { atMs: 662, kind: 'power cut of all', member: 32, other: 26, forMs: 297, seed: 241966316 },
+    ],
+  };
+  const { failure } = await runEnsemblePlan(plan);
+  expect(failure?.message).toBe(undefined);
 });
 
 describe('a defect is found', () => {
