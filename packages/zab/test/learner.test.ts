@@ -2,6 +2,7 @@
 
 import { makeZxid, PacketType } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
+import type { Probe } from './support/probe.ts';
 import {
   following,
   inSync,
@@ -367,6 +368,60 @@ describe('broadcast', () => {
     expect(() => probe.zab.drained(z(6, 1), false)).toThrow(/Every batch is reported/);
     probe.durable();
     expect(() => probe.zab.drained(z(6, 2), false)).toThrow(/The log ends where it was reported/);
+  });
+});
+
+describe('a packet at the wrong time', () => {
+  const syncing = (): Probe => {
+    const probe = joined();
+    probe.receive(LEADER, message(DIFF, z(5, 3)));
+    return probe;
+  };
+  const steps: Record<string, () => Probe> = {
+    leaderinfo: following,
+    sync: joined,
+    syncing,
+    broadcast: inSync,
+  };
+  const packets = {
+    LEADERINFO: leaderInfo(6),
+    DIFF: message(DIFF, z(5, 3)),
+    TRUNC: message(TRUNC, z(5, 3)),
+    SNAP: message(SNAP, z(5, 3)),
+    NEWLEADER: newLeader(6),
+    UPTODATE: upToDate(),
+    ACK: message(PacketType.ACK, z(6, 0)),
+    PING: message(PING, z(6, 0)),
+  };
+
+  test.each<[string, (keyof typeof packets)[]]>([
+    ['leaderinfo', ['DIFF', 'TRUNC', 'SNAP', 'NEWLEADER', 'UPTODATE', 'ACK']],
+    ['sync', ['LEADERINFO', 'NEWLEADER', 'UPTODATE', 'ACK']],
+    ['syncing', ['LEADERINFO', 'DIFF', 'TRUNC', 'SNAP', 'UPTODATE']],
+    ['broadcast', ['LEADERINFO', 'DIFF', 'TRUNC', 'SNAP', 'NEWLEADER', 'UPTODATE']],
+  ])('at step %s: %j end the role, and nothing else does', (step, refused) => {
+    const found = Object.entries(packets)
+      .filter(([, packet]) => steps[step]?.().receive(LEADER, packet).includes('leave: protocol'))
+      .map(([name]) => name);
+    expect(found).toEqual(refused);
+  });
+
+  test.each([
+    ['before LEADERINFO', following],
+    ['before the sync', joined],
+  ])('a txn %s ends the role', (_, at) => {
+    for (const give of ['receiveProposal', 'receiveCommit', 'receiveInform'] as const) {
+      const probe = at();
+      probe.zab[give](LEADER, z(5, 4));
+      expect(probe.take()).toContain('leave: protocol');
+      expect(probe.zab.appendedZxid).toBe(z(5, 3));
+    }
+  });
+
+  test('a second NEWLEADER while a snapshot is loaded ends the role', () => {
+    const probe = joined();
+    const said = probe.receive(LEADER, message(SNAP, z(5, 9)), newLeader(6), newLeader(6));
+    expect(said).toContain('leave: protocol, discard the tree');
   });
 });
 
