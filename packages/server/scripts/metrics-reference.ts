@@ -27,9 +27,10 @@ here is not printed, and \`packages/conformance/test/figures.interop.test.ts\` l
 | summary | \`zk_avg_name\`, \`zk_min_name\`, \`zk_max_name\`, \`zk_cnt_name\`, \`zk_sum_name\`: since the start, or since \`srst\` |
 | summary with percentiles | the same and \`zk_p50_name\`, \`zk_p95_name\`, \`zk_p99_name\`, \`zk_p999_name\`, from a uniform sample of 4,096 values |
 | counter set, gauge set | \`zk_key_name\` for each key |
-| summary set | \`zk_avg_key_name\` and so on for each key |
+| summary set | \`zk_avg_key_name\` and so on for each key; with percentiles also \`zk_p50_key_name\` and so on |
 
-The key of a set is the first name of a path: \`/app/a/b\` counts for \`app\`, the root for none. A summary set has up to 1,000 keys;
+The key of a set is the first name of a path: \`/app/a/b\` counts for \`app\`, the root for none; the key of \`ack_latency\` is the
+sid of a follower. A summary set has up to 1,000 keys;
 what comes under further ones is summed under the key \`(other)\`. Times are whole milliseconds, so that a figure may rise by 0.
 
 | name | kind | unit | meaning | printed by |

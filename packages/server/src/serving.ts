@@ -388,7 +388,7 @@ export class Serving implements ServedState {
       metrics.outstandingChangesRemoved += changesBefore - pending.size;
     }
     metrics.commits++;
-    metrics.propagationLatency.add(Math.trunc(this.services.turns.nowMs - txn.appendedMs));
+    metrics.propagationLatency.add(Math.trunc(this.services.turns.nowMs - txn.preparedMs));
     if (tree.digestMismatches !== this.digestMismatches) this.noteDigestMismatch(zxid);
     if (this.digestLog.wants(zxid)) this.digestLog.add(zxid, tree.digest);
     if (request !== undefined && request.largeBytes > 0) throttle.finishLarge(request.largeBytes);

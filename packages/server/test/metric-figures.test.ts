@@ -12,6 +12,7 @@ import { Database } from '../src/database.ts';
 import { silentLogger, startServer, type ZebuServer } from '../src/index.ts';
 import { type Member, memberOf } from '../src/internal.ts';
 import { METRICS, type Metric, type MetricSource } from '../src/metrics/metric-table.ts';
+import type { Summary } from '../src/metrics/summary.ts';
 import {
   addWatch,
   auth,
@@ -263,13 +264,16 @@ const tls = (act: (port: number, member: Member) => Promise<void>) => async (): 
 /** Something that happens in an ensemble, and the member whose figure moves. */
 const members =
   (
-    of: 'leader' | 'follower' | 'observer',
+    of: 'leader' | 'follower' | 'heir' | 'observer',
     act: (world: WorldEnsemble, sid: number) => unknown,
     { running, ...options }: WorldEnsembleOptions & { readonly running?: readonly number[] } = {},
   ) =>
   async (): Promise<Stage> => {
     const world = await WorldEnsemble.start({ voters: 3, observers: 1, ...options }, running);
-    const sid = { leader: world.leaderSid, follower: world.followerSid, observer: 4 }[of];
+    const { leaderSid, followerSid } = world;
+    // Of equal histories the highest sid leads.
+    const heir = leaderSid === 3 ? 2 : 3;
+    const sid = { leader: leaderSid, follower: followerSid, heir, observer: 4 }[of];
     // The same object while the member runs, and again when it was started anew.
     return { member: () => world.members.get(sid), act: async () => void (await act(world, sid)) };
   };
@@ -291,6 +295,65 @@ const forwarded = (of: 'leader' | 'follower' | 'observer') =>
     const client = world.client(world.followerSid);
     client.must(create('/app', { data: 'x' }));
   });
+
+/** The leader is gone, and a follower leads. */
+const leaderLost = members('heir', async (world, sid) => {
+  world.time.lookCostMs = 2;
+  await world.stop(world.leaderSid);
+  world.serve();
+  expect(world.leaderSid).toBe(sid);
+});
+
+/** A member that was away starts again. */
+const startsAgain = (of: 'follower' | 'observer') => async (): Promise<Stage> => {
+  const world = await WorldEnsemble.start({ voters: 3, observers: 1 });
+  const sid = of === 'follower' ? world.followerSid : 4;
+  await world.stop(sid);
+  return {
+    member: () => world.members.get(sid),
+    act: async () => {
+      world.time.lookCostMs = 2;
+      await world.launch(sid);
+      world.serve();
+    },
+  };
+};
+
+/** A member comes back that missed one txn. */
+const missedOne = async (): Promise<Stage> => {
+  const world = await WorldEnsemble.start({ voters: 3, observers: 1 });
+  const client = world.client(world.leaderSid);
+  client.must(create('/app'));
+  await world.stop(4);
+  client.must(create('/app/a'));
+  const member = world.member(world.leaderSid);
+  return {
+    member: () => member,
+    act: async () => {
+      await world.launch(4);
+      world.serve();
+    },
+  };
+};
+
+/** A leader whose learners cannot reach it: they look for another one. */
+const forgotten = async (): Promise<Stage> => {
+  const world = await WorldEnsemble.start({ limits: { maxTimeToWaitForEpochMs: 100 } }, []);
+  let member: Member | undefined;
+  return {
+    member: () => member,
+    act: async () => {
+      world.refusesLearners = true;
+      for (const sid of world.sids) await world.launch(sid);
+      const forgetful = (): Member | undefined =>
+        [...world.members.values()].find(({ metrics }) => metrics.leadershipsForgotten > 0);
+      world.until(() => forgetful() !== undefined, 'a leader is forgotten');
+      member = forgetful();
+      world.refusesLearners = false;
+      world.serve();
+    },
+  };
+};
 
 const SCENARIOS: Record<string, () => Promise<Stage>> = {
   avg_latency: slowWrite,
@@ -371,6 +434,29 @@ const SCENARIOS: Record<string, () => Promise<Stage>> = {
   last_proposal_size: forwarded('leader'),
   max_proposal_size: forwarded('leader'),
   min_proposal_size: forwarded('leader'),
+  looking_count: leaderLost,
+  election_time: leaderLost,
+  follower_sync_time: startsAgain('follower'),
+  observer_sync_time: startsAgain('observer'),
+  unavailable_time: leaderLost,
+  leader_unavailable_time: leaderLost,
+  quit_leading_due_to_disloyal_voter: forgotten,
+  diff_count: missedOne,
+  inflight_diff_count: missedOne,
+  snap_count: joins(4, { limits: { forceSnapshotSync: true } }),
+  inflight_snap_count: joins(4, { limits: { forceSnapshotSync: true } }),
+  revalidate_count: members('leader', (world) => {
+    const { sessionId = 0n, password = null } = world.client(world.followerSid).session ?? {};
+    world.client(4, { sessionId, password });
+  }),
+  learner_proposal_received_count: forwarded('follower'),
+  learner_commit_received_count: forwarded('follower'),
+  proposal_latency: forwarded('follower'),
+  commit_propagation_latency: forwarded('follower'),
+  quorum_ack_latency: forwarded('leader'),
+  ack_latency: forwarded('leader'),
+  peer_link_txns: forwarded('follower'),
+  peer_link_writes: forwarded('leader'),
 
   quota_count_limit_per_namespace: quota,
   quota_bytes_limit_per_namespace: quota,
@@ -610,9 +696,11 @@ function valuesOf(metric: Metric, member: Member | undefined): Record<string, nu
     case 'counter set':
     case 'gauge set':
       return Object.fromEntries(metric.read(source));
-    case 'summary set': {
-      const app = [...metric.read(source)].find(([key]) => key === 'app')?.[1];
-      return { count: app?.count ?? 0, sum: app?.sum ?? 0 };
+    case 'summary set':
+    case 'summary set with percentiles': {
+      const all: (readonly [key: string, summary: Summary])[] = [...metric.read(source)];
+      const one = all.find(([key]) => key === 'app' || key === '1')?.[1];
+      return { count: one?.count ?? 0, sum: one?.sum ?? 0 };
     }
   }
 }

@@ -42,7 +42,7 @@ describe('PercentileSummary', () => {
 
 describe('SummarySet', () => {
   test('keeps one summary for each key, also over a reset', () => {
-    const set = new SummarySet();
+    const set = new SummarySet(() => new Summary());
     const summary = set.of('a');
     summary.add(3);
     set.of('b').add(4);
@@ -56,7 +56,7 @@ describe('SummarySet', () => {
   });
 
   test('sums what comes under too many keys as one', () => {
-    const set = new SummarySet();
+    const set = new SummarySet(() => new Summary());
     for (let i = 0; i < MAX_KEYS + 10; i++) set.of(`key ${i}`).add(1);
     const entries = [...set.entries()];
     expect(entries).toHaveLength(MAX_KEYS + 1);
@@ -119,9 +119,14 @@ describe('ServerMetrics', () => {
     metrics.readLatency.add(2);
     metrics.addQuotaExceeded('app');
     metrics.authFailed = 1;
+    metrics.peerLinkTxns = 2;
+    metrics.elections = 1;
+    metrics.ackLatency.of('2').add(3);
     metrics.reset();
     const fresh = new ServerMetrics();
     fresh.authFailed = 1;
+    fresh.peerLinkTxns = 2;
+    fresh.ackLatency.of('2');
     expect(values(metrics)).toEqual(values(fresh));
   });
 

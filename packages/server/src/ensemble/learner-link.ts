@@ -68,6 +68,9 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   isSynced: boolean;
   /** Monotonic ms of the last answer to a PING. */
   pongMs: number;
+  /** The proposal whose ack is timed; 0 for none. */
+  private timedZxid: Zxid;
+  private timedMs: number;
   private readonly owner: LearnerLinkOwner;
   private readonly decoder: PeerStreamDecoder;
   private readonly writer: ByteWriter;
@@ -83,6 +86,8 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
     this.isObserver = false;
     this.isSynced = false;
     this.pongMs = Number.NEGATIVE_INFINITY;
+    this.timedZxid = 0;
+    this.timedMs = 0;
     this.owner = owner;
     this.decoder = new PeerStreamDecoder(owner.limits);
     this.writer = new ByteWriter(256);
@@ -106,6 +111,20 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
 
   get writes(): number {
     return this.link?.writes ?? 0;
+  }
+
+  /** Proposals up to this one are sent: its ack is timed, unless that of another one is. */
+  timeAck(zxid: Zxid, nowMs: number): void {
+    if (this.timedZxid !== 0) return;
+    this.timedZxid = zxid;
+    this.timedMs = nowMs;
+  }
+
+  /** How long the ack took that was timed, if this one answers it; -1 otherwise. */
+  ackTookMs(zxid: Zxid, nowMs: number): number {
+    if (this.timedZxid === 0 || zxid < this.timedZxid) return -1;
+    this.timedZxid = 0;
+    return nowMs - this.timedMs;
   }
 
   // ---- What comes in ------------------------------------------------------------------------

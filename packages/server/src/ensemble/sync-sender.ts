@@ -50,6 +50,10 @@ export class SyncSender {
     this.isEnded = false;
   }
 
+  get isSnapshot(): boolean {
+    return this.options.plan.mode === SyncMode.SNAP;
+  }
+
   start(): void {
     const { serving, link, plan, member, onActive, onFailed } = this.options;
     serving.database.committedLog.hold(this.hold);

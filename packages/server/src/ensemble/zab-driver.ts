@@ -40,7 +40,7 @@ import type { Database } from '../database.ts';
 import type { Member } from '../member.ts';
 import type { EnsembleGauges } from '../metrics/metrics.ts';
 import { LeaderRole } from '../roles/leader-role.ts';
-import { LearnerRole } from '../roles/learner-role.ts';
+import { LearnerRole, type TxnArrival } from '../roles/learner-role.ts';
 import type { Serving } from '../serving.ts';
 import type { Hold } from '../txns/committed-log.ts';
 import type { TxnChunk } from '../txns/txn-chunks.ts';
@@ -161,6 +161,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     );
     this.learners = new Map();
     this.figures = new EnsembleFigures({
+      metrics: member.metrics,
       voters,
       readNowMs: () => {
         member.turns.look();
@@ -299,6 +300,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   // A leader's links.
 
   acked(link: LearnerLink, zxid: Zxid): void {
+    this.figures.acked(link, zxid, this.options.member.turns.nowMs);
     this.core.receiveAck(link.number, zxid);
   }
 
@@ -328,22 +330,27 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   proposed(link: LeaderLink, zxid: Zxid, bytes: Buffer, start: number, end: number): void {
     this.core.receiveProposal(link.number, zxid);
-    this.take(zxid, bytes, start, end);
+    const isFresh = this.core.phase === 'broadcast';
+    if (isFresh) this.figures.proposalReceived();
+    this.take(zxid, bytes, start, end, isFresh ? 'proposed' : 'synced');
   }
 
   informed(link: LeaderLink, zxid: Zxid, bytes: Buffer, start: number, end: number): void {
     this.core.receiveInform(link.number, zxid);
-    this.take(zxid, bytes, start, end);
+    const isFresh = this.core.phase === 'broadcast';
+    if (isFresh) this.figures.commitReceived();
+    this.take(zxid, bytes, start, end, isFresh ? 'informed' : 'synced');
   }
 
   /** Keeps the txn if the core took it: not one that was there before, nor one after a gap. */
-  private take(zxid: Zxid, bytes: Buffer, start: number, end: number): void {
+  private take(zxid: Zxid, bytes: Buffer, start: number, end: number, how: TxnArrival): void {
     if (this.core.appendedZxid !== zxid) return;
     if (this.serving === undefined || this.serving.sequence.appendedZxid >= zxid) return;
-    this.learnerRole?.take(zxid, bytes, start, end);
+    this.learnerRole?.take(zxid, bytes, start, end, how);
   }
 
   committed(link: LeaderLink, zxid: Zxid): void {
+    if (this.core.phase === 'broadcast') this.figures.commitReceived();
     this.core.receiveCommit(link.number, zxid);
   }
 
@@ -426,7 +433,11 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     if (this.isDriving || this.options.member.failure !== undefined) return;
     this.isDriving = true;
     try {
-      while (this.core.hasOutput) this.carryOut(this.core.takeOutput());
+      for (;;) {
+        this.noteCommitted();
+        if (!this.core.hasOutput) break;
+        this.carryOut(this.core.takeOutput());
+      }
       for (const link of this.touchedLinks) link.flush();
       this.touchedLinks.clear();
     } catch (error) {
@@ -435,6 +446,12 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       this.isDriving = false;
     }
     this.options.member.turns.flush();
+  }
+
+  private noteCommitted(): void {
+    if (this.serving === undefined) return;
+    const { nowMs } = this.options.member.turns;
+    this.figures.committed(this.serving.sequence, this.core.committedZxid, nowMs);
   }
 
   private carryOut(output: Output): void {
@@ -525,15 +542,18 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
             onActive: () => this.core.linkActive(learner.number),
             onFailed: (error) => learner.close(error),
           });
-          this.syncs.get(learner.number)?.end();
+          this.endSync(learner.number);
           this.syncs.set(learner.number, sender);
+          this.figures.syncBegan(sender.isSnapshot, this.syncs.values());
           sender.start();
         }
         return;
       default:
         if (history === undefined) return;
-        if (send.kind === SendKind.PROPOSALS) learner.sendProposals(history, after, upTo);
-        else if (send.kind === SendKind.COMMITS) learner.sendCommits(history, after, upTo);
+        if (send.kind === SendKind.PROPOSALS) {
+          learner.timeAck(upTo, this.options.member.turns.nowMs);
+          learner.sendProposals(history, after, upTo);
+        } else if (send.kind === SendKind.COMMITS) learner.sendCommits(history, after, upTo);
         else learner.sendInforms(history, after, upTo);
     }
   }
@@ -553,8 +573,11 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   }
 
   private endSync(link: number): void {
-    this.syncs.get(link)?.end();
+    const sender = this.syncs.get(link);
+    if (sender === undefined) return;
+    sender.end();
     this.syncs.delete(link);
+    this.figures.syncEnded(sender.isSnapshot, this.syncs.values());
   }
 
   private answerPlanRequest(link: number, learnerZxid: Zxid): void {

@@ -37,6 +37,9 @@ export type MetricUnit =
   | 'watches'
   | 'clients'
   | 'servers'
+  | 'elections'
+  | 'syncs'
+  | 'writes'
   | 'snapshots'
   | 'handshakes'
   | 'descriptors'
@@ -74,7 +77,7 @@ interface PercentileMetric extends Described {
 }
 
 interface NumberSetMetric extends Described {
-  /** One number for each key, the first name of a path. */
+  /** One number for each key: the first name of a path, or the sid of a member. */
   readonly kind: 'counter set' | 'gauge set';
   readonly read: (source: MetricSource) => Iterable<readonly [key: string, value: number]>;
 }
@@ -84,12 +87,20 @@ interface SummarySetMetric extends Described {
   readonly read: (source: MetricSource) => Iterable<readonly [key: string, summary: Summary]>;
 }
 
+interface PercentileSetMetric extends Described {
+  readonly kind: 'summary set with percentiles';
+  readonly read: (
+    source: MetricSource,
+  ) => Iterable<readonly [key: string, summary: PercentileSummary]>;
+}
+
 export type Metric =
   | NumberMetric
   | SummaryMetric
   | PercentileMetric
   | NumberSetMetric
-  | SummarySetMetric;
+  | SummarySetMetric
+  | PercentileSetMetric;
 
 /** In the order in which they are printed. Names are unique. */
 // biome-ignore format: a row a metric
@@ -130,6 +141,41 @@ export const METRICS: readonly Metric[] = [
   leaderGauge('last_proposal_size', 'bytes', 'Size of the last txn proposed; -1 before the first', (_, m) => m.lastProposalBytes),
   leaderGauge('max_proposal_size', 'bytes', 'Size of the largest txn proposed by this leader; -1 before the first', (_, m) => m.maxProposalBytes),
   leaderGauge('min_proposal_size', 'bytes', 'Size of the smallest txn proposed by this leader; -1 before the first', (_, m) => m.minProposalBytes),
+  ofEnsemble(counter('looking_count', 'elections', 'Times that this member began to look for a leader', (m) => m.elections)),
+  ofEnsemble(summary('election_time', 'ms', 'Time from the beginning of an election until this member knew its leader', (m) => m.electionTime)),
+  ofEnsemble(summary('follower_sync_time', 'ms', 'Time that this member took to be brought up to date, as a follower', (m) => m.followerSyncTime)),
+  ofEnsemble(summary('observer_sync_time', 'ms', 'Time that this member took to be brought up to date, as an observer', (m) => m.observerSyncTime)),
+  ofEnsemble(summary('unavailable_time', 'ms', 'Time from the start, or from the end of a role, until this member served again', (m) => m.unavailableTime)),
+  ofEnsemble(summary('leader_unavailable_time', 'ms', 'The same, where this member served as the leader then', (m) => m.leaderUnavailableTime)),
+  ofEnsemble(counter('quit_leading_due_to_disloyal_voter', 'elections', 'Times that this member did not lead after all, because a voter that had elected it looked for a leader again', (m) => m.leadershipsForgotten)),
+  ofEnsemble(counter('diff_count', 'syncs', 'Learners that this leader brought up to date by txns', (m) => m.diffSyncs)),
+  ofEnsemble(counter('snap_count', 'syncs', 'Learners that this leader brought up to date by a snapshot', (m) => m.snapshotSyncs)),
+  ofEnsemble(summary('inflight_diff_count', 'syncs', 'Syncs by txns under way, whenever one began or ended', (m) => m.diffSyncsInFlight)),
+  ofEnsemble(summary('inflight_snap_count', 'syncs', 'Syncs by a snapshot under way, whenever one began or ended', (m) => m.snapshotSyncsInFlight)),
+  ofEnsemble(counter('revalidate_count', 'sessions', 'Sessions that learners asked this leader about, because their clients came to them', (m) => m.revalidations)),
+  ofEnsemble(counter('learner_proposal_received_count', 'txns', 'Proposals that the leader sent to this follower, those of its sync not counted', (m) => m.proposalsReceived)),
+  ofEnsemble(counter('learner_commit_received_count', 'txns', 'Commits that the leader sent to this learner, those of its sync not counted', (m) => m.commitsReceived)),
+  ofEnsemble(percentiles('proposal_latency', 'ms', "Time from the leader's preparation of a txn until this follower has it; by the clocks of both machines", (m) => m.proposalLatency)),
+  ofEnsemble(percentiles('commit_propagation_latency', 'ms', "Time from the leader's preparation of a txn until this learner knows that it is committed; by the clocks of both machines", (m) => m.commitPropagationLatency)),
+  ofEnsemble(percentiles('quorum_ack_latency', 'ms', 'Time from the preparation of a txn until a quorum has it, on the leader', (m) => m.quorumAckLatency)),
+  {
+    name: 'ack_latency',
+    unit: 'ms',
+    kind: 'summary set with percentiles',
+    meaning: 'Time from the sending of a proposal to a follower until its ack; the key is its sid. One proposal at a time is watched for each follower',
+    of: 'ensemble',
+    read: ({ metrics }) => metrics.ackLatency.entries(),
+  },
+  ofEnsemble(counter('peer_link_txns', 'txns', 'Txns that this member proposed, or took from its leader; srst keeps it. zebu only', (m) => m.peerLinkTxns)),
+  {
+    name: 'peer_link_writes',
+    unit: 'writes',
+    kind: 'counter',
+    meaning: 'Socket writes on the links to leader and learners; srst keeps it. Those of all members by the peer_link_txns of the leader are the link writes for each txn. zebu only',
+    of: 'ensemble',
+    isReal: false,
+    read: ({ gauges }) => gauges.ensemble?.linkWrites,
+  },
 
   // Quotas.
   quota('quota_count_limit_per_namespace', 'znodes', 'Limit on the number of znodes, the hard one where there is one; -1 for none', (q) => q.countLimit),
@@ -191,7 +237,7 @@ export const METRICS: readonly Metric[] = [
   counter('commit_count', 'txns', 'Txns applied', (m) => m.commits),
   summary('write_commit_proc_issued', 'txns', 'Txns applied in one pass', (m) => m.commitPassTxns),
   summary('commit_process_time', 'ms', 'Duration of one pass that applies and answers txns', (m) => m.commitPassTime),
-  percentiles('propagation_latency', 'ms', 'Time from the preparation of a txn until it is applied', (m) => m.propagationLatency),
+  percentiles('propagation_latency', 'ms', "Time from the preparation of a txn until it is applied; on a learner by the leader's clock and its own, and from its arrival while the learner is brought up to date", (m) => m.propagationLatency),
   counter('digest_mismatches_count', 'txns', 'Txns whose digest does not match the tree they led to', (m) => m.digestMismatches),
 
   // Traffic by the first name of the path.
@@ -285,6 +331,10 @@ function percentiles(
 ): Metric {
   const readSource = ({ metrics }: MetricSource): PercentileSummary => read(metrics);
   return { name, unit, kind: 'summary with percentiles', meaning, read: readSource };
+}
+
+function ofEnsemble(metric: Metric): Metric {
+  return { ...metric, of: 'ensemble' };
 }
 
 function summarySet(

@@ -77,9 +77,32 @@ export class ServerMetrics {
   readonly propagationLatency = new PercentileSummary();
   digestMismatches = 0;
 
+  // A member's part in its ensemble.
+  elections = 0;
+  readonly electionTime = new Summary();
+  readonly followerSyncTime = new Summary();
+  readonly observerSyncTime = new Summary();
+  readonly unavailableTime = new Summary();
+  readonly leaderUnavailableTime = new Summary();
+  leadershipsForgotten = 0;
+  diffSyncs = 0;
+  snapshotSyncs = 0;
+  readonly diffSyncsInFlight = new Summary();
+  readonly snapshotSyncsInFlight = new Summary();
+  proposalsReceived = 0;
+  commitsReceived = 0;
+  revalidations = 0;
+  readonly proposalLatency = new PercentileSummary();
+  readonly commitPropagationLatency = new PercentileSummary();
+  readonly quorumAckLatency = new PercentileSummary();
+  /** By the sid of the learner. */
+  readonly ackLatency = new SummarySet(() => new PercentileSummary());
+  /** Not reset by `srst`: it is read beside the writes of the links. */
+  peerLinkTxns = 0;
+
   // Traffic by the first name of the path.
-  readonly readPerNamespace = new SummarySet();
-  readonly writePerNamespace = new SummarySet();
+  readonly readPerNamespace = new SummarySet(() => new Summary());
+  readonly writePerNamespace = new SummarySet(() => new Summary());
   /** Writes refused for a quota. */
   readonly quotaExceeded = new Map<string, number>();
 
@@ -160,6 +183,7 @@ const KEPT: ReadonlySet<keyof ServerMetrics> = new Set([
   'authFailed',
   'plainRemoteConnections',
   'plainLocalConnections',
+  'peerLinkTxns',
 ]);
 
 /** What is not counted but looked up when somebody asks. */

@@ -5,6 +5,7 @@
 //   ... with percentiles         and p50_name, p95_name, p99_name, p999_name
 //   counter set, gauge set       key_name
 //   summary set                  avg_key_name ...
+//   ... with percentiles         and p50_key_name ...
 
 import { METRICS, type MetricSource } from './metric-table.ts';
 import type { PercentileSummary, Summary } from './summary.ts';
@@ -13,8 +14,11 @@ type Line = readonly [name: string, value: string];
 
 /** Everything in the table, numbers as `mntr` prints them. */
 export function* monitorValues(source: MetricSource): Generator<Line> {
+  const { ensemble } = source.gauges;
   for (const metric of METRICS) {
-    const { name } = metric;
+    const { name, of } = metric;
+    if (of === 'ensemble' && ensemble === undefined) continue;
+    if (of === 'leader' && ensemble?.leader === undefined) continue;
     switch (metric.kind) {
       case 'counter':
       case 'gauge': {
@@ -39,6 +43,12 @@ export function* monitorValues(source: MetricSource): Generator<Line> {
       case 'summary set':
         for (const [key, summary] of metric.read(source)) {
           yield* summaryLines(`${key}_${name}`, summary);
+        }
+        break;
+      case 'summary set with percentiles':
+        for (const [key, summary] of metric.read(source)) {
+          yield* summaryLines(`${key}_${name}`, summary);
+          yield* percentileLines(`${key}_${name}`, summary);
         }
         break;
     }

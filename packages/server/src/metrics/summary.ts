@@ -84,18 +84,23 @@ function valueAt(sorted: Float64Array, quantile: number): number {
 }
 
 /**
- * Summaries by key: one for each of the first names of paths, and later for each member of an ensemble. The keys come from
+ * Summaries by key: one for each of the first names of paths, or for each member of an ensemble. The keys may come from
  * clients, so their number is bounded; what comes under further keys is summed under OTHER_KEY.
  */
-export class SummarySet {
-  private readonly summaries = new Map<string, Summary>();
+export class SummarySet<S extends Summary = Summary> {
+  private readonly summaries = new Map<string, S>();
+  private readonly make: () => S;
+
+  constructor(make: () => S) {
+    this.make = make;
+  }
 
   /** The summary of this key, made when it is asked for first. It stays the same object until the server ends. */
-  of(key: string): Summary {
+  of(key: string): S {
     const known = this.summaries.get(key);
     if (known !== undefined) return known;
     if (this.summaries.size >= MAX_KEYS && key !== OTHER_KEY) return this.of(OTHER_KEY);
-    const summary = new Summary();
+    const summary = this.make();
     this.summaries.set(key, summary);
     return summary;
   }
@@ -105,7 +110,7 @@ export class SummarySet {
     return this.summaries.size >= MAX_KEYS;
   }
 
-  entries(): IterableIterator<[key: string, summary: Summary]> {
+  entries(): IterableIterator<[key: string, summary: S]> {
     return this.summaries.entries();
   }
 

@@ -70,6 +70,7 @@ export class LeaderRole extends DecidingRole {
     framePacket(txn.bytes, txn.start, txn.end, PacketType.PROPOSAL, txn.zxid);
     const { metrics } = this.member;
     metrics.proposedBytes(txn.end - txn.start);
+    metrics.peerLinkTxns++;
     this.host.proposed(txn.zxid);
   }
 
@@ -116,6 +117,7 @@ export class LeaderRole extends DecidingRole {
   revalidate(link: LearnerLink, sessionId: bigint, timeoutMs: number): void {
     const { parts } = this;
     if (parts === undefined) return;
+    this.member.metrics.revalidations++;
     const { sessions } = parts.serving;
     const session = sessions.get(sessionId);
     const valid = session !== undefined && !session.closing;

@@ -1,6 +1,6 @@
 // A follower or an observer: what its clients write goes to the leader, what the leader commits is applied here.
 
-import { framePacket, PacketType, type PeerMessage, type Zxid } from '@zebu/protocol';
+import { framePacket, getInt32, PacketType, type PeerMessage, type Zxid } from '@zebu/protocol';
 import type { Session } from '@zebu/session';
 import { ForwardedWrites } from '../ensemble/forwarded-writes.ts';
 import { TouchTable } from '../ensemble/touch-table.ts';
@@ -8,6 +8,12 @@ import type { Member, MemberRole } from '../member.ts';
 import type { Serving } from '../serving.ts';
 import type { Txn } from '../txns/txn-sequence.ts';
 import type { WritePath } from '../txns/write-path.ts';
+
+/** How a txn comes: in a sync, or as the leader proposes it, or as it tells an observer of a commit. */
+export type TxnArrival = 'synced' | 'proposed' | 'informed';
+
+/** Where a txn's header has its time. */
+const TIME_OFFSET = 20;
 
 /** What a learner's role needs of the driver of the core. */
 export interface LearnerHost {
@@ -70,7 +76,7 @@ export class LearnerRole implements MemberRole {
   // ---- What the leader says -----------------------------------------------------------------
 
   /** Takes a txn over: its bytes are copied, with the frame of a PROPOSAL around them. */
-  take(zxid: Zxid, bytes: Buffer, start: number, end: number): void {
+  take(zxid: Zxid, bytes: Buffer, start: number, end: number, how: TxnArrival): void {
     const serving = this.parts?.serving;
     if (serving === undefined) return;
     const { sequence } = serving;
@@ -78,8 +84,19 @@ export class LearnerRole implements MemberRole {
     const at = sequence.begin(length);
     const { writer } = sequence;
     writer.raw(bytes, start, end);
-    const txn = sequence.append(zxid, at, this.member.turns.nowMs);
+    const { metrics, turns } = this.member;
+    metrics.peerLinkTxns++;
+    const ageMs = how === 'synced' ? 0 : this.ageMs(bytes, start);
+    if (how === 'proposed') metrics.proposalLatency.add(Math.trunc(ageMs));
+    const txn = sequence.append(zxid, at, turns.nowMs - ageMs);
     framePacket(txn.bytes, txn.start, txn.end, PacketType.PROPOSAL, zxid);
+  }
+
+  // The time in a txn's header is by the wall clock of the leader: where that is ahead, the age is taken for 0.
+  private ageMs(bytes: Buffer, start: number): number {
+    const high = getInt32(bytes, start + TIME_OFFSET);
+    const preparedMs = high * 2 ** 32 + (getInt32(bytes, start + TIME_OFFSET + 4) >>> 0);
+    return Math.max(0, this.member.environment.clock.wallMs() - preparedMs);
   }
 
   /** SYNC; everything up to the zxid is committed. */

@@ -23,8 +23,8 @@ export class Txn {
   end = 0;
   /** Error decided when it was prepared; 0 for a txn that will be applied, and on a learner. */
   error = 0;
-  /** Monotonic ms at which it was appended. */
-  appendedMs = 0;
+  /** Monotonic ms at which it was prepared: on a learner as far as two clocks can tell. */
+  preparedMs = 0;
 }
 
 export class TxnSequence {
@@ -86,7 +86,7 @@ export class TxnSequence {
   }
 
   /** Adds the entry that begins at `start` and ends at the writer's offset. Zxids must rise. */
-  append(zxid: Zxid, start: number, nowMs: number): Txn {
+  append(zxid: Zxid, start: number, preparedMs: number): Txn {
     assert(zxid > this.appended, 'zxids must rise');
     if (this.size === this.ring.length) this.grow();
     const txn = this.ring[this.tail & this.mask] as Txn;
@@ -97,7 +97,7 @@ export class TxnSequence {
     txn.chunk = this.chunks.end();
     txn.bytes = txn.chunk.bytes;
     txn.error = 0;
-    txn.appendedMs = nowMs;
+    txn.preparedMs = preparedMs;
     this.appended = zxid;
     return txn;
   }

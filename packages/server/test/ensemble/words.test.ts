@@ -7,6 +7,17 @@ import { WorldEnsemble } from '../support/world-ensemble.ts';
 
 const FOUR = { voters: 3, observers: 1 };
 
+/** The figures of `mntr`, without `zk_`. */
+function figures(world: WorldEnsemble, sid: number): Map<string, number> {
+  const lines = world.word(sid, 'mntr').split('\n');
+  return new Map(
+    lines.map((line) => {
+      const [name = '', value] = line.split('\t');
+      return [name.slice('zk_'.length), Number(value)];
+    }),
+  );
+}
+
 describe('the members of an ensemble that serves', () => {
   test('srvr and stat of the leader end with the sizes of its proposals, those of the others do not', async () => {
     const world = await WorldEnsemble.start(FOUR);
@@ -122,10 +133,82 @@ describe('the members of an ensemble that serves', () => {
       );
     expect(counts(leaderSid)).toEqual(['3', '3', '2', '1']);
     expect(counts(followerSid)).toEqual(['3', undefined, undefined, undefined]);
-    world.kill(followerSid);
+    await world.stop(followerSid);
     world.until(() => figure(leaderSid, 'learners') === '2', 'the follower is missed');
     expect(counts(leaderSid)).toEqual(['3', '2', '1', '1']);
     expect(Number(figure(leaderSid, 'leader_uptime'))).toBeGreaterThan(0);
+  });
+
+  test('mntr counts each txn once, on whichever member it is counted', async () => {
+    const world = await WorldEnsemble.start(FOUR);
+    const { leaderSid, followerSid } = world;
+    const client = world.client(followerSid);
+    for (const sid of world.sids) world.word(sid, 'srst');
+    const before = world.sids.map((sid) => figures(world, sid).get('peer_link_txns') ?? 0);
+    for (let i = 0; i < 5; i++) client.must(create(`/one-${i}`));
+    client.send(...Array.from({ length: 20 }, (_, i) => create(`/many-${i}`)));
+    world.settle();
+    const names = [
+      'proposal_count',
+      'learner_proposal_received_count',
+      'learner_commit_received_count',
+      'cnt_proposal_latency',
+      'cnt_commit_propagation_latency',
+      'cnt_quorum_ack_latency',
+      'commit_count',
+      'sync_processor_request_queued',
+    ];
+    const counts = (sid: number) => names.map((name) => figures(world, sid).get(name));
+    expect(counts(leaderSid)).toEqual([25, 0, 0, 0, 0, 25, 25, 25]);
+    expect(counts(followerSid)).toEqual([0, 25, 25, 25, 25, 0, 25, 25]);
+    expect(counts(4)).toEqual([0, 0, 25, 0, 25, 0, 25, 25]);
+    world.sids.forEach((sid, index) => {
+      expect(figures(world, sid).get('peer_link_txns')).toBe((before[index] ?? 0) + 25);
+    });
+    // The txns that were sent together share writes: proposals and commits to two followers, informs to an observer.
+    expect(figures(world, leaderSid).get(`cnt_${followerSid}_ack_latency`)).toBeGreaterThan(5);
+    expect(figures(world, leaderSid).get('cnt_4_ack_latency')).toBeUndefined();
+  });
+
+  test('mntr counts latencies from the preparation of a txn on the leader', async () => {
+    const world = await WorldEnsemble.start(FOUR);
+    const { leaderSid, followerSid } = world;
+    const client = world.client(leaderSid);
+    for (const sid of world.sids) world.word(sid, 'srst');
+    // Every look at the clock takes a while, so that each step of the txn does.
+    world.time.lookCostMs = 7;
+    client.must(create('/a'));
+    const [leader, follower] = [figures(world, leaderSid), figures(world, followerSid)];
+    const [acked, proposed, committed, applied] = [
+      leader.get('sum_quorum_ack_latency') ?? 0,
+      follower.get('sum_proposal_latency') ?? 0,
+      follower.get('sum_commit_propagation_latency') ?? 0,
+      follower.get('sum_propagation_latency') ?? 0,
+    ];
+    expect(proposed).toBeGreaterThan(0);
+    expect(acked).toBeGreaterThan(proposed);
+    expect(committed).toBeGreaterThan(acked);
+    expect(applied).toBeGreaterThanOrEqual(committed);
+  });
+
+  test('link writes of mntr do not sink when a link ends, and grow by less than one a txn sent together', async () => {
+    const world = await WorldEnsemble.start(FOUR);
+    const { leaderSid, followerSid } = world;
+    const client = world.client(leaderSid);
+    const writes = (sid: number) => figures(world, sid).get('peer_link_writes') ?? 0;
+    const before = writes(leaderSid);
+    client.send(...Array.from({ length: 100 }, (_, i) => create(`/n-${i}`)));
+    world.settle();
+    const together = writes(leaderSid);
+    expect(together).toBeGreaterThanOrEqual(before + 3);
+    expect(together).toBeLessThan(before + 100);
+    for (let i = 0; i < 30; i++) client.must(create(`/alone-${i}`));
+    const after = writes(leaderSid);
+    // A proposal and a commit to two followers, an inform to the observer.
+    expect(after).toBeGreaterThanOrEqual(together + 30 * 5);
+    await world.stop(followerSid);
+    expect(figures(world, leaderSid).get('learners')).toBe(2);
+    expect(writes(leaderSid)).toBeGreaterThanOrEqual(after);
   });
 
   test('isro says rw on each', async () => {

@@ -6,12 +6,13 @@ import { memoryNetwork, type Network } from '@zebu/transport';
 import { DEFAULT_ENSEMBLE, type EnsembleConfig } from '../../src/config/ensemble-config.ts';
 import type { ServerConfigOverrides } from '../../src/config/server-config.ts';
 import { SplitNetwork } from '../../src/ensemble/split-network.ts';
-import { silentLogger, startServer } from '../../src/index.ts';
+import { silentLogger, startServer, type ZebuServer } from '../../src/index.ts';
 import { type Member, memberOf } from '../../src/internal.ts';
 import { ManualTime } from './manual-time.ts';
 import { type ConnectOptions, RawClient } from './raw-client.ts';
 
 const CLIENT_PORT = 2181;
+const QUORUM_PORT = 2888;
 const READY_MS = 60_000;
 const STEP_MS = 10;
 
@@ -29,6 +30,9 @@ export class WorldEnsemble {
   readonly time = new ManualTime();
   readonly sids: readonly number[];
   readonly members = new Map<number, Member>();
+  /** No quorum port is reached. */
+  refusesLearners = false;
+  private readonly servers = new Map<number, ZebuServer>();
   private readonly options: WorldEnsembleOptions;
   private readonly peers: SplitNetwork;
   private readonly networks = new Map<number, Network>();
@@ -75,7 +79,7 @@ export class WorldEnsemble {
         sid,
         members: this.sids.filter(isListed).map((one) => ({
           sid: one,
-          addresses: [{ host: hostOf(one), quorumPort: 2888, electionPort: 3888 }],
+          addresses: [{ host: hostOf(one), quorumPort: QUORUM_PORT, electionPort: 3888 }],
           role: one <= voters || one > voters + observers ? 'participant' : 'observer',
           clientAddress: undefined,
         })),
@@ -84,13 +88,15 @@ export class WorldEnsemble {
         clock: this.time,
         scheduler: this.time,
         network,
-        peerNetwork: this.peers.at(hostOf(sid)),
+        peerNetwork: this.peersOf(sid),
         disk,
         logger: silentLogger,
         random: () => 0.5,
       },
     });
-    const member = memberOf(await this.turnsUntil(starting));
+    const server = await this.turnsUntil(starting);
+    const member = memberOf(server);
+    this.servers.set(sid, server);
     this.members.set(sid, member);
     return member;
   }
@@ -127,13 +133,13 @@ export class WorldEnsemble {
     throw new Error('Nobody follows');
   }
 
-  /** Ends a member at once. */
-  kill(sid: number): void {
-    this.member(sid).kill();
+  /** Ends a member in order. */
+  async stop(sid: number): Promise<void> {
+    const server = this.servers.get(sid);
+    if (server === undefined) throw new Error(`Member ${sid} does not run`);
     this.members.delete(sid);
-    this.isolate(sid);
-    this.peers.heal();
-    this.time.run();
+    this.servers.delete(sid);
+    await this.turnsUntil(server.close());
   }
 
   /** Cuts a member off from the others. */
@@ -171,6 +177,17 @@ export class WorldEnsemble {
   /** Enough time for a write to go to the leader, to a quorum and back. */
   settle(): void {
     this.time.advance(5 * STEP_MS);
+  }
+
+  private peersOf(sid: number): Network {
+    const network = this.peers.at(hostOf(sid));
+    return {
+      ...network,
+      dial: (options, handler) => {
+        const isRefused = this.refusesLearners && options.port === QUORUM_PORT;
+        return network.dial(isRefused ? { ...options, host: 'nowhere' } : options, handler);
+      },
+    };
   }
 
   private async turnsUntil<T>(outcome: Promise<T>): Promise<T> {
