@@ -58,7 +58,7 @@ export function runZabSeed(seed: number, options: ZabSeedOptions = {}): ZabSeedR
 }
 
 /** Every member serves, with one epoch and one history, and a fresh txn reaches all of them. */
-export function expectLiveness(world: ZabWorld): void {
+function expectLiveness(world: ZabWorld): void {
   const { members, oracle } = world;
   const isWhole = world.runUntilTrue(world.now + HEALING_TICKS, () => isInSync(world));
   demand(
@@ -108,7 +108,7 @@ function isInSync(world: ZabWorld): boolean {
 }
 
 /** A violation of the oracle, or an assertion of the core: both mean that a rule is broken. */
-export function failureOf(error: unknown): { readonly checker: string; readonly message: string } {
+function failureOf(error: unknown): { readonly checker: string; readonly message: string } {
   if (error instanceof Violation) return { checker: error.checker, message: error.message };
   if (error instanceof Error) return { checker: error.name, message: error.stack ?? error.message };
   throw error;
