@@ -9,17 +9,17 @@ export class BusyWatch {
 
   /** Runs `measure`, which tells what CPU its driver used. */
   async during<Result extends { driverCpuSeconds: number }>(
-    { pid }: RunningServer,
+    { target: { pids } }: Pick<RunningServer, 'target'>,
     measure: () => Promise<Result>,
   ): Promise<Result> {
+    const servers = () => pids.reduce((sum, pid) => sum + (processCpuSeconds(pid) ?? 0), 0);
     const own = () => process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6;
     const startMs = performance.now();
-    const start = { machine: machineCpuSeconds(), server: processCpuSeconds(pid), own: own() };
+    const start = { machine: machineCpuSeconds(), server: servers(), own: own() };
     const result = await measure();
-    const end = { machine: machineCpuSeconds(), server: processCpuSeconds(pid), own: own() };
+    const end = { machine: machineCpuSeconds(), server: servers(), own: own() };
     if (start.machine !== undefined && end.machine !== undefined) {
-      const known =
-        result.driverCpuSeconds + end.own - start.own + (end.server ?? 0) - (start.server ?? 0);
+      const known = result.driverCpuSeconds + end.own - start.own + end.server - start.server;
       const seconds = (performance.now() - startMs) / 1000;
       this.#otherCores.push(Math.max(0, (end.machine - start.machine - known) / seconds));
     }

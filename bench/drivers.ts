@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { formatAddress } from '../apps/bench/src/server-info.ts';
 import { parseFields, runDriver } from '../apps/bench/src/zkload.ts';
 import type { RunningServer } from './servers.ts';
 
@@ -24,6 +25,7 @@ export function compileDrivers(directory: string): Drivers {
 }
 
 export interface ZkloadOptions {
+  /** `read`, `write` or the share of reads, e.g. `90`. */
   readonly mix: string;
   readonly connections: number;
   readonly window: number;
@@ -39,15 +41,25 @@ export interface ZkloadFigures {
   readonly driverCpuSeconds: number;
 }
 
-/** Throws when any request failed: a figure of errors is no figure. */
+/**
+ * The connections are spread over all addresses, and CPU is that of all processes together. Throws when any request
+ * failed: a figure of errors is no figure.
+ */
 export async function zkload(
   { zkload: binary }: Drivers,
-  { address: { host, port }, pid }: RunningServer,
+  { target: { addresses, pids } }: Pick<RunningServer, 'target'>,
   { mix, connections, window, seconds, warmUpSeconds }: ZkloadOptions,
 ): Promise<ZkloadFigures> {
-  const flags = { m: mix, c: connections, w: window, t: seconds, W: warmUpSeconds, p: pid };
+  const flags = {
+    m: mix,
+    c: connections,
+    w: window,
+    t: seconds,
+    W: warmUpSeconds,
+    p: pids.join(','),
+  };
   const { output, cpuSeconds } = await runDriver(binary, [
-    `${host}:${port}`,
+    addresses.map(formatAddress).join(','),
     ...Object.entries(flags).flatMap(([flag, value]) => [`-${flag}`, String(value)]),
   ]);
   const field = fieldOf(output);

@@ -22,6 +22,8 @@ export interface StartOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** Preload loop-monitor.mjs: zebu only. */
   readonly isMonitored?: boolean;
+  /** Another checkout of this repository, built, whose zebu is started: zebu only. */
+  readonly checkout?: string;
 }
 
 /** What loop-monitor.mjs answers; it starts anew with every question. */
@@ -49,40 +51,39 @@ export const APACHE_VERSION = '3.9.5';
 const root = join(import.meta.dirname, '..');
 const apacheJars = join(root, '.tools', 'interop', `zookeeper-${APACHE_VERSION}`, 'lib');
 const logback = join(root, 'packages', 'conformance', 'foreign', 'logback.xml');
-const zebuServer = join(root, 'apps', 'server', 'bin', 'zebu-server');
 const POLL_MS = 10;
 const MAX_PENDING = 50;
 const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 30_000;
 
 /** A word about what is missing, or undefined when the server can be started. */
-export function whyNot(kind: ServerKind): string | undefined {
+export function whyNot(kind: ServerKind, checkout = root): string | undefined {
   if (kind === 'apache' && !existsSync(apacheJars)) {
     return `Apache ${APACHE_VERSION} is not installed: node packages/conformance/setup.mjs apache`;
   }
-  if (kind === 'zebu' && !existsSync(join(root, 'apps', 'server', 'dist', 'main.js'))) {
-    return 'zebu is not built: npm run build';
+  if (kind === 'zebu' && !existsSync(join(checkout, 'apps', 'server', 'dist', 'main.js'))) {
+    return `zebu is not built: npm run build in ${checkout}`;
   }
   return undefined;
 }
 
 export async function startServer(
   kind: ServerKind,
-  { dataDir, config = {}, isMonitored = false }: StartOptions,
+  { dataDir, config = {}, isMonitored = false, checkout = root }: StartOptions,
 ): Promise<RunningServer> {
-  const missing = whyNot(kind);
+  const missing = whyNot(kind, checkout);
   if (missing !== undefined) throw new Error(missing);
   const port = await freePort();
   const address = { host: '127.0.0.1', port };
   mkdirSync(dataDir, { recursive: true });
   const configFile = `${dataDir}.cfg`;
   writeFileSync(configFile, zooCfg({ dataDir, clientPort: String(port), ...config }));
-  const [command, ...args] = launch(kind, configFile, port) as [string, ...string[]];
+  const [command, ...args] = launch(kind, configFile, port, checkout) as [string, ...string[]];
   const log = openSync(`${dataDir}.log`, 'a');
   const monitor = pathToFileURL(join(import.meta.dirname, 'loop-monitor.mjs')).href;
   const startedAt = performance.now();
   const child = spawn(command, args, {
-    cwd: root,
+    cwd: checkout,
     stdio: isMonitored ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
     env: isMonitored ? { ...process.env, NODE_OPTIONS: `--import=${monitor}` } : process.env,
   });
@@ -121,7 +122,12 @@ export async function versionOf(server: RunningServer): Promise<string> {
 }
 
 /** Apache with what its zkServer.sh passes: a heap of 1,000 MB and the JVM's own choice of collector. */
-export function launch(kind: ServerKind, configFile: string, port: number): string[] {
+export function launch(
+  kind: ServerKind,
+  configFile: string,
+  port: number,
+  checkout = root,
+): string[] {
   switch (kind) {
     case 'apache':
       return [
@@ -134,7 +140,7 @@ export function launch(kind: ServerKind, configFile: string, port: number): stri
         configFile,
       ];
     case 'zebu':
-      return [zebuServer, configFile];
+      return [join(checkout, 'apps', 'server', 'bin', 'zebu-server'), configFile];
     case 'floor': {
       const script = join(import.meta.dirname, 'floor.mjs');
       return [process.execPath, script, '--port', String(port), '--io', 'handle'];
@@ -199,7 +205,8 @@ async function untilServing(
   throw new Error(`The server does not serve: ${failure ?? 'two minutes have passed'}\n${log}`);
 }
 
-async function freePort(): Promise<number> {
+/** A TCP port that nothing listens on at this moment. */
+export async function freePort(): Promise<number> {
   const probe = createServer();
   probe.listen(0, '127.0.0.1');
   await once(probe, 'listening');

@@ -29,6 +29,12 @@ export function processMemory(pid: number): ProcessMemory | undefined {
   return { rssBytes: Number(rssKb) * 1024, peakBytes: Number(peakKb) * 1024 };
 }
 
+/** Proportional set size: what a process holds, with memory that others share counted in parts. */
+export function processPssBytes(pid: number): number | undefined {
+  const kb = read(`/proc/${pid}/smaps_rollup`)?.match(/^Pss:\s+(\d+) kB/m)?.[1];
+  return kb === undefined ? undefined : Number(kb) * 1024;
+}
+
 /** The command line of a process, its words joined by spaces. */
 export function processCommand(pid: number): string | undefined {
   return read(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
