@@ -29,6 +29,7 @@ export interface BatchDisk {
 
 export class DiskBatches {
   private readonly disk: BatchDisk;
+  /** This batch and all before it. */
   private readonly onDurable: (number: number) => void;
   /** Not completed, oldest first. */
   private readonly queue: Batch[];
@@ -120,21 +121,25 @@ export class DiskBatches {
 
   private complete(): void {
     while (!this.isBlocked && this.handed > 0) {
+      const done = this.takeWritten();
+      if (done > 0) {
+        this.onDurable(done);
+        this.handOver();
+        continue;
+      }
       const batch = this.queue[0] as Batch;
       if (batch.appendTo > this.durableZxid) return;
-      if (hasEpoch(batch)) {
-        this.isBlocked = true;
-        const { history } = this;
-        this.disk.writeEpochs(batch.acceptedEpoch, batch.currentEpoch, () => {
-          if (this.history !== history) return;
-          this.isBlocked = false;
-          this.end(batch);
-          this.pump();
-        });
-        return;
-      }
-      this.end(batch);
-      this.handOver();
+      this.isBlocked = true;
+      const { history } = this;
+      this.disk.writeEpochs(batch.acceptedEpoch, batch.currentEpoch, () => {
+        if (this.history !== history) return;
+        this.isBlocked = false;
+        this.queue.shift();
+        this.handed--;
+        this.onDurable(batch.number);
+        this.pump();
+      });
+      return;
     }
     if (this.queue.length > 0 || this.onIdle === undefined) return;
     const { onIdle } = this;
@@ -142,10 +147,20 @@ export class DiskBatches {
     onIdle();
   }
 
-  private end(batch: Batch): void {
-    this.queue.shift();
-    this.handed--;
-    this.onDurable(batch.number);
+  /**
+   * Takes all batches off the queue that are in the log and want no more; the number of the last one, or 0. One write
+   * of the log brings many, and each report sends acks or commits: they are reported as one.
+   */
+  private takeWritten(): number {
+    let last = 0;
+    while (this.handed > 0) {
+      const batch = this.queue[0] as Batch;
+      if (batch.appendTo > this.durableZxid || hasEpoch(batch)) break;
+      this.queue.shift();
+      this.handed--;
+      last = batch.number;
+    }
+    return last;
   }
 }
 

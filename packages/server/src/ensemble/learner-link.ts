@@ -313,10 +313,12 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
     if (link === undefined) return;
     const from = start - PACKET_HEAD_BYTES;
     const to = end + PACKET_TAIL_BYTES;
-    if (to - from > GATHER_BYTES) chunk.users++;
-    if (link.send(chunk.bytes, from, to, this.chunkOwner(chunk))) {
-      if (to - from > GATHER_BYTES) this.owner.releaseChunk(chunk);
+    if (to - from <= GATHER_BYTES) {
+      link.send(chunk.bytes, from, to, COPIED);
+      return;
     }
+    chunk.users++;
+    if (link.send(chunk.bytes, from, to, this.chunkOwner(chunk))) this.owner.releaseChunk(chunk);
   }
 
   private sendInform({ chunk, start, end }: CommittedTxn): void {

@@ -53,12 +53,27 @@ describe('batches that only append', () => {
     expect(durable).toEqual([1, 2]);
   });
 
-  test('are complete together when the log says so of the last', () => {
+  test('are reported once, by the last, when one write of the log brings several', () => {
     const { durable, batches } = begin();
     batches.add(batch(1, { appendTo: 5 }));
-    batches.add(batch(2, { appendTo: 9 }));
+    batches.add(batch(2, { appendTo: 7 }));
+    batches.add(batch(3, { appendTo: 9 }));
+    batches.logDurable(8);
+    expect(durable).toEqual([2]);
     batches.logDurable(9);
-    expect(durable).toEqual([1, 2]);
+    expect(durable).toEqual([2, 3]);
+  });
+
+  test('are reported before an epoch that comes with the next is written', () => {
+    const { disk, durable, batches } = begin();
+    batches.add(batch(1, { appendTo: 5 }));
+    batches.add(batch(2, { appendTo: 7 }));
+    batches.add(batch(3, { appendTo: 9, currentEpoch: 2 }));
+    batches.logDurable(9);
+    expect(durable).toEqual([2]);
+    expect(disk.calls.at(-1)).toBe('epochs -1 2');
+    disk.complete();
+    expect(durable).toEqual([2, 3]);
   });
 });
 
