@@ -68,7 +68,7 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
   private isRawDone: boolean;
   /** What came while nothing is read. */
   private readonly held: Buffer[];
-  /** Called in place of linkClosed() while the link is being dialled. */
+  /** Called in place of linkClosed() until the leader has answered. */
   onDialFailed: (() => void) | undefined;
 
   constructor(number: number, owner: LeaderLinkOwner) {

@@ -113,10 +113,12 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private tickedMs: number;
   private pausedMs: number;
   private change: RoleChange | undefined;
-  /** Calls off the dialling of the leader; undefined while nobody dials. */
+  /** Calls off the dialling of the leader; undefined from the leader's first message on. */
   private stopDialling: (() => void) | undefined;
   private readonly touchedLinks: Set<LearnerLink | LeaderLink>;
   private onStopped: (() => void) | undefined;
+  /** What this member said first to the leader that it dials: each further link begins with it again. */
+  private introduction: CoreMessage | undefined;
   /** Set from the end of a sync until clients are served. */
   private openAfterZxid: Zxid | undefined;
   private isTruncating: boolean;
@@ -191,6 +193,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.openAfterZxid = undefined;
     this.isTruncating = false;
     this.afterTruncation = undefined;
+    this.introduction = undefined;
     this.mustDiscard = false;
   }
 
@@ -291,9 +294,9 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   }
 
   received(link: LearnerLink | LeaderLink, message: CoreMessage): void {
-    if (link instanceof LearnerLink && message.type === PacketType.PING) {
-      link.pongMs = this.options.member.turns.nowMs;
-    }
+    if (link instanceof LearnerLink) {
+      if (message.type === PacketType.PING) link.pongMs = this.options.member.turns.nowMs;
+    } else if (message.type === PacketType.LEADERINFO) this.leaderAnswered(link);
     this.core.receive(link.number, message);
   }
 
@@ -323,9 +326,19 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   // A learner's link.
 
   linkUp(link: LeaderLink): void {
-    this.stopDialling = undefined;
+    if (this.introduction === undefined) {
+      this.core.leaderConnected(link.number);
+      return;
+    }
+    link.sendMessage(this.completed(this.introduction));
+    this.touchedLinks.add(link);
+  }
+
+  /** It is the leader that took the link up: the link's end is the end of the role from now on. */
+  private leaderAnswered(link: LeaderLink): void {
     link.onDialFailed = undefined;
-    this.core.leaderConnected(link.number);
+    this.stopDialling = undefined;
+    this.introduction = undefined;
   }
 
   proposed(link: LeaderLink, zxid: Zxid, bytes: Buffer, start: number, end: number): void {
@@ -457,7 +470,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private carryOut(output: Output): void {
     for (const { link, reason } of output.closes) this.closeLink(link, reason.text);
     const { leaving } = output;
-    if (leaving !== undefined) this.leaveRole(leaving.discardTree);
+    if (leaving !== undefined) this.leaveRole(leaving);
     for (const send of output.sends) this.send(send);
     for (const link of this.syncsToEnd) this.endSync(link);
     this.syncsToEnd.length = 0;
@@ -518,6 +531,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     const { after, upTo } = send;
     switch (send.kind) {
       case SendKind.MESSAGE:
+      if (this.stopDialling !== undefined) this.introduction = { ...send.message };
         if (send.message === undefined) return;
         learner.sendMessage(this.completed(send.message));
         // What was held for it follows in this output.
@@ -706,7 +720,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       if (phase === 'broadcast') this.openForClients();
     } else if (role !== 'looking') {
       if (phase === 'discovery' && (before?.role === 'looking' || before === undefined)) {
-        this.dialLeader(change.leaderSid, 0);
+        this.dialLeader(change.leaderSid, ++this.lastLink, 0);
       }
       if (phase === 'broadcast') this.openForClients();
     } else if (phase === 'stopped') {
@@ -793,7 +807,11 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   // ---- The way to the leader ----------------------------------------------------------------
 
-  private dialLeader(sid: number, failures: number): void {
+  /**
+   * To the core every try is the same link, until the leader has answered on it: whatever stands in front of a leader
+   * may take a connection and end it while the leader does not listen yet.
+   */
+  private dialLeader(sid: number, number: number, failures: number): void {
     const { member, ensemble, network } = this.options;
     const { environment } = member;
     const [address] = memberOfSid(ensemble, sid)?.addresses ?? [];
@@ -802,24 +820,24 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       this.driveSoon();
       return;
     }
-    const link = new LeaderLink(++this.lastLink, this);
+    const link = new LeaderLink(number, this);
     this.leaderLink = link;
     this.figures.linkBegan(link);
-    const retry = (): void => {
+    link.onDialFailed = (): void => {
       this.leaderLink = undefined;
       this.figures.linkEnded(link);
       const next = failures + 1;
       if (next >= LEADER_TRIES) {
-        this.stopDialling = undefined;
-        this.core.leaderUnreachable();
-        this.driveSoon();
+        this.giveUpDialling(number);
         return;
       }
       // A leader of this kind listens as soon as it is elected: the first tries follow each other quickly.
       const delayMs = Math.min(QUICK_RETRY_MS * 2 ** failures, ensemble.leaderConnectRetryMs);
-      this.stopDialling = environment.scheduler.after(delayMs, () => this.dialLeader(sid, next));
+      this.touchedLinks.delete(link);
+      this.stopDialling = environment.scheduler.after(delayMs, () =>
+        this.dialLeader(sid, number, next),
+      );
     };
-    link.onDialFailed = retry;
     this.stopDialling = () => {
       link.onDialFailed = undefined;
       link.close();
@@ -848,6 +866,14 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     const { member, intake } = this.options;
     this.stopDialling?.();
     this.stopDialling = undefined;
+  private giveUpDialling(number: number): void {
+    this.stopDialling = undefined;
+    // Whether the link was ever up is the core's reason.
+    if (this.introduction === undefined) this.core.leaderUnreachable();
+    else this.core.linkClosed(number);
+    this.driveSoon();
+  }
+
     for (const link of [...this.syncs.keys()]) this.endSync(link);
     this.openAfterZxid = undefined;
     this.barriers.clear();
@@ -859,6 +885,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     intake.abort();
     const { mustDiscard } = this;
     this.mustDiscard = false;
+    this.introduction = undefined;
     const drained = (): void => {
       this.core.drained(mustDiscard ? 0 : this.core.durableZxid, mustDiscard);
       this.driveSoon();

@@ -6,7 +6,7 @@ import { memoryNetwork, type Network } from '@zebu/transport';
 import { DEFAULT_ENSEMBLE, type EnsembleConfig } from '../../src/config/ensemble-config.ts';
 import type { ServerConfigOverrides } from '../../src/config/server-config.ts';
 import { SplitNetwork } from '../../src/ensemble/split-network.ts';
-import { silentLogger, startServer, type ZebuServer } from '../../src/index.ts';
+import { type Logger, silentLogger, startServer, type ZebuServer } from '../../src/index.ts';
 import { type Member, memberOf } from '../../src/internal.ts';
 import { ManualTime } from './manual-time.ts';
 import { type ConnectOptions, RawClient } from './raw-client.ts';
@@ -24,6 +24,10 @@ export interface WorldEnsembleOptions extends ServerConfigOverrides {
   /** Members that take themselves for voters and are in no list but their own, with the sids after those. Default 0. */
   readonly strangers?: number;
   readonly limits?: Partial<EnsembleConfig>;
+  /** Puts something between a member and the others. */
+  readonly peerNetworkOf?: (sid: number, network: Network) => Network;
+  /** The logger of one member. Default: silent. */
+  readonly loggerOf?: (sid: number) => Logger;
 }
 
 export class WorldEnsemble {
@@ -60,10 +64,19 @@ export class WorldEnsemble {
 
   /** Starts a member; it may serve or not. */
   async launch(sid: number): Promise<Member> {
-    const { voters = 3, observers = 0, strangers: _s, limits, ...overrides } = this.options;
+    const {
+      voters = 3,
+      observers = 0,
+      strangers: _s,
+      limits,
+      peerNetworkOf,
+      loggerOf,
+      ...overrides
+    } = this.options;
     const isListed = (one: number) => one <= voters + observers || one === sid;
     const network = memoryNetwork({ schedule: this.schedule });
     const disk = this.disks.get(sid) ?? new MemoryDisk({ schedule: this.schedule });
+    const peers = this.peersOf(sid);
     this.networks.set(sid, network);
     this.disks.set(sid, disk);
     const starting = startServer({
@@ -88,9 +101,9 @@ export class WorldEnsemble {
         clock: this.time,
         scheduler: this.time,
         network,
-        peerNetwork: this.peersOf(sid),
+        peerNetwork: peerNetworkOf?.(sid, peers) ?? peers,
         disk,
-        logger: silentLogger,
+        logger: loggerOf?.(sid) ?? silentLogger,
         random: () => 0.5,
       },
     });
