@@ -26,6 +26,7 @@ import {
 } from '@zebu/transport';
 import {
   type CoreMessage,
+  type Leaving,
   type Notification,
   type Output,
   type RoleChange,
@@ -47,6 +48,7 @@ import type { TxnChunk } from '../txns/txn-chunks.ts';
 import { type Batch, DiskBatches } from './disk-batches.ts';
 import { EnsembleFigures } from './ensemble-figures.ts';
 import type { EpochStore } from './epoch-store.ts';
+import { FailedSyncs } from './failed-syncs.ts';
 import { LeaderLink, type LeaderLinkOwner } from './leader-link.ts';
 import { LearnerLink, type LearnerLinkOwner } from './learner-link.ts';
 import { areLogsWorthIt, askLogs } from './log-reach.ts';
@@ -115,16 +117,19 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private change: RoleChange | undefined;
   /** Calls off the dialling of the leader; undefined from the leader's first message on. */
   private stopDialling: (() => void) | undefined;
-  private readonly touchedLinks: Set<LearnerLink | LeaderLink>;
-  private onStopped: (() => void) | undefined;
   /** What this member said first to the leader that it dials: each further link begins with it again. */
   private introduction: CoreMessage | undefined;
+  private readonly touchedLinks: Set<LearnerLink | LeaderLink>;
+  private onStopped: (() => void) | undefined;
   /** Set from the end of a sync until clients are served. */
   private openAfterZxid: Zxid | undefined;
   private isTruncating: boolean;
   private afterTruncation: (() => void) | undefined;
   /** The history cannot be cut to the leader's: it is thrown away when the role ends. */
   private mustDiscard: boolean;
+  private readonly failedSyncs: FailedSyncs;
+  /** After failed syncs: what comes when the pause is over. */
+  private pause: { readonly cancel: () => void; readonly next: () => void } | undefined;
 
   constructor(options: ZabDriverOptions) {
     const { member, ensemble } = options;
@@ -188,13 +193,15 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.pausedMs = Number.NEGATIVE_INFINITY;
     this.change = undefined;
     this.stopDialling = undefined;
+    this.introduction = undefined;
     this.touchedLinks = new Set();
     this.onStopped = undefined;
     this.openAfterZxid = undefined;
     this.isTruncating = false;
     this.afterTruncation = undefined;
-    this.introduction = undefined;
     this.mustDiscard = false;
+    this.failedSyncs = new FailedSyncs();
+    this.pause = undefined;
   }
 
   /** What `mntr` shows of it. */
@@ -218,6 +225,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   stop(done: () => void): void {
     this.onStopped = done;
     this.core.stop();
+    this.pauseIsOver();
     this.drive();
   }
 
@@ -225,6 +233,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   abandon(): void {
     this.stopTicks?.();
     this.stopDialling?.();
+    this.pause?.cancel();
     for (const link of this.learners.values()) link.close(new Error('This server failed'));
     this.leaderLink?.close(new Error('This server failed'));
   }
@@ -522,6 +531,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     if (send.kind === SendKind.ACKS) {
       if (history !== undefined) leaderLink.sendAcks(history, send.after, send.upTo);
     } else if (send.message !== undefined) {
+      if (this.stopDialling !== undefined) this.introduction = { ...send.message };
       leaderLink.sendMessage(this.completed(send.message));
     }
   }
@@ -531,7 +541,6 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     const { after, upTo } = send;
     switch (send.kind) {
       case SendKind.MESSAGE:
-      if (this.stopDialling !== undefined) this.introduction = { ...send.message };
         if (send.message === undefined) return;
         learner.sendMessage(this.completed(send.message));
         // What was held for it follows in this output.
@@ -795,6 +804,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     if (openAfterZxid === undefined || serving === undefined) return;
     if (serving.sequence.appliedZxid < openAfterZxid) return;
     this.openAfterZxid = undefined;
+    this.failedSyncs.reset();
     if (this.core.role === 'leading' && !ensemble.leaderServes) member.startRole();
     else member.startServing();
   }
@@ -825,6 +835,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.figures.linkBegan(link);
     link.onDialFailed = (): void => {
       this.leaderLink = undefined;
+      this.touchedLinks.delete(link);
       this.figures.linkEnded(link);
       const next = failures + 1;
       if (next >= LEADER_TRIES) {
@@ -833,7 +844,6 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       }
       // A leader of this kind listens as soon as it is elected: the first tries follow each other quickly.
       const delayMs = Math.min(QUICK_RETRY_MS * 2 ** failures, ensemble.leaderConnectRetryMs);
-      this.touchedLinks.delete(link);
       this.stopDialling = environment.scheduler.after(delayMs, () =>
         this.dialLeader(sid, number, next),
       );
@@ -856,16 +866,6 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     link.attach(peer);
   }
 
-  // ---- The end of a role --------------------------------------------------------------------
-
-  /**
-   * Nothing of this role goes on: clients are sent away, what was handed to the log becomes durable, and only then
-   * the member votes again, with what its disk holds (ZOOKEEPER-4541, 4712).
-   */
-  private leaveRole(discardTree: boolean): void {
-    const { member, intake } = this.options;
-    this.stopDialling?.();
-    this.stopDialling = undefined;
   private giveUpDialling(number: number): void {
     this.stopDialling = undefined;
     // Whether the link was ever up is the core's reason.
@@ -874,6 +874,18 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.driveSoon();
   }
 
+  // ---- The end of a role --------------------------------------------------------------------
+
+  /**
+   * Nothing of this role goes on: clients are sent away, what was handed to the log becomes durable, and only then
+   * the member votes again, with what its disk holds (ZOOKEEPER-4541, 4712).
+   */
+  private leaveRole({ reason, discardTree }: Leaving): void {
+    const { member, intake } = this.options;
+    const pauseMs = this.pauseAfterRole(reason.text);
+    this.stopDialling?.();
+    this.stopDialling = undefined;
+    this.introduction = undefined;
     for (const link of [...this.syncs.keys()]) this.endSync(link);
     this.openAfterZxid = undefined;
     this.barriers.clear();
@@ -885,10 +897,11 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     intake.abort();
     const { mustDiscard } = this;
     this.mustDiscard = false;
-    this.introduction = undefined;
     const drained = (): void => {
-      this.core.drained(mustDiscard ? 0 : this.core.durableZxid, mustDiscard);
-      this.driveSoon();
+      this.afterPause(pauseMs, () => {
+        this.core.drained(mustDiscard ? 0 : this.core.durableZxid, mustDiscard);
+        this.driveSoon();
+      });
     };
     const rested = (): void => {
       if (mustDiscard) {
@@ -906,6 +919,39 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     };
     if (mustDiscard) member.endServing(rested);
     else this.batches.whenIdle(() => member.endServing(rested));
+  }
+
+  /** How long this member casts no vote after the role that ends: not at all, but for failed syncs in a row. */
+  private pauseAfterRole(reason: string): number {
+    const { change, failedSyncs } = this;
+    const wasLearner = change?.role === 'following' || change?.role === 'observing';
+    if (!wasLearner || change.phase === 'broadcast' || this.onStopped !== undefined) return 0;
+    const pauseMs = failedSyncs.add();
+    if (pauseMs > 0) {
+      this.options.member.environment.logger.warn('Not brought up to date again; waiting', {
+        leader: change.leaderSid,
+        failures: failedSyncs.count,
+        pauseMs,
+        reason,
+      });
+    }
+    return pauseMs;
+  }
+
+  private afterPause(pauseMs: number, next: () => void): void {
+    if (pauseMs === 0 || this.onStopped !== undefined) {
+      next();
+      return;
+    }
+    const { scheduler } = this.options.member.environment;
+    this.pause = { cancel: scheduler.after(pauseMs, () => this.pauseIsOver()), next };
+  }
+
+  private pauseIsOver(): void {
+    const { pause } = this;
+    this.pause = undefined;
+    pause?.cancel();
+    pause?.next();
   }
 }
 

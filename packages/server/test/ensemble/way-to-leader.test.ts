@@ -1,7 +1,8 @@
-// A learner whose link to its leader ends too early: before the leader has said anything.
+// A learner whose link to its leader ends too early: before the leader has said anything, and in the middle of a sync.
 
 import type { DialHandler, Network } from '@zebu/transport';
 import { expect, test } from 'vitest';
+import type { EnsembleMember } from '../../src/ensemble/ensemble-member.ts';
 import { type Logger, silentLogger } from '../../src/index.ts';
 import { create } from '../support/asks.ts';
 import { WorldEnsemble } from '../support/world-ensemble.ts';
@@ -99,3 +100,59 @@ test('a leader that never answers is given up after as many tries as one that ca
   late.fate = 'taken';
   late.world.serve();
 });
+
+test('a learner whose syncs fail one after the other waits longer each time, and says so', async () => {
+  const late = await LateMember.among(3);
+  late.fate = 'reset at its first bytes';
+  await late.world.launch(LATE_SID);
+  const startedMs = late.world.time.nowMs;
+  late.world.until(() => late.world.time.nowMs - startedMs > 20_000, '20 s have passed');
+  const waits = late.lines.filter(({ message }) => message === WAITING);
+  expect(waits.slice(0, 7).map(({ fields }) => fields.pauseMs)).toEqual([
+    100, 200, 400, 800, 1600, 2000, 2000,
+  ]);
+  expect(waits[0]?.fields).toMatchObject({
+    failures: 2,
+    reason: expect.stringMatching(/^The link to server \d ended$/),
+  });
+  // Each of them was waited for.
+  for (const { atMs, fields } of waits.slice(0, -1)) {
+    const next = late.dials.find((dialledMs) => dialledMs >= atMs + 1) ?? 0;
+    expect(next - atMs).toBeGreaterThanOrEqual(fields.pauseMs ?? 0);
+  }
+  // Two dials that did not wait, six pauses of 5.1 s in all, then one every 2 s and an election.
+  expect(late.dials.length).toBeLessThan(20);
+
+  late.fate = 'taken';
+  late.world.serve();
+  // It served: the next change of leader is one as any other.
+  const before = late.lines.length;
+  const { nowMs } = late.world.time;
+  late.world.isolate(late.world.leaderSid);
+  late.world.time.advance(1000);
+  late.world.heal();
+  late.world.serve();
+  const after = late.lines.slice(before);
+  expect(after.some(({ message }) => message === WAITING)).toBe(false);
+  expect(after.find(({ message }) => message === 'Looking for a leader')?.atMs).toBe(nowMs);
+});
+
+test('a learner that is stopped while it waits stops at once', async () => {
+  const late = await LateMember.among(3);
+  late.fate = 'reset at its first bytes';
+  const member = await late.world.launch(LATE_SID);
+  late.world.until(
+    () => late.lines.some(({ fields }) => fields.pauseMs === 2000),
+    'it waits for 2 s',
+  );
+  const { nowMs } = late.world.time;
+  let isStopped = false;
+  (member.ensemble as EnsembleMember).stop(() => {
+    isStopped = true;
+  });
+  late.world.time.run();
+  expect(isStopped).toBe(true);
+  expect(late.world.time.nowMs).toBe(nowMs);
+});
+
+const WAITING = 'Not brought up to date again; waiting';
