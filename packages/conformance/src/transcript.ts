@@ -56,7 +56,11 @@ export async function transcriptOf(
   }
 }
 
-function runScript(script: Script, control: (order: string) => Promise<void>): Promise<string> {
+/** Runs a script to its end; `control` carries out its orders to the server. */
+export function runScript(
+  script: Script,
+  control: (order: string) => Promise<void>,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(script.command, script.args, {
       cwd: script.cwd,

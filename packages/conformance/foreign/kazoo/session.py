@@ -111,7 +111,7 @@ def close_session(session_id, password):
     come between: tried until the server refuses the session, with a negotiated timeout of 0."""
     connect = struct.pack(">iqiqi", 0, 0, 10000, session_id, len(password)) + password + b"\0"
     close = struct.pack(">ii", 1, -11)
-    host, port = HOSTS.split(":")
+    host, port = HOSTS.split(",")[0].split(":")
     while True:
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(b"".join(struct.pack(">i", len(frame)) + frame for frame in (connect, close)))
