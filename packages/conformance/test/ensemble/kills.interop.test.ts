@@ -2,7 +2,7 @@
 // again, or stopped for a while with SIGSTOP. What was acknowledged stays, what is read after a sync is linearizable, an
 // epoch has one leader, one member alone answers nothing, and in the end all three hold the same tree.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, ZkError } from '@zebu/client';
@@ -84,6 +84,7 @@ async function run(ensemble: MixedEnsemble): Promise<void> {
     await aloneAnswersNothing(ensemble, load, await ensemble.leader());
     const leader = await ensemble.leader();
     await aloneAnswersNothing(ensemble, load, (leader % 3) + 1);
+    await comesBackFromNothing(ensemble, load);
     await load.end();
     await ensemble.settled();
   } finally {
@@ -130,6 +131,18 @@ async function aloneAnswersNothing(
   const until = performance.now();
   await ensemble.startAll(Object.fromEntries(others.map((sid) => [sid, 'zebu'] as const)));
   await load.untilWrites(until, WRITES_PER_ROUND);
+}
+
+/** A follower that has lost its disk gets the whole tree while the others serve; the comparison of the trees judges it. */
+async function comesBackFromNothing(ensemble: MixedEnsemble, load: EnsembleLoad): Promise<void> {
+  await ensemble.settled();
+  const wiped = ((await ensemble.leader()) % 3) + 1;
+  await ensemble.kill(wiped);
+  const since = performance.now();
+  rmSync(ensemble.dataDir(wiped), { recursive: true });
+  await load.untilWrites(since, WRITES_PER_ROUND);
+  await ensemble.start(wiped, 'zebu');
+  await load.untilWrites(performance.now(), WRITES_PER_ROUND);
 }
 
 /** Which members led in which epoch. */
