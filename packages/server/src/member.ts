@@ -281,6 +281,38 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     else serving.snapshotter.stop(rested);
   }
 
+  /**
+   * Sends the clients away in order, while the role goes on: nothing more is taken of them, what was taken is
+   * answered as its txns are committed. What is not within the time that a stop may take stays unanswered.
+   */
+  dismissClients(): Promise<void> {
+    const { serving } = this;
+    for (const listener of this.listeners) listener.stopAccepting();
+    if (serving?.isOpen !== true) return Promise.resolve();
+    return new Promise<void>((resolve) => {
+      const { scheduler, logger } = this.environment;
+      const { shutdownTimeoutMs } = this.config;
+      let isOver = false;
+      const dismissed = (): void => {
+        if (isOver) return;
+        isOver = true;
+        cancel();
+        for (const connection of this.connections) connection.finish();
+        this.turns.flush();
+        resolve();
+      };
+      const cancel = scheduler.after(shutdownTimeoutMs, () => {
+        logger.warn('Requests stay unanswered', { count: this.outstanding, shutdownTimeoutMs });
+        dismissed();
+      });
+      const look = (): void => {
+        if (this.outstanding === 0 || this.serving !== serving) dismissed();
+      };
+      serving.closeForClients(look);
+      look();
+    });
+  }
+
   /** Closes in order: no new clients, every txn in flight on disk, applied and answered, then all. */
   async stop(): Promise<void> {
     if (this.state !== 'running') return;

@@ -106,7 +106,9 @@ export class Serving implements ServedState {
   private digestMismatches: number;
   private readonly toResume: ServedConnection[];
   private isApplyScheduled: boolean;
-  private state: 'preparing' | 'open' | 'ending' | 'ended';
+  /** While the last requests are answered: called after each batch. */
+  private onApplied: (() => void) | undefined;
+  private state: 'preparing' | 'open' | 'closing' | 'ending' | 'ended';
 
   constructor(services: ServingServices, database: Database, role: ServingRole) {
     const { environment, config, turns, directory, connections, metrics } = services;
@@ -139,6 +141,7 @@ export class Serving implements ServedState {
     this.reply = new ByteWriter(4096);
     this.toResume = [];
     this.isApplyScheduled = false;
+    this.onApplied = undefined;
     this.state = 'preparing';
     this.watcherRemoval = new WatcherRemoval(
       environment,
@@ -209,6 +212,13 @@ export class Serving implements ServedState {
     for (const session of this.sessions.values()) this.sessions.touch(session, nowMs);
   }
 
+  /** Takes no more requests of clients; what was taken is answered. `onApplied` is called after each batch, and at the end. */
+  closeForClients(onApplied: () => void): void {
+    if (this.state !== 'open') return;
+    this.state = 'closing';
+    this.onApplied = onApplied;
+  }
+
   /**
    * Takes no more requests; `done` when all that was taken is on disk and applied, or with the reason why
    * that failed. On a standalone server all of it is answered then.
@@ -238,6 +248,7 @@ export class Serving implements ServedState {
     this.state = 'ended';
     this.flushSchedule.stop();
     this.database.keepSessions(this.sessions);
+    this.onApplied?.();
   }
 
   /** Ends at once, with the log: the disk can no longer be trusted. */
@@ -335,6 +346,7 @@ export class Serving implements ServedState {
     for (let i = 0; i < toResume.length; i++) (toResume[i] as ServedConnection).resume();
     toResume.length = 0;
     turns.flush();
+    this.onApplied?.();
   }
 
   /** Applies in order; what is left at `untilMs` comes in a later turn. */

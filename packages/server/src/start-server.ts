@@ -303,7 +303,11 @@ export class RunningServer implements ZebuServer {
     this.endReloading();
     // Kept where this rejects: what is in the works may still be written.
     const { ensemble } = this;
-    if (ensemble !== undefined) await new Promise<void>((resolve) => ensemble.stop(resolve));
+    if (ensemble !== undefined) {
+      // Commits come in only as long as it has its role.
+      await this.member.dismissClients();
+      await new Promise<void>((resolve) => ensemble.stop(resolve));
+    }
     await this.member.stop();
     await ensemble?.closePorts();
     await releaseClaims(this.claims);

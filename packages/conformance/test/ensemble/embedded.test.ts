@@ -73,6 +73,30 @@ describe('an ensemble in one process', () => {
     expect(await back.exists('/lost')).toBe(undefined);
   });
 
+  test.each(['a follower', 'the leader'])(
+    '%s that is stopped answers what it has read',
+    { timeout: TEST_MS },
+    async (which) => {
+      await using ensemble = await startEnsemble({ members: 3 });
+      const { leader, ids } = ensemble;
+      const stopped = which === 'the leader' ? leader : ids.find((id) => id !== leader);
+      await using client = await connect(ensemble.connectStringOf(stopped as number));
+      await client.create('/counted', '');
+      const writes = Array.from({ length: 300 }, (_, i) => client.set('/counted', `${i}`));
+      const versions = Promise.allSettled(writes);
+      // All of them came in the same bytes.
+      await writes[0];
+      await ensemble.stop(stopped as number);
+      const answers = await versions;
+      expect(answers.filter(({ status }) => status === 'rejected')).toEqual([]);
+      await using other = await connect(
+        ensemble.connectStringOf(ids.find((id) => id !== stopped) as number),
+      );
+      await other.sync('/counted');
+      expect((await other.get('/counted')).stat.version).toBe(300);
+    },
+  );
+
   test('has observers that see everything and are not needed', { timeout: TEST_MS }, async () => {
     await using ensemble = await startEnsemble({ members: 3, observers: 1 });
     await using client = await connect(ensemble.connectStringOf(4));

@@ -82,16 +82,14 @@ export class LeaderRole extends DecidingRole {
     return this.host.hasHeardAllSincePause;
   }
 
-  protected override sync(serving: Serving): WritePath['sync'] {
+  protected override sync(): WritePath['sync'] {
     return (client: Requestor, xid, request, receivedMs) => {
       const start = request.offset;
       const length = request.bufferLength();
       if (length > 0) request.skip(length);
       const path = Buffer.from(request.bytes.subarray(start, request.offset));
-      this.host.readBarrier(() => {
-        if (!serving.isOpen) return;
-        client.syncReleased(xid, path, receivedMs);
-      });
+      // What is asked of a role that is over is never released.
+      this.host.readBarrier(() => client.syncReleased(xid, path, receivedMs));
     };
   }
 
