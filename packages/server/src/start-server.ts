@@ -21,7 +21,7 @@ import {
 import type { Database } from './database.ts';
 import { claimDirectories, releaseClaims } from './directory/claim-directories.ts';
 import { newDatabase, recoverDatabase } from './directory/database-recovery.ts';
-import { EnsembleMember, writeFirstSnapshot } from './ensemble/ensemble-member.ts';
+import { beginEmptyHistory, EnsembleMember } from './ensemble/ensemble-member.ts';
 import type { Environment } from './environment.ts';
 import type { ServerFailure } from './failure.ts';
 import type { Logger } from './logger.ts';
@@ -151,7 +151,7 @@ async function startMember(
   // An empty history begins with a snapshot, since a log without one before it stops the next start.
   if (recovered.snapshot === 'before serving') {
     await new Promise<void>((resolve, reject) => {
-      writeFirstSnapshot(member, directory, database, (error) =>
+      beginEmptyHistory(member, directory, database, (error) =>
         error === undefined ? resolve() : reject(error),
       );
     });

@@ -40,6 +40,14 @@ test('the zxid of a member is known before it has a role', { timeout: TEST_MS },
   expect(failure?.message).toBe(undefined);
 });
 
+test.each([
+  ['an ensemble that never wrote anything comes back after a power cut of all', 2196],
+  ['a member leaves its role while the epoch of its sync is being prepared', 2094],
+])('%s', { timeout: TEST_MS }, async (_what, seed) => {
+  const { failure } = await runEnsemblePlan(drawEnsemblePlan(seed));
+  expect(failure?.message).toBe(undefined);
+});
+
 describe('a defect is found', () => {
   // biome-ignore lint/suspicious/noExplicitAny: defects reach into what is private.
   type Open = any;

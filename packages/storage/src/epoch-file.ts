@@ -11,6 +11,9 @@ import { StorageError } from './storage-error.ts';
 // raised can be survived. It must be whole at every moment for that, so nothing is ever written in
 // place under its name, as Java's AtomicFileOutputStream does.
 
+// `history-discarded` is ours: the history of this member was thrown away or lost, and no sync has replaced it
+// since. Such a member must not be counted for what its currentEpoch says. It goes when currentEpoch is written next.
+
 export type EpochName = 'currentEpoch' | 'acceptedEpoch';
 
 export interface Epochs {
@@ -112,6 +115,16 @@ export function loadEpochs(disk: Disk, directory: string, lastZxid: Zxid): Epoch
   return { currentEpoch, acceptedEpoch };
 }
 
+/** Notes that the history is gone, durably on return: before anything of it is removed, or written in its place. */
+export function markDiscarded(disk: Disk, directory: string): void {
+  const epoch = readEpoch(disk, directory, 'currentEpoch') ?? 0;
+  replaceFile(disk, directory, DISCARDED, encode(epoch));
+}
+
+export function isMarkedDiscarded(disk: Disk, directory: string): boolean {
+  return disk.exists(`${directory}/${DISCARDED}`);
+}
+
 /**
  * Both epochs of a member, and the order in which they may be raised. What is read here is durable: a
  * value changes once its file is on the disk, never before (ZOOKEEPER-2307).
@@ -185,7 +198,7 @@ export class EpochFiles {
     }
     this.#checkAccepted(epoch);
     this.#add(
-      (end) => this.#writeCurrent(epoch, end),
+      (end) => this.#writeCurrent(epoch, (error) => (error ? end(error) : this.#unmark(end))),
       () => {
         this.#currentEpoch = epoch;
       },
@@ -205,6 +218,22 @@ export class EpochFiles {
     }
     this.#preparedEpoch = -1;
     renameAsync(this.#disk, this.#directory, prepared('currentEpoch'), 'currentEpoch', end);
+  }
+
+  /** The member is synced: its history counts again. */
+  #unmark(end: (error?: StorageError) => void): void {
+    if (!isMarkedDiscarded(this.#disk, this.#directory)) {
+      end();
+      return;
+    }
+    const path = `${this.#directory}/${DISCARDED}`;
+    this.#disk.unlinkAsync(path, (error) => {
+      if (error === undefined) {
+        this.#disk.syncDirectoryAsync(this.#directory, (failure) =>
+          end(failure && cannotWrite(path, failure)),
+        );
+      } else end(cannotWrite(path, error));
+    });
   }
 
   #add(
@@ -227,6 +256,8 @@ export class EpochFiles {
     if (this.#queue.length === 1) run();
   }
 }
+
+const DISCARDED = 'history-discarded';
 
 function prepared(name: EpochName): string {
   return `${name}.tmp`;

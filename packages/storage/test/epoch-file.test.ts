@@ -2,8 +2,10 @@ import { makeZxid } from '@zebu/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   EpochFiles,
+  isMarkedDiscarded,
   loadEpochs,
   MemoryDisk,
+  markDiscarded,
   prepareEpoch,
   readEpoch,
   type StorageError,
@@ -103,6 +105,18 @@ test('a currentEpoch.tmp of an epoch below that of the data explains nothing', (
   writeEpoch(disk, directory, 'acceptedEpoch', 4);
   prepareEpoch(disk, directory, 'currentEpoch', 3);
   expect(() => loadEpochs(disk, directory, 4 * EPOCH + 1)).toThrow(/of epoch 4.*says 2/);
+});
+
+test('a history that is gone is noted until currentEpoch is written next', async () => {
+  const files = new EpochFiles(disk, directory, loadEpochs(disk, directory, 2 * EPOCH));
+  expect(isMarkedDiscarded(disk, directory)).toBe(false);
+  markDiscarded(disk, directory);
+  await new Promise((resolve) => files.accept(3, resolve));
+  await new Promise((resolve) => files.prepare(3, resolve));
+  expect(isMarkedDiscarded(disk, directory)).toBe(true);
+  expect(await new Promise((resolve) => files.establish(3, resolve))).toBe(undefined);
+  expect(isMarkedDiscarded(disk, directory)).toBe(false);
+  expect(readEpoch(disk, directory, 'currentEpoch')).toBe(3);
 });
 
 describe('EpochFiles', () => {

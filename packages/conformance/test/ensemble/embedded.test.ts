@@ -97,6 +97,18 @@ describe('an ensemble in one process', () => {
     },
   );
 
+  test('comes back after all have stopped, though nothing was ever written', {
+    timeout: TEST_MS,
+  }, async () => {
+    await using ensemble = await startEnsemble({ members: 3 });
+    for (const id of ensemble.ids) await ensemble.stop(id);
+    await Promise.all(ensemble.ids.map((id) => ensemble.start(id)));
+    await ensemble.ready();
+    await using client = await connect(ensemble.connectString);
+    await client.create('/first', 'write');
+    expect((await client.get('/first')).data.toString()).toBe('write');
+  });
+
   test('has observers that see everything and are not needed', { timeout: TEST_MS }, async () => {
     await using ensemble = await startEnsemble({ members: 3, observers: 1 });
     await using client = await connect(ensemble.connectStringOf(4));

@@ -4,9 +4,17 @@
 //
 // Ports are bound as long as the process lives, whatever the role. Source: QuorumPeer (3.9.5).
 
-import { epochOf, type HostAndPort, printQuorumConfig, type Zxid } from '@zebu/protocol';
+import { type HostAndPort, printQuorumConfig, type Zxid } from '@zebu/protocol';
 import { SessionTable } from '@zebu/session';
-import { type DataDirectory, EpochFiles, loadEpochs } from '@zebu/storage';
+import {
+  type DataDirectory,
+  type Disk,
+  EpochFiles,
+  isMarkedDiscarded,
+  loadEpochs,
+  markDiscarded,
+  readEpoch,
+} from '@zebu/storage';
 import type { Listener, Network } from '@zebu/transport';
 import type { HistoryTrust, RoleChange } from '@zebu/zab';
 import { type EnsembleConfig, isObserver, memberOfSid } from '../config/ensemble-config.ts';
@@ -96,7 +104,7 @@ export class EnsembleMember implements EnsemblePart {
         ...epochs,
         lastZxid,
         appliedZxid: lastZxid,
-        trust: trustIn(lastZxid, epochs.currentEpoch, options.isVouched),
+        trust: trustIn(environment.disk, directory, options.isVouched),
       },
       epochs: new EpochStore(files, fail),
       intake: new SyncIntake({
@@ -186,17 +194,32 @@ function electionAddress(ensemble: EnsembleConfig, sid: number): HostAndPort[] {
   return addresses.map(({ host, electionPort }) => ({ host, port: electionPort }));
 }
 
-/**
- * A member that has an epoch and no history has thrown it away, or has lost it: it must not be counted before it
- * is synced.
- */
-function trustIn(lastZxid: Zxid, currentEpoch: number, isVouched: boolean): HistoryTrust {
+function trustIn(disk: Disk, directory: DataDirectory, isVouched: boolean): HistoryTrust {
   if (isVouched) return 'vouched';
-  return lastZxid === 0 && currentEpoch > epochOf(lastZxid) ? 'discarded' : 'judge';
+  return isMarkedDiscarded(disk, directory.snapshotDirectory) ? 'discarded' : 'judge';
 }
 
-/** A log without any snapshot before it stops the next start: an empty history has one, too. */
-export function writeFirstSnapshot(
+/**
+ * A log without any snapshot before it stops the next start: an empty history has one, too. Where there is an epoch and
+ * not even that, the history was lost, and the member must not be counted before it is synced. An ensemble that never
+ * wrote anything has its first snapshots.
+ */
+export function beginEmptyHistory(
+  member: Member,
+  directory: DataDirectory,
+  database: Database,
+  done: (error?: Error) => void,
+): void {
+  const { disk } = member.environment;
+  const { snapshotDirectory } = directory;
+  const isEmpty = database.tree.lastProcessedZxid === 0;
+  if (isEmpty && (readEpoch(disk, snapshotDirectory, 'currentEpoch') ?? 0) > 0) {
+    markDiscarded(disk, snapshotDirectory);
+  }
+  writeFirstSnapshot(member, directory, database, done);
+}
+
+function writeFirstSnapshot(
   member: Member,
   directory: DataDirectory,
   database: Database,

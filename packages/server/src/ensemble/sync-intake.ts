@@ -10,6 +10,7 @@ import {
   type DataDirectory,
   discardHistory,
   type EpochFiles,
+  markDiscarded,
   SnapshotSpool,
   type SnapshotTrailer,
   truncateHistory,
@@ -180,6 +181,8 @@ export class SyncIntake {
   /** Throws the whole history away: a member that cannot follow its leader with it joins as an empty one. */
   discard(done: (database: Database) => void): void {
     const { environment, config, directory, prepare, writeFirstSnapshot, fail } = this.options;
+    // Before anything is removed: what is left then must not be counted, after a crash neither.
+    markDiscarded(environment.disk, directory.snapshotDirectory);
     discardHistory({
       disk: environment.disk,
       directory,

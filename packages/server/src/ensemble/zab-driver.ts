@@ -100,6 +100,8 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private leaderRole: LeaderRole | undefined;
   private learnerRole: LearnerRole | undefined;
   private serving: Serving | undefined;
+  /** Whose log takes batches: that of the role, and of one that is over until all its batches are durable. */
+  private logging: Serving | undefined;
   private history: TxnHistory | undefined;
   private readonly syncs: Map<number, SyncSender>;
   /** Learners that were told that they are up to date in the output at hand. */
@@ -179,6 +181,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.leaderRole = undefined;
     this.learnerRole = undefined;
     this.serving = undefined;
+    this.logging = undefined;
     this.history = undefined;
     this.syncs = new Map();
     this.syncsToEnd = [];
@@ -645,11 +648,11 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   // ---- Disk ---------------------------------------------------------------------------------
 
   private writeLog(upTo: Zxid): void {
-    const { serving } = this;
-    if (serving === undefined) return;
+    const { logging } = this;
+    if (logging === undefined) return;
     // A txn of an epoch above currentEpoch must find that epoch prepared on disk, should this member crash now.
     this.options.epochs.prepare(epochOf(upTo), () => {
-      if (this.serving === serving) serving.writeLog(upTo);
+      if (this.logging === logging) logging.writeLog(upTo);
     });
   }
 
@@ -789,6 +792,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   private serve(serving: Serving): void {
     this.serving = serving;
+    this.logging = serving;
     this.history = new TxnHistory(this.database.committedLog, serving.sequence);
   }
 
@@ -917,8 +921,12 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
         });
       } else drained();
     };
-    if (mustDiscard) member.endServing(rested);
-    else this.batches.whenIdle(() => member.endServing(rested));
+    const end = (): void => {
+      this.logging = undefined;
+      member.endServing(rested);
+    };
+    if (mustDiscard) end();
+    else this.batches.whenIdle(end);
   }
 
   /** How long this member casts no vote after the role that ends: not at all, but for failed syncs in a row. */
