@@ -13,6 +13,7 @@ import {
   getChildren2,
   getData,
   getEphemerals,
+  multi,
   multiRead,
   part,
   setData,
@@ -226,6 +227,24 @@ describe('auth', () => {
     expect(client.lines()).toEqual(['#-4 AUTHFAILED']);
     expect(client.isClosed).toBe(true);
     expect(world.reattach(client).session?.timeoutMs).toBe(10_000);
+  });
+
+  test('that makes all identities of a client longer than 256 KiB is refused', () => {
+    client.sendWithXid(-4, auth('digest', `${'u'.repeat(200_000)}:p`));
+    expect(client.lines()).toEqual(['#-4 OK']);
+    client.sendWithXid(-4, auth('digest', `${'v'.repeat(200_000)}:p`));
+    expect(client.lines()).toEqual(['#-4 AUTHFAILED']);
+    expect(client.isClosed).toBe(true);
+  });
+
+  test('in the ACLs of a short request does not make a txn that no other member takes', () => {
+    const acl = [{ perms: Perms.ALL, scheme: 'auth', id: '' }];
+    const creates = Array.from({ length: 50 }, (_, i) => part.create(`/many-${i}`, { acl }));
+    client.sendWithXid(-4, auth('digest', `${'u'.repeat(100_000)}:p`));
+    client.lines();
+    expect(client.errorOf(multi(...creates))).toBe('MARSHALLINGERROR');
+    expect(client.errorOf(exists('/many-0'))).toBe('NONODE');
+    expect(client.errorOf(multi(...creates.slice(0, 15)))).toBe('OK');
   });
 
   test('that does not decode closes the connection', () => {

@@ -118,6 +118,7 @@ export class Election {
     if (vote.zxid === -1) return;
     if (vote.electionEpoch < this.round) return;
     if (vote.electionEpoch > this.round) {
+      if (isOutOfReach(vote.electionEpoch, this.round)) return;
       this.round = vote.electionEpoch;
       this.received.clear();
       this.propose(isBetter(vote, this.initial) ? candidateOf(vote) : this.initial, now);
@@ -212,4 +213,15 @@ function votersAlike(votes: ReadonlyMap<number, Notification>, vote: Notificatio
   const alike: number[] = [];
   for (const [sid, other] of votes) if (votesAlike(vote, other)) alike.push(sid);
   return alike;
+}
+
+/**
+ * No ensemble gets that far by holding elections. Taken over, such a round would be the last one that a notification
+ * can carry. Below, a member that was started again takes over any round.
+ */
+const LAST_FREE_ROUND = 2 ** 52;
+const LONGEST_STEP = 2 ** 32;
+
+function isOutOfReach(round: number, own: number): boolean {
+  return round > LAST_FREE_ROUND && round - own > LONGEST_STEP;
 }

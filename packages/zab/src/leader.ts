@@ -14,6 +14,7 @@ import {
   ElectionState,
   epochOf,
   type LearnerInfoMessage,
+  MAX_EPOCH,
   makeZxid,
   PacketType,
   PEER_PROTOCOL_VERSION,
@@ -37,6 +38,9 @@ interface Barrier {
   /** Lets go only once a quorum has answered something of this round. */
   readonly round: number;
 }
+
+/** By how much a learner without a vote raises the epoch at most. */
+const MAX_STEP_WITHOUT_VOTE = 1024;
 
 export class Leader {
   /** -1 until it is chosen. */
@@ -214,6 +218,11 @@ export class Leader {
       this.close(learner, 'protocol', `A learner has our own sid ${learner.sid}`);
       return;
     }
+    if (message.acceptedEpoch >= MAX_EPOCH) {
+      const text = `Server ${learner.sid} says it accepted epoch ${message.acceptedEpoch}: no epoch could follow`;
+      this.close(learner, 'protocol', text);
+      return;
+    }
     this.replaceOlderLink(learner);
     learner.step = LearnerStep.WAITS_FOR_EPOCH;
     this.noteAcceptedEpoch(learner, message.acceptedEpoch);
@@ -238,6 +247,9 @@ export class Leader {
 
   private noteAcceptedEpoch(learner: LearnerProgress, acceptedEpoch: number): void {
     const { core } = this;
+    const known = Math.max(this.maxAcceptedEpoch, this.epoch);
+    // An observer raises the epoch, as on Apache's leaders; nobody without a vote uses up the epochs that there are.
+    if (learner.voterIndex < 0 && acceptedEpoch > known + MAX_STEP_WITHOUT_VOTE) return;
     if (this.step === 'epoch') {
       this.maxAcceptedEpoch = Math.max(this.maxAcceptedEpoch, acceptedEpoch);
       return;

@@ -44,6 +44,15 @@ describe('a member that looks for a leader', () => {
     ]);
   });
 
+  test('leaves out a round after which there would be no other', () => {
+    const probe = looking();
+    expect(said(probe, 2, { ...FOR_3, electionEpoch: 2 ** 53 - 1 })).toEqual([]);
+    expect(said(probe, 2, { ...FOR_3, electionEpoch: 2 ** 52 })[0]).toContain(`round ${2 ** 52} `);
+    expect(said(probe, 2, { ...FOR_3, electionEpoch: 2 ** 52 + 1 })[0]).toContain(
+      `round ${2 ** 52 + 1} `,
+    );
+  });
+
   test('keeps its own against a worse one', () => {
     const probe = looking();
     expect(said(probe, 2, vote({ leader: 3, zxid: z(5, 2), peerEpoch: 5 }))).toEqual([]);

@@ -64,6 +64,16 @@ describe('discovery', () => {
     expect(probe.receive(1, followerInfo(1, 5))[0]).toBe('disk: acceptedEpoch 13');
   });
 
+  test('nobody without a vote uses up the epochs, and nobody at all the last one', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(9);
+    expect(probe.receive(9, followerInfo(9, 2 ** 21 - 2))).toEqual([]);
+    probe.zab.learnerConnected(2);
+    expect(probe.receive(2, followerInfo(2, 2 ** 21 - 1))[0]).toContain('close 2');
+    probe.zab.learnerConnected(1);
+    expect(probe.receive(1, followerInfo(1, 5))[0]).toMatch(/^disk: acceptedEpoch \d$/);
+  });
+
   test('currentEpoch is written once a quorum has acked the epoch, and syncs are planned', () => {
     const probe = offering();
     expect(probe.receive(1, ackEpoch(z(5, 3), 5))).toEqual([

@@ -79,6 +79,20 @@ export class DirectoryUpkeep {
   }
 
   private check(): void {
+    try {
+      this.look();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
+      // Somebody holds all descriptors for now: that says nothing of the files.
+      const { logger } = this.options.environment;
+      logger.warn('The data directory could not be looked at', {
+        reason: (error as Error).message,
+      });
+    }
+  }
+
+  private look(): void {
     const { directory, history, onDirectoryGone, onFileGone } = this.options;
     const { logDirectory, snapshotDirectory } = directory;
     if (this.identity() !== this.identityAtFirst) {

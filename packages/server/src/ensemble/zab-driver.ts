@@ -61,6 +61,8 @@ import { zabLimits } from './zab-limits.ts';
 export const CORE_TICK_MS = 10;
 /** Bytes that may wait on a link beside a sync; a learner that is further behind comes back by a sync. */
 const MAX_BACKLOG_BYTES = 256 << 20;
+/** Links to the quorum port that have not said whose they are: any more are closed. */
+const MAX_UNKNOWN_LEARNERS = 64;
 const MAX_AUTHINFO_BYTES = 1 << 20;
 
 /** The votes of other members: the election port. */
@@ -267,9 +269,15 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   /** A learner dials this member's quorum port. */
   accept(connection: Connection): PeerLink {
+    let strangers = 0;
+    for (const { sid } of this.learners.values()) if (sid === -1) strangers++;
     const link = new LearnerLink(++this.lastLink, this);
     const peer = acceptPeer(connection, link, { maxBacklogBytes: MAX_BACKLOG_BYTES });
     link.attach(peer);
+    if (strangers >= MAX_UNKNOWN_LEARNERS) {
+      link.close(new Error(`${strangers} links have not said whose they are`));
+      return peer;
+    }
     this.learners.set(link.number, link);
     this.figures.linkBegan(link);
     this.core.learnerConnected(link.number);

@@ -3,20 +3,25 @@
 // answered AUTHFAILED, then the connection is closed; its session lives on.
 
 import { type ByteReader, ErrorCode, readAuthRequest } from '@zebu/protocol';
-import { addIdentities } from '../auth/identity.ts';
+import { addIdentities, type Identity } from '../auth/identity.ts';
 import type { RunContext } from './read-context.ts';
 
 /** Identities of one connection. Each is compared with each entry of an ACL. */
 const MAX_IDENTITIES = 100;
+/** All of them together: they go along with each write that a member forwards to the leader. */
+const MAX_IDENTITY_CHARS = 256 * 1024;
 
 export function auth(context: RunContext, xid: number, request: ByteReader): void {
   const { access } = context;
   const { scheme, auth: data } = readAuthRequest(request);
   const result = access.authenticate(scheme ?? '', data, context.authContext);
   if (result.kind === 'ok' && context.identities.length < MAX_IDENTITIES) {
-    context.identities = addIdentities(context.identities, result.identities);
-    context.replyError(xid, 0, ErrorCode.OK);
-    return;
+    const identities = addIdentities(context.identities, result.identities);
+    if (charsOf(identities) <= MAX_IDENTITY_CHARS) {
+      context.identities = identities;
+      context.replyError(xid, 0, ErrorCode.OK);
+      return;
+    }
   }
   context.metrics.authFailed++;
   context.logger.warn('Authentication failed', {
@@ -26,4 +31,8 @@ export function auth(context: RunContext, xid: number, request: ByteReader): voi
   });
   if (result.kind !== 'close') context.replyError(xid, 0, ErrorCode.AUTHFAILED);
   context.finish();
+}
+
+function charsOf(identities: readonly Identity[]): number {
+  return identities.reduce((sum, { scheme, id }) => sum + scheme.length + id.length, 0);
 }

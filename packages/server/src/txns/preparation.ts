@@ -56,6 +56,7 @@ export class Preparation {
   /** Told of an exception that no request should bring about. */
   readonly onDefect: (error: Error) => void;
   private readonly sequence: TxnSequence;
+  private readonly maxTxnBytes: number;
 
   constructor(options: {
     tree: DataTree;
@@ -85,6 +86,8 @@ export class Preparation {
     this.timeMs = 0;
     this.requester = NOBODY_ASKS;
     this.identities = [];
+    const { juteMaxBufferBytes, juteMaxBufferExtraBytes } = options.config;
+    this.maxTxnBytes = juteMaxBufferBytes + juteMaxBufferExtraBytes;
   }
 
   /**
@@ -120,6 +123,9 @@ export class Preparation {
       // has a zxid of its own like any other (docs/decisions/030-client-operations.md).
       error = ErrorCode.MARSHALLINGERROR;
     }
+    // A short request can make a long txn: an ACL of `auth` stands for every identity of the client. One that no
+    // other member takes would end the role of a leader.
+    if (error === 0 && writer.offset - start > this.maxTxnBytes) error = ErrorCode.MARSHALLINGERROR;
     if (error !== 0) {
       pending.rollback(mark);
       writer.offset = start + TXN_HEADER_BYTES;
