@@ -42,6 +42,8 @@ export function readEnsemble(
     const { source } = draft.given('peerType') as Given;
     draft.warn(source, `peerType is ${peerType}, but server.${sid} says ${own?.role}: that counts`);
   }
+  // There is one algorithm; a value that means another one stops the start.
+  draft.value('electionAlg');
   const number = (key: string): number | undefined => draft.value(key) as number | undefined;
   const numberOr = (key: string, otherwise: number): number => number(key) ?? otherwise;
   const ensemble: EnsembleConfig = {
@@ -111,10 +113,21 @@ function limit(draft: Draft, key: string, members: readonly Member[]): number {
 }
 
 function checkAddresses(members: readonly Member[]): void {
+  const owners = new Map<string, string>();
   for (const { given, member } of members) {
-    for (const { quorumPort, electionPort } of member.addresses) {
-      if (quorumPort !== electionPort) continue;
+    for (const { host, quorumPort, electionPort } of member.addresses) {
       const { key, text, source } = given;
+      for (const address of new Set([`${host}:${quorumPort}`, `${host}:${electionPort}`])) {
+        const owner = owners.get(address);
+        if (owner !== undefined) {
+          throw new ConfigError(
+            `${key}: ${JSON.stringify(text)} (${describeSource(source)}): ${address} is a port of ${owner} too`,
+            { key, value: text, source },
+          );
+        }
+        owners.set(address, key);
+      }
+      if (quorumPort !== electionPort) continue;
       throw new ConfigError(
         `${key}: ${JSON.stringify(text)} (${describeSource(source)}): the quorum port and the election port are both ${quorumPort}`,
         { key, value: text, source },

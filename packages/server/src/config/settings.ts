@@ -124,7 +124,8 @@ function rows(group: SettingGroup, status: SettingStatus, list: readonly Row[]):
 const ENSEMBLE = 'only a member of an ensemble uses it, and this server is on its own';
 const LINKS =
   "tunes the links between Apache's servers; those between members here have no such knob";
-const NOT_YET = 'this version does not have it';
+const NOT_YET =
+  'this version does not have it: a member of an ensemble that is told to use it does not start';
 const JVM = 'belongs to the Java virtual machine';
 const THREADS = "tunes Java's threads; a server here is one thread";
 const NETTY = "tunes Netty, Java's network library";
@@ -152,7 +153,7 @@ const TIME = rows('Time and sessions', 'honoured', [
   { key: 'maxSessionTimeout', type: integer(-1, { unit: 'ms' }), default: '(20 x tickTime)', field: 'maxSessionTimeoutMs', meaning: 'Longest session timeout that a client gets; -1 for the default' },
   { key: 'nio.sessionlessCnxnTimeout', type: milliseconds, default: '10000', field: 'sessionlessCnxnTimeoutMs', meaning: 'A connection that has no session by then is closed' },
   { key: 'closeSessionTxn.enabled', type: boolean, default: 'true', field: 'closeSessionTxnEnabled', meaning: 'Write the ephemerals of a closed session into its txn' },
-  { key: 'readonlymode.enabled', properties: ['readonlymode.enabled'], type: boolean, default: 'false', field: 'readOnlyModeEnabled', meaning: 'Serve reads while there is no quorum; until ensembles come it only allows isro' },
+  { key: 'readonlymode.enabled', properties: ['readonlymode.enabled'], type: boolean, default: 'false', field: 'readOnlyModeEnabled', meaning: 'Serve reads while there is no quorum; a server on its own only answers isro by it, a member of an ensemble that has it does not start' },
 ]);
 
 // biome-ignore format: a row a line

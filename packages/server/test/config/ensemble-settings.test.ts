@@ -93,12 +93,18 @@ describe('several server.N lines are an ensemble', () => {
     ['initLimit=10\nsyncLimit=5\nreconfigEnabled=true', 'reconfigEnabled: "true"'],
     ['initLimit=10\nsyncLimit=5\nobserverMasterPort=2191', 'observerMasterPort: "2191"'],
     ['initLimit=10\nsyncLimit=5\nlocalSessionsEnabled=true', 'localSessionsEnabled: "true"'],
+    ['initLimit=10\nsyncLimit=5\nelectionAlg=1', 'electionAlg: "1"'],
     ['initLimit=10\nsyncLimit=5\nsslQuorum=true', 'sslQuorum: "true"'],
     ['initLimit=10\nsyncLimit=5\nquorum.auth.enableSasl=true', 'quorum.auth.enableSasl: "true"'],
     ['initLimit=10\nsyncLimit=5\ngroup.1=1:2:3', 'group.1: "1:2:3"'],
     ['initLimit=10\nsyncLimit=5\nreadonlymode.enabled=true', 'readonlymode.enabled: "true"'],
   ])('%j stops the start', (lines, message) => {
     expect(errorOf(`${THREE}\n${lines}`)).toContain(message);
+  });
+
+  test('two members with one address stop the start', () => {
+    const lines = 'server.1=a:1:2\nserver.2=b:1:2\nserver.3=a:3:2;5\ninitLimit=1\nsyncLimit=1';
+    expect(errorOf(lines)).toContain('a:2 is a port of server.1 too');
   });
 
   test('one port for quorum and election stops the start', () => {
