@@ -93,6 +93,8 @@ export class DataTree {
   /** While above 0 the tree may be ahead of its zxid: no digest is compared before this txn. */
   private fuzzyUntilZxid = 0;
   private readonly fuzzyDigest = new DigestSum();
+  /** While above 0: so many more txns may lead to another digest than they say, before one does not. */
+  private mayDiffer = 0;
 
   /** The base tree of disk.md section 4. */
   constructor(options: DataTreeOptions = {}) {
@@ -361,6 +363,15 @@ export class DataTree {
     if (zxid > 0 && zxid === this.lastProcessedZxid) this.endFuzziness(zxid);
   }
 
+  /**
+   * Says that the tree was loaded from a snapshot that may be fuzzy, and that does not say how far, as a leader sends
+   * it. The first digest that agrees ends that: the tree is then exactly what it is to be. If none of so many txns
+   * agrees, that is a mismatch.
+   */
+  expectFuzziness(txns: number): void {
+    this.mayDiffer = txns;
+  }
+
   /** Whether replay has not reached the end of the snapshot it started from. */
   get isFuzzy(): boolean {
     return this.fuzzyUntilZxid > 0;
@@ -454,7 +465,8 @@ export class DataTree {
   /** Compares the tree with the digest that came with the txn just applied. */
   verifyDigest(high: number, low: number): void {
     if (!this.digestEnabled || this.fuzzyUntilZxid > 0) return;
-    if (!this.digestSum.equals(high, low)) this.digestMismatches++;
+    if (this.digestSum.equals(high, low)) this.mayDiffer = 0;
+    else if (this.mayDiffer === 0 || --this.mayDiffer === 0) this.digestMismatches++;
   }
 
   /** Ends one top-level txn. */

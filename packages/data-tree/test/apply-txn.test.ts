@@ -496,6 +496,29 @@ describe('the digest of a txn', () => {
     expect(tree.digestMismatches).toBe(0);
   });
 
+  test('may differ after a snapshot that does not say how fuzzy it is, until one agrees', () => {
+    const applied = (on: DataTree, zxid: number, treeDigest: bigint): number => {
+      const entry = encodeTxn({
+        header: { clientId: 0n, cxid: 0, zxid, time: 1, type: 1 },
+        body: createBody(`/${zxid}`),
+        digest: { version: 2, treeDigest },
+      });
+      on.apply(entry, 0, entry.length);
+      return on.digestMismatches;
+    };
+    const twin = new DataTree();
+    applied(twin, 3, 1n);
+    applied(twin, 4, 1n);
+    tree.expectFuzziness(100);
+    expect(applied(tree, 3, 1n)).toBe(0);
+    expect(applied(tree, 4, twin.digest)).toBe(0);
+    expect(applied(tree, 5, 1n)).toBe(1);
+
+    tree = new DataTree();
+    tree.expectFuzziness(2);
+    expect([applied(tree, 3, 1n), applied(tree, 4, 1n), applied(tree, 5, 1n)]).toEqual([0, 1, 2]);
+  });
+
   test('costs nothing where digests are off', () => {
     tree = new DataTree({ digest: false });
     const entry = entryWith(2, 1n);
