@@ -18,11 +18,14 @@ export class FrameDecoder {
   /** Bytes of an incomplete frame, its length prefix included. */
   private tail: Buffer | undefined;
   private tailLength: number;
+  /** Whether the sink ended the last cut. */
+  private isStopped: boolean;
 
   constructor(maxFrameBytes: number) {
     this.maxFrameBytes = maxFrameBytes;
     this.tail = undefined;
     this.tailLength = 0;
+    this.isStopped = false;
   }
 
   get bufferedBytes(): number {
@@ -63,11 +66,12 @@ export class FrameDecoder {
       if (at < used) {
         // Stopped by the sink (or more than one frame was kept): keep the order.
         this.keep(bytes, at, used);
-        if (this.neededBytes() > 0 && from < end) continue;
+        if (!this.isStopped && this.neededBytes() > 0 && from < end) continue;
         this.append(chunk, from, end);
         return;
       }
-      this.keep(chunk, this.cut(chunk, from, end, sink), end);
+      if (this.isStopped) this.append(chunk, from, end);
+      else this.keep(chunk, this.cut(chunk, from, end, sink), end);
       return;
     }
   }
@@ -80,12 +84,16 @@ export class FrameDecoder {
   /** Hands over whole frames in [start, end); returns the offset of the first byte not used. */
   private cut(bytes: Buffer, start: number, end: number, sink: FrameSink): number {
     let at = start;
+    this.isStopped = false;
     while (end - at >= 4) {
       const length = getInt32(bytes, at);
       if (length < 0 || length > this.maxFrameBytes) throw this.badLength(length);
       const frameEnd = at + 4 + length;
       if (frameEnd > end) return at;
-      if (!sink(bytes, at + 4, frameEnd)) return frameEnd;
+      if (!sink(bytes, at + 4, frameEnd)) {
+        this.isStopped = true;
+        return frameEnd;
+      }
       at = frameEnd;
     }
     return at;

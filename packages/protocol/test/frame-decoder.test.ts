@@ -67,6 +67,30 @@ describe('FrameDecoder', () => {
     expect(got).toEqual(payloads);
   });
 
+  test('gives nothing more in a push that the sink stopped, wherever the stream is cut', () => {
+    fc.assert(
+      fc.property(frames, fc.array(fc.nat(), { maxLength: 20 }), (payloads, cuts) => {
+        const decoder = new FrameDecoder(LIMIT);
+        const got: Buffer[] = [];
+        let inThisPush = 0;
+        const stopAtEach = (bytes: Buffer, start: number, end: number): boolean => {
+          got.push(Buffer.from(bytes.subarray(start, end)));
+          inThisPush++;
+          return false;
+        };
+        const stream = framed(payloads);
+        const at = cuts.map((cut) => cut % (stream.length + 1)).sort((a, b) => a - b);
+        for (const [i, start] of [0, ...at].entries()) {
+          inThisPush = 0;
+          decoder.push(stream, start, at[i] ?? stream.length, stopAtEach);
+          expect(inThisPush).toBeLessThanOrEqual(1);
+        }
+        for (let i = 0; i <= payloads.length; i++) decoder.push(stream, 0, 0, stopAtEach);
+        expect(got).toEqual(payloads.map((payload) => Buffer.from(payload)));
+      }),
+    );
+  });
+
   test('goes on where the sink stopped it, with nothing lost or given twice', () => {
     fc.assert(
       fc.property(

@@ -381,6 +381,11 @@ export class Cluster {
             () =>
               `#${ask.xid} ${ask.type} ${ask.path} answered ${answer.error} at ${formatZxid(answer.zxid)}`,
           );
+          demand(
+            answer.xid === ask.xid,
+            'order of answers',
+            () => `the answer to request ${ask.xid} is that of ${answer.xid}`,
+          );
           if (sent !== undefined) this.judge(conversation, ask, answer, sent);
           onAnswered(ask, answer);
         }),
