@@ -8,7 +8,7 @@
 //   leadership     an epoch has one leader that was established
 //   acknowledged   what a client was told is there, with the zxid that it was told, and stays
 
-import { crc32, epochOf, formatZxid, getInt32, type Zxid } from '@zebu/protocol';
+import { crc32, epochOf, formatZxid, getInt32, makeZxid, type Zxid } from '@zebu/protocol';
 import { demand } from '../violation.ts';
 
 export interface Decided {
@@ -86,7 +86,8 @@ export class History {
     const txn = describeEntry(entry);
     const before = this.applied.get(sid) ?? 0;
     // What it had in its log when its role began, and nobody has applied as committed yet, is decided by this.
-    for (let one = this.lastZxid + 1; one <= before && one < zxid; one++) {
+    const first = this.lastZxid === 0 ? makeZxid(epochOf(before), 1) : this.lastZxid + 1;
+    for (let one = first; one <= before && one < zxid; one++) {
       const logged = this.logs.get(sid)?.get(one);
       if (logged === undefined) break;
       this.decide(sid, logged);
