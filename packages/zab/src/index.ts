@@ -10,7 +10,6 @@ export {
   type ZabLimits,
   type ZabStart,
 } from './config.ts';
-export { InvariantError } from './invariants.ts';
 export type { CoreMessage, CoreZxidMessage, Notification } from './messages.ts';
 export * from './output.ts';
 export {

@@ -1,12 +1,9 @@
 // Assertions that stay on in production: a broken one means that the machine or its driver is wrong, and the member
 // must stop before it says anything else.
 
-/** A rule of the protocol or of the interface is broken. */
-export class InvariantError extends Error {
-  override readonly name = 'InvariantError';
-}
+import { InvariantError } from '@zebu/protocol';
 
-/** `numbers` are printed behind the message. */
+/** Throws InvariantError unless the condition holds; `numbers` are printed after the message. */
 export function assert(
   condition: boolean,
   message: string,
