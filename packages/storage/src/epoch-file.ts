@@ -117,8 +117,7 @@ export function loadEpochs(disk: Disk, directory: string, lastZxid: Zxid): Epoch
 
 /** Notes that the history is gone, durably on return: before anything of it is removed, or written in its place. */
 export function markDiscarded(disk: Disk, directory: string): void {
-  const epoch = readEpoch(disk, directory, 'currentEpoch') ?? 0;
-  replaceFile(disk, directory, DISCARDED, encode(epoch));
+  replaceFile(disk, directory, DISCARDED, Buffer.alloc(0));
 }
 
 export function isMarkedDiscarded(disk: Disk, directory: string): boolean {
