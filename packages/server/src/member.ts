@@ -12,7 +12,7 @@ import { type DataDirectory, Pins } from '@zebu/storage';
 import type { Connection, ConnectionHandler, Listener } from '@zebu/transport';
 import { AuditLog } from './audit.ts';
 import { AccessControl } from './auth/access-control.ts';
-import type { ServerConfig } from './config/server-config.ts';
+import { maxEntryBytes, type ServerConfig } from './config/server-config.ts';
 import { ClientConnection } from './connection/client-connection.ts';
 import type {
   ConnectionServices,
@@ -141,7 +141,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.securePort = -1;
     this.outputs = new OutputPool();
     this.reader = new ByteReader();
-    this.reader.maxLength = config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes;
+    this.reader.maxLength = maxEntryBytes(config);
     this.failure = undefined;
     this.serving = undefined;
     this.lastZxid = 0;

@@ -161,7 +161,6 @@ async function startMember(
     ensemble,
     directory,
     database,
-    lastZxid: database.tree.lastProcessedZxid,
     isVouched: recovered.isVouched,
   });
   member.ensemble = part;

@@ -360,3 +360,11 @@ function deepFreeze<T extends object>(value: T): T {
   }
   return Object.freeze(value);
 }
+
+/** Bytes of the longest txn: what is prepared, logged, read back and taken from a leader. */
+export function maxEntryBytes({
+  juteMaxBufferBytes,
+  juteMaxBufferExtraBytes,
+}: Pick<ServerConfig, 'juteMaxBufferBytes' | 'juteMaxBufferExtraBytes'>): number {
+  return juteMaxBufferBytes + juteMaxBufferExtraBytes;
+}

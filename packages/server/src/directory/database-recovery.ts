@@ -2,7 +2,7 @@
 // the loop goes on turning. At a start, and again whenever a member's history was cut.
 
 import { type DataDirectory, type RecoveryResult, recover } from '@zebu/storage';
-import type { ServerConfig } from '../config/server-config.ts';
+import { maxEntryBytes, type ServerConfig } from '../config/server-config.ts';
 import { Database } from '../database.ts';
 import type { Environment } from '../environment.ts';
 import type { ServerMetrics } from '../metrics/metrics.ts';
@@ -69,7 +69,7 @@ export function recoverDatabase(
     createTarget: () => newDatabase(config, environment),
     trustEmptySnapshot: config.snapshotTrustEmpty,
     autocreateDatabase: config.dbAutocreate,
-    maxEntryBytes: config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes,
+    maxEntryBytes: maxEntryBytes(config),
   });
   runInSlices(
     environment,

@@ -4,7 +4,7 @@
 //
 // Ports are bound as long as the process lives, whatever the role. Source: QuorumPeer (3.9.5).
 
-import { type HostAndPort, printQuorumConfig, type Zxid } from '@zebu/protocol';
+import { type HostAndPort, printQuorumConfig } from '@zebu/protocol';
 import { SessionTable } from '@zebu/session';
 import {
   type DataDirectory,
@@ -16,7 +16,7 @@ import {
   readEpoch,
 } from '@zebu/storage';
 import type { Listener, Network } from '@zebu/transport';
-import type { HistoryTrust, RoleChange } from '@zebu/zab';
+import type { HistoryTrust } from '@zebu/zab';
 import { type EnsembleConfig, isObserver, memberOfSid } from '../config/ensemble-config.ts';
 import type { Database } from '../database.ts';
 import type { EnsemblePart, Member } from '../member.ts';
@@ -32,14 +32,10 @@ export interface EnsembleMemberOptions {
   readonly member: Member;
   readonly ensemble: EnsembleConfig;
   readonly directory: DataDirectory;
-  /** As recovery left it. */
+  /** As recovery left it: at the last txn on disk. */
   readonly database: Database;
-  /** The last txn on disk. */
-  readonly lastZxid: Zxid;
   /** The operator vouches for an empty history (Apache's file `initialize`). */
   readonly isVouched: boolean;
-  /** Told of every change of role or phase. */
-  readonly onChange?: (change: RoleChange) => void;
 }
 
 export class EnsembleMember implements EnsemblePart {
@@ -50,7 +46,8 @@ export class EnsembleMember implements EnsemblePart {
   private readonly listeners: Listener[];
 
   constructor(options: EnsembleMemberOptions) {
-    const { member, ensemble, directory, database, lastZxid } = options;
+    const { member, ensemble, directory, database } = options;
+    const lastZxid = database.tree.lastProcessedZxid;
     const { environment, config } = member;
     const network = environment.peerNetwork ?? environment.network;
     const fail = (error: Error): void => member.fail('ensemble', error);
@@ -121,7 +118,6 @@ export class EnsembleMember implements EnsemblePart {
       votes: {
         send: (sid, notification) => this.election.send(sid, { ...notification, configText }),
       },
-      onChange: (change) => options.onChange?.(change),
     });
   }
 

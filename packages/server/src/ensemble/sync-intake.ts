@@ -15,7 +15,7 @@ import {
   type SnapshotTrailer,
   truncateHistory,
 } from '@zebu/storage';
-import type { ServerConfig } from '../config/server-config.ts';
+import { maxEntryBytes, type ServerConfig } from '../config/server-config.ts';
 import type { Database } from '../database.ts';
 import { newDatabase, recoverDatabase, runInSlices } from '../directory/database-recovery.ts';
 import type { Environment } from '../environment.ts';
@@ -146,7 +146,7 @@ export class SyncIntake {
       disk: environment.disk,
       directory,
       zxid,
-      maxEntryBytes: config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes,
+      maxEntryBytes: maxEntryBytes(config),
     });
     runInSlices(
       environment,

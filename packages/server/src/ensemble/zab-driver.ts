@@ -37,6 +37,7 @@ import {
   type ZabStart,
 } from '@zebu/zab';
 import { type EnsembleConfig, isObserver, memberOfSid } from '../config/ensemble-config.ts';
+import { maxEntryBytes } from '../config/server-config.ts';
 import type { Database } from '../database.ts';
 import type { Member } from '../member.ts';
 import type { EnsembleGauges } from '../metrics/metrics.ts';
@@ -80,8 +81,6 @@ export interface ZabDriverOptions {
   readonly intake: SyncIntake;
   readonly configText: string;
   readonly votes: Votes;
-  /** Told of every change of role or phase. */
-  readonly onChange: (change: RoleChange) => void;
 }
 
 interface Barrier {
@@ -141,10 +140,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.options = options;
     this.database = options.database;
     this.limits = {
-      maxDataBytes: Math.max(
-        config.juteMaxBufferBytes + config.juteMaxBufferExtraBytes,
-        2 * config.juteMaxBufferBytes,
-      ),
+      maxDataBytes: Math.max(maxEntryBytes(config), 2 * config.juteMaxBufferBytes),
       maxAuthinfoBytes: MAX_AUTHINFO_BYTES,
     };
     const voters = ensemble.members
@@ -628,17 +624,18 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
         forceSnapshot: ensemble.forceSnapshotSync,
       };
     };
-    const isInMemory = learnerZxid < 0 || learnerZxid >= facts().minCommittedZxid;
+    const now = facts();
     const { directory } = member;
     const { minZxid } = database.committedLog;
     if (
-      isInMemory ||
+      learnerZxid < 0 ||
+      learnerZxid >= now.minCommittedZxid ||
       ensemble.forceSnapshotSync ||
       directory === undefined ||
       minZxid < 0 ||
       !areLogsWorthIt(member.environment.disk, directory, learnerZxid, ensemble.snapshotSizeFactor)
     ) {
-      this.core.syncFacts(link, facts());
+      this.core.syncFacts(link, now);
       return;
     }
     // What is in memory now is still there when the logs have been sent.
@@ -748,7 +745,6 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       this.onStopped?.();
       this.onStopped = undefined;
     }
-    this.options.onChange(change);
   }
 
   private beginLeading(epoch: number): void {

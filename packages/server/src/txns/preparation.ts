@@ -20,7 +20,7 @@ import {
 } from '@zebu/protocol';
 import { type AccessControl, isAllowedBy } from '../auth/access-control.ts';
 import type { Identity } from '../auth/identity.ts';
-import type { ServerConfig } from '../config/server-config.ts';
+import { maxEntryBytes, type ServerConfig } from '../config/server-config.ts';
 import type { Prepare } from '../ops/op-table.ts';
 import type { Txn, TxnSequence } from './txn-sequence.ts';
 
@@ -56,7 +56,7 @@ export class Preparation {
   /** Told of an exception that no request should bring about. */
   readonly onDefect: (error: Error) => void;
   private readonly sequence: TxnSequence;
-  private readonly maxTxnBytes: number;
+  private readonly maxEntryBytes: number;
 
   constructor(options: {
     tree: DataTree;
@@ -86,8 +86,7 @@ export class Preparation {
     this.timeMs = 0;
     this.requester = NOBODY_ASKS;
     this.identities = [];
-    const { juteMaxBufferBytes, juteMaxBufferExtraBytes } = options.config;
-    this.maxTxnBytes = juteMaxBufferBytes + juteMaxBufferExtraBytes;
+    this.maxEntryBytes = maxEntryBytes(options.config);
   }
 
   /**
@@ -125,7 +124,8 @@ export class Preparation {
     }
     // A short request can make a long txn: an ACL of `auth` stands for every identity of the client. One that no
     // other member takes would end the role of a leader.
-    if (error === 0 && writer.offset - start > this.maxTxnBytes) error = ErrorCode.MARSHALLINGERROR;
+    if (error === 0 && writer.offset - start > this.maxEntryBytes)
+      error = ErrorCode.MARSHALLINGERROR;
     if (error !== 0) {
       pending.rollback(mark);
       writer.offset = start + TXN_HEADER_BYTES;
