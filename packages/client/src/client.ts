@@ -80,7 +80,7 @@ export interface ReadOptions extends OpOptions {
   readonly consistency?: 'local' | 'synced' | undefined;
 }
 export interface WatchableReadOptions extends ReadOptions {
-  /** True leaves a watch behind that fires once. `signal` is for the read alone. Default false. */
+  /** True sets a watch that fires once. `signal` is for the read alone. Default false. */
   readonly watch?: boolean | undefined;
 }
 export interface WatchedReadOptions extends ReadOptions {

@@ -181,7 +181,7 @@ export class WatchRegistry {
     }
   }
 
-  /** These could not be set again: whoever holds one of them is told why. */
+  /** These could not be set again: each caller that waits for one of them is told why. */
   failBatch(batch: SetWatchesRequest, error: ZkError): void {
     for (const kind of ['data', 'exist', 'child'] as const) {
       for (const path of batch[kind] ?? []) {

@@ -300,7 +300,7 @@ class LoadSession {
     const result = await this.outcome(client.set(`/load/${key}`, value), 'write');
     const written = { kind: 'write', value, calledAt, by: name } as const;
     if (result.outcome === 'unknown') operations.push({ ...written, answeredAt: undefined });
-    // One that was not carried out leaves no trace: whoever reads its value read it from nowhere.
+    // One that was not carried out leaves no trace: a read of its value would be a read from nowhere.
     if (result.outcome !== 'done') return;
     const { answer: stat, answeredAt } = result;
     operations.push({ ...written, answeredAt });

@@ -370,7 +370,7 @@ export class PeerStreamDecoder {
     this.stringsLeft = -1;
   }
 
-  /** Copies bytes[start, end) behind what is kept. */
+  /** Copies bytes[start, end) to the end of what is kept. */
   private append(bytes: Buffer, start: number, end: number): void {
     const length = end - start;
     if (length === 0) return;
