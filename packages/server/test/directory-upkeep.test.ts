@@ -116,6 +116,22 @@ describe('a running server whose files are deleted', () => {
     expect(other.errorOf(create('/into-the-deleted-log'))).toBe('NODEEXISTS');
   });
 
+  test.each(['EMFILE', 'ENFILE'])('serves on when it cannot look (%s)', async (code) => {
+    const { machine, client } = await withZnodes(8);
+    const { list } = machine.disk;
+    machine.disk.list = () => {
+      throw Object.assign(new Error(`${code}: too many open files`), { code });
+    };
+    await machine.halfTick();
+    expect(machine.failure).toBe(undefined);
+    expect(machine.logged.join('\n')).toContain('could not be looked at');
+    machine.disk.list = list;
+    client.must(create('/after'));
+    machine.delete('log.1');
+    await machine.halfTick();
+    expect(machine.failure?.message).toContain('log.1 was deleted');
+  });
+
   test('stops when another file has the name of the log', async () => {
     const { machine } = await withZnodes(8);
     const copy = machine.disk.readFile(`${DIRECTORY}/log.1`);
