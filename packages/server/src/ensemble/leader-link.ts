@@ -9,27 +9,21 @@
 // Source: Learner, Follower, Observer (3.9.5).
 
 import {
-  ByteWriter,
   getInt32,
-  PACKET_HEAD_BYTES,
-  PACKET_TAIL_BYTES,
   PacketType,
   type PeerMessage,
   PeerStreamDecoder,
   type PeerStreamSink,
   packetTypeName,
-  putBarePacket,
   type QuorumPacketView,
   readPeerMessage,
   TXN_HEADER_BYTES,
-  writePeerMessage,
   type Zxid,
 } from '@zebu/protocol';
-import type { PeerLink, PeerLinkHandler, SliceOwner } from '@zebu/transport';
+import type { PeerLink, PeerLinkHandler } from '@zebu/transport';
 import type { CoreMessage } from '@zebu/zab';
+import { PacketSender } from './packet-sender.ts';
 import type { TxnHistory } from './txn-history.ts';
-
-const BARE_BYTES = PACKET_HEAD_BYTES + PACKET_TAIL_BYTES;
 
 /** What a learner's link needs of the driver. */
 export interface LeaderLinkOwner {
@@ -61,8 +55,7 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
   readonly number: number;
   private readonly owner: LeaderLinkOwner;
   private readonly decoder: PeerStreamDecoder;
-  private readonly writer: ByteWriter;
-  private link: PeerLink | undefined;
+  private readonly sender: PacketSender;
   private isStopped: boolean;
   /** The raw part of a SNAP has ended, and its database is not ready. */
   private isRawDone: boolean;
@@ -75,8 +68,7 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
     this.number = number;
     this.owner = owner;
     this.decoder = new PeerStreamDecoder(owner.limits);
-    this.writer = new ByteWriter(1024);
-    this.link = undefined;
+    this.sender = new PacketSender();
     this.isStopped = false;
     this.isRawDone = false;
     this.held = [];
@@ -84,11 +76,11 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
   }
 
   attach(link: PeerLink): void {
-    this.link = link;
+    this.sender.link = link;
   }
 
   get writes(): number {
-    return this.link?.writes ?? 0;
+    return this.sender.writes;
   }
 
   // ---- What comes in ------------------------------------------------------------------------
@@ -132,7 +124,7 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
       if (held === undefined) break;
       this.push(held, 0, held.length);
     }
-    if (!this.isStopped) this.link?.resume();
+    if (!this.isStopped) this.sender.link?.resume();
   }
 
   private push(bytes: Buffer, start: number, end: number): void {
@@ -168,7 +160,7 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
         if (type === PacketType.SNAP) this.decoder.enterRaw();
         if (owner.syncBegins(this, type, zxid)) return true;
         this.isStopped = true;
-        this.link?.pause();
+        this.sender.link?.pause();
         return false;
       }
       case PacketType.COMMITANDACTIVATE:
@@ -195,7 +187,7 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
   /** Nothing is read before resume(). */
   stop(): void {
     this.isStopped = true;
-    this.link?.pause();
+    this.sender.link?.pause();
   }
 
   /** The entry must be one, and of this zxid: it goes into the log as it is. */
@@ -215,33 +207,21 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
   // ---- What goes out ------------------------------------------------------------------------
 
   sendMessage(message: PeerMessage): void {
-    this.writer.reset();
-    writePeerMessage(this.writer, message);
-    const { bytes, offset } = this.writer;
-    // A request over the size of a gather buffer is not copied: the link owns the bytes then.
-    const isCopied = this.link?.send(bytes, 0, offset, COPIED) ?? true;
-    if (!isCopied) this.writer.bytes = Buffer.allocUnsafeSlow(1024);
+    this.sender.message(message);
   }
 
   /** ACK of each txn in (after, upTo]. */
   sendAcks(history: TxnHistory, after: Zxid, upTo: Zxid): void {
-    const { link } = this;
-    if (link === undefined) return;
-    history.forEachIn(after, upTo, ({ zxid }) => {
-      const at = link.reserve(BARE_BYTES);
-      putBarePacket(link.gather, at, PacketType.ACK, zxid);
-    });
+    history.forEachIn(after, upTo, ({ zxid }) => this.sender.bare(PacketType.ACK, zxid));
   }
 
   flush(): void {
-    this.link?.flush();
+    this.sender.flush();
   }
 
   close(reason?: Error): void {
-    if (reason === undefined) this.link?.end();
-    else this.link?.close(reason);
+    this.sender.close(reason);
   }
 }
 
 const NO_BYTES = Buffer.alloc(0);
-const COPIED: SliceOwner = Object.freeze({ sliceReleased() {} });

@@ -8,7 +8,6 @@
 // Source: LearnerHandler (3.9.5).
 
 import {
-  ByteWriter,
   counterOf,
   framePacket,
   PACKET_HEAD_BYTES,
@@ -17,11 +16,9 @@ import {
   type PeerMessage,
   PeerStreamDecoder,
   type PeerStreamSink,
-  putBarePacket,
   putInt32,
   type QuorumPacketView,
   readPeerMessage,
-  writePeerMessage,
   type Zxid,
 } from '@zebu/protocol';
 import {
@@ -34,9 +31,8 @@ import type { CoreMessage } from '@zebu/zab';
 import type { CommittedTxn } from '../txns/committed-log.ts';
 import type { TxnChunk } from '../txns/txn-chunks.ts';
 import type { SessionOwner } from '../txns/write-path.ts';
+import { BARE_BYTES, NOBODY, PacketSender } from './packet-sender.ts';
 import type { TxnHistory } from './txn-history.ts';
-
-const BARE_BYTES = PACKET_HEAD_BYTES + PACKET_TAIL_BYTES;
 
 /** What a leader's link needs of the driver. */
 export interface LearnerLinkOwner {
@@ -73,8 +69,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   private timedMs: number;
   private readonly owner: LearnerLinkOwner;
   private readonly decoder: PeerStreamDecoder;
-  private readonly writer: ByteWriter;
-  private link: PeerLink | undefined;
+  private readonly sender: PacketSender;
   /** A sync is being sent over several turns; what comes after it waits here, in order. */
   private waiting: (() => void)[] | undefined;
   /** The last ack of a proposal in the bytes at hand; 0 for none. */
@@ -90,27 +85,26 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
     this.timedMs = 0;
     this.owner = owner;
     this.decoder = new PeerStreamDecoder(owner.limits);
-    this.writer = new ByteWriter(256);
-    this.link = undefined;
+    this.sender = new PacketSender();
     this.waiting = undefined;
     this.ackedZxid = 0;
   }
 
   attach(link: PeerLink): void {
-    this.link = link;
+    this.sender.link = link;
   }
 
   get address(): string {
-    const { remoteAddress, remotePort } = (this.link as PeerLink).connection;
+    const { remoteAddress, remotePort } = (this.sender.link as PeerLink).connection;
     return `${remoteAddress}:${remotePort}`;
   }
 
   get backlogBytes(): number {
-    return this.link?.backlogBytes ?? 0;
+    return this.sender.link?.backlogBytes ?? 0;
   }
 
   get writes(): number {
-    return this.link?.writes ?? 0;
+    return this.sender.writes;
   }
 
   /** Proposals up to this one are sent: its ack is timed, unless that of another one is. */
@@ -211,11 +205,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   // ---- What goes out ------------------------------------------------------------------------
 
   sendMessage(message: PeerMessage): void {
-    this.inOrder(() => {
-      this.writer.reset();
-      writePeerMessage(this.writer, message);
-      this.link?.send(this.writer.view(), 0, this.writer.offset, COPIED);
-    });
+    this.inOrder(() => this.sender.message(message));
   }
 
   /** PROPOSAL of each txn in (after, upTo]. */
@@ -245,7 +235,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
 
   /** PROPOSAL and COMMIT of a txn whose entry is bytes[start, end), without a frame: from a log on disk. */
   sendLoggedPair(zxid: Zxid, bytes: Buffer, start: number, end: number): void {
-    const { link } = this;
+    const { link } = this.sender;
     if (link === undefined) return;
     const length = end - start + BARE_BYTES;
     const isLong = length > GATHER_BYTES;
@@ -254,26 +244,23 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
     bytes.copy(target, at + PACKET_HEAD_BYTES, start, end);
     const entryAt = at + PACKET_HEAD_BYTES;
     framePacket(target, entryAt, entryAt + (end - start), PacketType.PROPOSAL, zxid);
-    if (isLong) link.send(target, 0, length, COPIED);
+    if (isLong) link.send(target, 0, length, NOBODY);
     this.sendBare(PacketType.COMMIT, zxid);
   }
 
   /** Bytes of a sync, as they are, which are copied. False: wait for onDrained before more. */
   sendRaw(bytes: Buffer, start: number, end: number): boolean {
-    const { link } = this;
+    const { link } = this.sender;
     if (link === undefined) return true;
     for (let at = start; at < end; at += GATHER_BYTES) {
-      link.send(bytes, at, Math.min(end, at + GATHER_BYTES), COPIED);
+      link.send(bytes, at, Math.min(end, at + GATHER_BYTES), NOBODY);
     }
     link.flush();
     return link.backlogBytes === 0;
   }
 
   sendBare(type: number, zxid: Zxid): void {
-    const { link } = this;
-    if (link === undefined) return;
-    const at = link.reserve(BARE_BYTES);
-    putBarePacket(link.gather, at, type, zxid);
+    this.sender.bare(type, zxid);
   }
 
   /** What is sent from now on waits until endSync(). */
@@ -288,13 +275,12 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   }
 
   flush(): void {
-    this.link?.flush();
+    this.sender.flush();
   }
 
   close(reason?: Error): void {
     this.waiting = undefined;
-    if (reason === undefined) this.link?.end();
-    else this.link?.close(reason);
+    this.sender.close(reason);
   }
 
   /** A leader's role has no client at the learner to tell. */
@@ -309,12 +295,12 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
 
   /** The entry stands in the frame of a PROPOSAL in its chunk. */
   private sendTxn({ chunk, start, end }: CommittedTxn): void {
-    const { link } = this;
+    const { link } = this.sender;
     if (link === undefined) return;
     const from = start - PACKET_HEAD_BYTES;
     const to = end + PACKET_TAIL_BYTES;
     if (to - from <= GATHER_BYTES) {
-      link.send(chunk.bytes, from, to, COPIED);
+      link.send(chunk.bytes, from, to, NOBODY);
       return;
     }
     chunk.users++;
@@ -322,7 +308,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   }
 
   private sendInform({ chunk, start, end }: CommittedTxn): void {
-    const { link } = this;
+    const { link } = this.sender;
     if (link === undefined) return;
     const from = start - PACKET_HEAD_BYTES;
     const length = end - start + BARE_BYTES;
@@ -330,7 +316,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
       // The frame in the chunk is a PROPOSAL's, which others may be sending.
       const copy = Buffer.from(chunk.bytes.subarray(from, end + PACKET_TAIL_BYTES));
       putInt32(copy, 0, PacketType.INFORM);
-      link.send(copy, 0, length, COPIED);
+      link.send(copy, 0, length, NOBODY);
       return;
     }
     const at = link.reserve(length);
@@ -344,4 +330,3 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
 }
 
 /** For bytes that nobody writes again. */
-const COPIED: SliceOwner = Object.freeze({ sliceReleased() {} });
