@@ -583,7 +583,8 @@ def sessions(zk):
     server("stop")
     until(lambda: zk.state == KazooState.SUSPENDED)
     server("start")
-    until(lambda: zk.state == KazooState.CONNECTED)
+    # kazoo changes its state first and tells its listeners afterwards, on another thread.
+    until(lambda: states[-1:] == [KazooState.CONNECTED])
     say("states", states, "same session", session == zk.client_id)
     attempt("ephemeral survived", lambda: zk.exists("/survivor").ephemeralOwner == session[0])
     zk.set("/a", b"after")
