@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { lastingDiff } from './lasting-diff.ts';
+
+function runsWith(...diffs: string[]): { compare: () => Promise<string>; left: string[] } {
+  return { compare: async () => diffs.shift() ?? 'one run too many', left: diffs };
+}
+
+test('servers alike are compared once', async () => {
+  const { compare, left } = runsWith('', 'unused');
+  expect(await lastingDiff(compare)).toEqual({ diff: '', passing: '' });
+  expect(left).toEqual(['unused']);
+});
+
+test('a difference in both runs is one', async () => {
+  const { compare } = runsWith('-a', '-b');
+  expect(await lastingDiff(compare)).toEqual({ diff: '-b', passing: '' });
+});
+
+test('a difference of the first run alone is told', async () => {
+  const { compare } = runsWith('-a', '');
+  expect(await lastingDiff(compare)).toEqual({ diff: '', passing: '-a' });
+});
+
+test('a server that does not start is not tried again', async () => {
+  let calls = 0;
+  const compare = async (): Promise<string> => {
+    calls += 1;
+    throw new Error('no server');
+  };
+  await expect(lastingDiff(compare)).rejects.toThrow('no server');
+  expect(calls).toBe(1);
+});
