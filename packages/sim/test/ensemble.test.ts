@@ -42,6 +42,7 @@ test('the zxid of a member is known before it has a role', { timeout: TEST_MS },
 
 test.each([
   ['an ensemble that never wrote anything comes back after a power cut of all', 2196],
+  ['a tree that began with a snapshot written while its leader went on', 100145],
   ['a member leaves its role while the epoch of its sync is being prepared', 2094],
 ])('%s', { timeout: TEST_MS }, async (_what, seed) => {
   const { failure } = await runEnsemblePlan(drawEnsemblePlan(seed));

@@ -32,6 +32,8 @@ export class History {
   private readonly logs: Map<number, Map<Zxid, Decided>>;
   /** Where each member's database began: up to there its disk has everything, in a snapshot or in logs. */
   private readonly begun: Map<number, Zxid>;
+  /** Up to there the tree of a member may be ahead of its zxid: it began with a leader's snapshot. */
+  private readonly fuzzyTo: Map<number, Zxid>;
   private readonly leaders: Map<number, number>;
   /** Where each member is: the last zxid that it applied as committed. */
   private readonly applied: Map<number, Zxid>;
@@ -45,6 +47,7 @@ export class History {
     this.order = [];
     this.logs = new Map();
     this.begun = new Map();
+    this.fuzzyTo = new Map();
     this.leaders = new Map();
     this.applied = new Map();
   }
@@ -79,6 +82,14 @@ export class History {
   begins(sid: number, zxid: Zxid): void {
     this.applied.set(sid, zxid);
     this.begun.set(sid, zxid);
+  }
+
+  /**
+   * A member takes a leader's snapshot for its database. It was written while the leader went on: the tree is like
+   * the others only once it has all that the leader applied meanwhile, which is at most what is decided now.
+   */
+  takesSnapshot(sid: number): void {
+    this.fuzzyTo.set(sid, this.lastZxid);
   }
 
   /** A member is about to apply an entry as committed. */
@@ -116,6 +127,7 @@ export class History {
   }
 
   appliedWith(sid: number, zxid: Zxid, digest: bigint): void {
+    if (zxid < (this.fuzzyTo.get(sid) ?? 0)) return;
     const known = this.digests.get(zxid);
     demand(
       known === undefined || known === digest,

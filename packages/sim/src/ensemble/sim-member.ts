@@ -130,6 +130,7 @@ export class SimMember {
         this.noteDurable(server.lastZxid);
         this.entries = [];
         history.begins(this.sid, server.lastZxid);
+        this.watchIntake(member);
         const begin = member.beginServing.bind(member);
         member.beginServing = (database, role) => {
           const serving = begin(database, role);
@@ -207,6 +208,17 @@ export class SimMember {
     this.entries.splice(0, done);
   }
 
+  /** Sees when a leader's snapshot becomes this member's database. */
+  private watchIntake(member: Member): void {
+    const { intake } = driverOf(member).options;
+    const install = intake.install.bind(intake);
+    intake.install = (done) =>
+      install((database, zxid) => {
+        this.options.history.takesSnapshot(this.sid);
+        done(database, zxid);
+      });
+  }
+
   /** Sees every txn that this life of serving applies as committed. */
   private watch(serving: Serving): void {
     const { history, guard } = this.options;
@@ -248,4 +260,17 @@ export class SimMember {
       error: line('error'),
     };
   }
+}
+
+interface OpenDriver {
+  readonly options: {
+    readonly intake: {
+      install(done: (database: unknown, zxid: Zxid) => void): void;
+    };
+  };
+}
+
+/** What drives the core of a member, with what is private in it. */
+function driverOf(member: Member): OpenDriver {
+  return (member.ensemble as unknown as { driver: OpenDriver }).driver;
 }
