@@ -368,7 +368,7 @@ export class ClientView implements Client {
         throw badPath('multi', op.path, `operation ${index}: ${reason}`);
       }
     }
-    return await this.loop.call<Results<T>>(
+    return await this.loop.calls.call<Results<T>>(
       {
         type: OpCode.multi,
         op: 'multi',
@@ -436,7 +436,7 @@ export class ClientView implements Client {
   async sync(path = '/', options?: OpOptions): Promise<void> {
     const refusal = refuse('sync', path, options, false);
     if (refusal !== undefined) throw refusal;
-    await this.loop.call(this.syncSpec(path), options);
+    await this.loop.calls.call(this.syncSpec(path), options);
   }
 
   async watch(path: string, options?: WatchOptions): Promise<WatchStream> {
@@ -456,7 +456,7 @@ export class ClientView implements Client {
       void this.unwatch(kind, full, stream);
     };
     const { settled } = watches.expect(kind, full);
-    await this.loop.call(
+    await this.loop.calls.call(
       {
         type: OpCode.addWatch,
         op: 'watch',
@@ -527,7 +527,7 @@ export class ClientView implements Client {
 
   async whoAmI(options?: OpOptions): Promise<readonly ClientInfo[]> {
     checkOptions('whoAmI', options);
-    return await this.loop.call(
+    return await this.loop.calls.call(
       {
         type: OpCode.whoAmI,
         op: 'whoAmI',
@@ -558,7 +558,7 @@ export class ClientView implements Client {
             leavingServers: change.leave?.join(',') ?? null,
             newMembers: null,
           };
-    return await this.loop.call(
+    return await this.loop.calls.call(
       {
         type: OpCode.reconfig,
         op: 'reconfig',
@@ -662,7 +662,7 @@ export class ClientView implements Client {
     const refusal = refuse(op, path, options, kind.isSequential);
     if (refusal !== undefined) return Promise.reject(refusal);
     const full = this.fullPath(path);
-    return this.loop.call(
+    return this.loop.calls.call(
       {
         type,
         op,
@@ -755,16 +755,16 @@ export class ClientView implements Client {
     options: ReadOptions | undefined,
   ): Promise<T> {
     return options?.consistency === 'synced'
-      ? this.loop.callInTurn(spec, options, () => this.synced(spec, path, options))
-      : this.loop.call(spec, options);
+      ? this.loop.calls.inTurn(spec, options, () => this.synced(spec, path, options))
+      : this.loop.calls.call(spec, options);
   }
 
   private async synced<T>(spec: RequestSpec<T>, path: string, options: ReadOptions): Promise<T> {
     for (;;) {
       // The pair leaves back to back. A connection lost in between may bring the read to a server
       // that lags behind what the sync waited for: then both start over.
-      const sync = this.loop.callTracked({ ...this.syncSpec(path), isRead: true }, options);
-      const read = this.loop.callTracked(spec, options);
+      const sync = this.loop.calls.tracked({ ...this.syncSpec(path), isRead: true }, options);
+      const read = this.loop.calls.tracked(spec, options);
       const [synced, result] = await Promise.allSettled([sync.promise, read.promise]);
       if (synced.status === 'rejected') throw atCaller(synced.reason);
       if (result.status === 'rejected') throw atCaller(result.reason);
@@ -928,7 +928,7 @@ export class ClientView implements Client {
   /** Takes the server's watch away when nobody here needs it any more; never fails. */
   private async removeIfUnused(kind: OneShotKind | StreamKind, full: string): Promise<void> {
     if (!this.loop.watches.isUnused(kind, full) || !this.loop.isConnected) return;
-    const removing = this.loop.call(
+    const removing = this.loop.calls.call(
       {
         type: OpCode.removeWatches,
         op: 'unwatch',
