@@ -26,13 +26,14 @@ import { Calls } from './calls.ts';
 import type { Host } from './connect-string.ts';
 import { Credentials, type CredentialsOwner } from './credentials.ts';
 import type { ClientEnvironment } from './environment.ts';
-import { ConnectionLossError, SessionExpiredError, ZkError } from './errors.ts';
+import { SessionExpiredError, ZkError } from './errors.ts';
 import { HostList } from './host-list.ts';
 import { Liveness, type LivenessOwner } from './liveness.ts';
 import { Request, type RequestSpec } from './request.ts';
 import { type FlowOwner, type FlowSettings, RequestFlow } from './request-flow.ts';
 import type { RetryPolicy } from './retry.ts';
 import { ClientSession, DetachedSession, type SessionTicket, type State } from './session.ts';
+import { Starting } from './starting.ts';
 import type { FailedAttempt } from './states.ts';
 import { WatchRearming } from './watch-rearming.ts';
 import { WatchRegistry } from './watch-registry.ts';
@@ -65,7 +66,7 @@ const NEVER_SEEN_BYTES = new Uint8Array(PASSWORD_BYTES);
 /** A connection that lasted less is no proof that the server serves. */
 const SERVED_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
-type Timer = 'retryTimer' | 'expiryTimer' | 'establishTimer';
+type Timer = 'retryTimer' | 'expiryTimer';
 
 export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, LivenessOwner {
   readonly environment: ClientEnvironment;
@@ -82,19 +83,17 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   private readonly credentials: Credentials;
   private readonly rearming: WatchRearming;
   private readonly liveness: Liveness;
+  private readonly starting: Starting;
   private wire: Wire | undefined;
   private wires: number;
   private establishedAt: number;
   private lastZxid: number;
   private generation: number;
   private ticket: SessionTicket | undefined;
-  private attemptErrors: Map<string, Error>;
   /** Attempts that failed since the last connection. */
   private failedAttempts: number;
   private retryTimer: unknown;
   private expiryTimer: unknown;
-  private establishTimer: unknown;
-  private starting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   private closing: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(
@@ -119,33 +118,24 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.credentials = new Credentials(settings.auth, this);
     this.rearming = new WatchRearming(this.watches, this.flow, settings.maxPacketBytes);
     this.liveness = new Liveness(environment, this);
+    this.starting = new Starting(environment);
     this.wire = undefined;
     this.wires = 0;
     this.establishedAt = 0;
     this.lastZxid = 0;
     this.generation = 0;
     this.ticket = settings.resume;
-    this.attemptErrors = new Map();
     this.failedAttempts = 0;
     this.retryTimer = undefined;
     this.expiryTimer = undefined;
-    this.establishTimer = undefined;
-    this.starting = undefined;
     this.closing = undefined;
   }
 
   /** Resolves with the first session, its credentials taken. After a rejection all is closed. */
   start(): Promise<void> {
-    const { establishTimeoutMs } = this.settings;
-    const started = new Promise<void>((resolve, reject) => {
-      this.starting = { resolve, reject };
-    });
-    if (establishTimeoutMs > 0) {
-      this.establishTimer = this.environment.setTimer(
-        () => this.startFailed(this.noServerError(`no session within ${establishTimeoutMs} ms`)),
-        establishTimeoutMs,
-      );
-    }
+    const started = this.starting.begin(this.settings.establishTimeoutMs, (error) =>
+      this.startFailed(error),
+    );
     this.attempt();
     return started;
   }
@@ -266,7 +256,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     wire.flushSoon();
     this.liveness.start(wire, session.timeoutMs);
     if (isNewSession) this.events.sessionStarted(session);
-    if (this.credentials.areTaken) this.startSucceeded();
+    if (this.credentials.areTaken) this.starting.succeeded();
   }
 
   received(wire: Wire, xid: number, zxid: number, errno: number, reader: ByteReader): void {
@@ -311,12 +301,12 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   }
 
   credentialsTaken(): void {
-    this.startSucceeded();
+    this.starting.succeeded();
   }
 
   credentialRefused(error: ZkError, wasGood: boolean): void {
     // A credential of our start, or one that was good before, is not something to go on without.
-    if (this.starting !== undefined) this.startFailed(error);
+    if (this.starting.isOn) this.startFailed(error);
     else if (wasGood) this.finish({ status: 'auth-failed' }, () => error);
     else this.drop(error);
   }
@@ -375,7 +365,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     const server = formatAddress(wire.host.host, wire.host.port);
     if (!this.isConnected) {
       const error = reason ?? new Error('Closed without an answer');
-      this.attemptErrors.set(server, error);
+      this.starting.attemptFailed(server, error);
       this.failedAttempts++;
       this.events.attemptFailed({ server, error, attempt: this.failedAttempts });
       this.attemptLater();
@@ -384,7 +374,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.flow.recover(wire, reason);
     if (this.isOver) return;
     const session = this.session as ClientSession;
-    this.attemptErrors = new Map([[server, reason ?? new Error('Closed by the server')]]);
+    this.starting.attemptFailed(server, reason ?? new Error('Closed by the server'));
     if (this.environment.now() - this.establishedAt >= SERVED_MS) this.hosts.served();
     this.setState({ status: 'suspended' });
     this.expiryTimer = this.environment.setTimer(
@@ -406,7 +396,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.ticket = undefined;
     // A new session is new to every server: one that was wiped may serve it too.
     this.lastZxid = 0;
-    if (this.starting !== undefined) {
+    if (this.starting.isOn) {
       this.startFailed(error);
       return;
     }
@@ -426,31 +416,10 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
 
   // --- Beginning and end ---------------------------------------------------------------------
 
-  private startSucceeded(): void {
-    this.clearTimer('establishTimer');
-    this.starting?.resolve();
-    this.starting = undefined;
-  }
-
   private startFailed(error: Error): void {
-    const { starting } = this;
-    if (starting === undefined) return;
-    this.starting = undefined;
+    if (!this.starting.isOn) return;
     this.finish({ status: 'closed' }, closedError);
-    starting.reject(error);
-  }
-
-  private noServerError(detail: string): ConnectionLossError {
-    const errors = [...this.attemptErrors].map(
-      ([server, error]) => new Error(`${server}: ${error.message}`, { cause: error }),
-    );
-    const causes = errors.map((error) => error.message).join('; ');
-    return new ConnectionLossError({
-      op: 'connect',
-      outcome: 'not-sent',
-      detail: causes === '' ? detail : `${detail} (${causes})`,
-      cause: new AggregateError(errors, detail),
-    });
+    this.starting.failed(error);
   }
 
   /** Nothing more will happen. */
@@ -475,9 +444,8 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
       this.closing?.resolve();
       return;
     }
-    for (const timer of ['retryTimer', 'expiryTimer', 'establishTimer'] as const) {
-      this.clearTimer(timer);
-    }
+    this.clearTimer('retryTimer');
+    this.clearTimer('expiryTimer');
     this.liveness.stop();
     const { wire } = this;
     this.wire = undefined;
