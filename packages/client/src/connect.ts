@@ -3,7 +3,8 @@
 import type { TlsOptions } from '@zebu/transport';
 import { AbortSignals } from './abort-signals.ts';
 import { checkOptions } from './check-options.ts';
-import { type Client, ClientView } from './client.ts';
+import type { Client } from './client.ts';
+import { ClientView } from './client-view.ts';
 import { type ConnectString, parseConnectString } from './connect-string.ts';
 import { ConnectionLoop, type LoopSettings } from './connection-loop.ts';
 import { type ClientEnvironment, nodeEnvironment } from './environment.ts';

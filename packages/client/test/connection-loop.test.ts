@@ -641,7 +641,7 @@ describe('xids', () => {
     const starting = loop.start();
     await world.settle();
     await starting;
-    const { ClientView } = await import('../src/client.ts');
+    const { ClientView } = await import('../src/client-view.ts');
     const { clientListeners } = await import('../src/states.ts');
     const zk: Client = new ClientView(loop, clientListeners(aborts), '');
     const all = Promise.all(Array.from({ length: 10 }, () => zk.get('/a')));
