@@ -12,16 +12,16 @@ import { Buffer } from 'node:buffer';
 import { type ByteWriter, crc32, putInt32 } from '@zebu/protocol';
 import { AclCache, type AclId, OPEN_ACL_ID } from './acl-cache.ts';
 import { TxnApplier } from './apply-txn.ts';
+import { CONFIG_ID, ZOOKEEPER_ID } from './base-znodes.ts';
 import { ChildrenWalk } from './children-walk.ts';
 import { Containers } from './containers.ts';
-import { DigestSum, NodeDigester } from './digest.ts';
+import { DigestedRecords, DigestSum, digestFlagOfChild } from './digest.ts';
 import { Ephemerals } from './ephemerals.ts';
 import { kindOfOwner, type OwnerRules, ttlOfOwner } from './owner-kind.ts';
 import { type PathId, PathTable, ROOT_ID } from './path-table.ts';
 import { forEachBelow, Quotas } from './quota.ts';
-import { CHUNK_BITS, CHUNK_MASK } from './record-slab.ts';
 import { SnapshotWalk, TreeRestore } from './tree-snapshot.ts';
-import { Field, Flag, ZNODE_WORDS, ZnodeKind, ZnodeStore } from './znode-store.ts';
+import { Field, Flag, ZnodeKind, ZnodeStore } from './znode-store.ts';
 
 export interface DataTreeOptions {
   /** Keep the tree digest. Default true. */
@@ -61,11 +61,6 @@ export interface PreparedTxns {
   readonly recalledDigest: number;
 }
 
-/** The znodes that exist before any txn. */
-export const ZOOKEEPER_ID: PathId = 2;
-export const QUOTA_ID: PathId = 3;
-export const CONFIG_ID: PathId = 4;
-
 /** What Java counts for an empty tree: "" + "/" + the three below, lengths of the paths. */
 const EMPTY_DATA_SIZE = 1;
 
@@ -83,8 +78,8 @@ export class DataTree {
   readonly digestEnabled: boolean;
   readonly ownerRules: OwnerRules;
   /** The sum over all znodes; see digest.ts. */
-  readonly digestSum: DigestSum = new DigestSum();
-  private readonly digester = new NodeDigester();
+  readonly digestSum: DigestSum;
+  private readonly digests: DigestedRecords;
   private readonly applier: TxnApplier;
   private readonly walks: SnapshotWalk[] = [];
   private readonly childrenWalks: ChildrenWalk[] = [];
@@ -105,6 +100,8 @@ export class DataTree {
     this.containers = new Containers(this.store);
     this.quotas = new Quotas(this.store, this.paths);
     this.digestEnabled = options.digest ?? true;
+    this.digests = new DigestedRecords(this.store.slab, this.digestEnabled);
+    this.digestSum = this.digests.sum;
     this.ownerRules = {
       extendedTypes: options.extendedTypes ?? false,
       emulate353: options.emulate353 ?? false,
@@ -390,15 +387,13 @@ export class DataTree {
     const high = slab.get(id, Field.OWNER_HIGH);
     const low = slab.get(id, Field.OWNER_LOW);
     const kind = kindOfOwner(high, low, this.ownerRules);
-    const excluded =
-      parent === ZOOKEEPER_ID || (slab.get(parent, Field.FLAGS) & Flag.NO_DIGEST) !== 0;
     slab.set(
       id,
       Field.FLAGS,
       (slab.get(id, Field.FLAGS) & Flag.NULL_DATA) |
         kind |
         Flag.EXISTS |
-        (excluded ? Flag.NO_DIGEST : 0),
+        digestFlagOfChild(parent, slab.get(parent, Field.FLAGS)),
     );
     this.paths.link(id, parent);
     if (oldestFirst) store.appendChild(parent, id);
@@ -451,15 +446,12 @@ export class DataTree {
 
   /** Takes a znode's digest out of the sum: before its record changes. */
   subtractDigest(id: PathId): void {
-    if (!this.isDigested(id)) return;
-    this.digestSum.subtract(this.store.slab.get(id, Field.DIGEST) >>> 0);
+    this.digests.subtract(id);
   }
 
   /** Adds a znode's digest, computed anew unless it is known: after its record changed. */
-  addDigest(id: PathId, digest: number = this.digestOf(id)): void {
-    if (!this.isDigested(id)) return;
-    this.store.slab.set(id, Field.DIGEST, digest);
-    this.digestSum.add(digest >>> 0);
+  addDigest(id: PathId, known?: number): void {
+    this.digests.add(id, known);
   }
 
   /** Compares the tree with the digest that came with the txn just applied. */
@@ -488,16 +480,6 @@ export class DataTree {
     if (!this.digestEnabled) return 0;
     const path = this.paths.crc(id);
     return start < 0 ? path : crc32(bytes, start, end, path);
-  }
-
-  private digestOf(id: PathId): number {
-    if (!this.isDigested(id)) return 0;
-    const records = this.store.slab.chunks[id >>> CHUNK_BITS] as Int32Array;
-    return this.digester.digestOf(records, (id & CHUNK_MASK) * ZNODE_WORDS);
-  }
-
-  private isDigested(id: PathId): boolean {
-    return this.digestEnabled && (this.store.slab.get(id, Field.FLAGS) & Flag.NO_DIGEST) === 0;
   }
 
   private addBaseZnode(path: string, parent: PathId): void {

@@ -9,8 +9,11 @@
 // Version 2 of org.apache.zookeeper.server.DigestCalculator; sums as in AdHash.
 
 import { crc32 } from '@zebu/protocol';
+import { ZOOKEEPER_ID } from './base-znodes.ts';
+import type { PathId } from './path-table.ts';
+import { CHUNK_BITS, CHUNK_MASK, type RecordSlab } from './record-slab.ts';
 import { swapInt32 } from './wire-order.ts';
-import { Field } from './znode-store.ts';
+import { Field, Flag, ZNODE_WORDS } from './znode-store.ts';
 
 const TWO_32 = 2 ** 32;
 
@@ -84,5 +87,50 @@ export class NodeDigester {
     words[13] = swapInt32(records[at + Field.OWNER_HIGH] as number);
     words[14] = swapInt32(records[at + Field.OWNER_LOW] as number);
     return crc32(this.bytes, 0, 60, (records[at + Field.CRC] as number) >>> 0);
+  }
+}
+
+/** Flag.NO_DIGEST for a child of `parent`, whose record has these flags; 0 for one that is summed. */
+export function digestFlagOfChild(parent: PathId, parentFlags: number): number {
+  return parent === ZOOKEEPER_ID ? Flag.NO_DIGEST : parentFlags & Flag.NO_DIGEST;
+}
+
+/**
+ * The sum over the znode records of one slab. Each record keeps its own digest in Field.DIGEST, so that
+ * taking it out of the sum needs no computing. Records with Flag.NO_DIGEST stay out; so does every record
+ * where digests are switched off.
+ */
+export class DigestedRecords {
+  readonly sum = new DigestSum();
+  private readonly slab: RecordSlab;
+  private readonly isEnabled: boolean;
+  private readonly digester = new NodeDigester();
+
+  constructor(slab: RecordSlab, isEnabled: boolean) {
+    this.slab = slab;
+    this.isEnabled = isEnabled;
+  }
+
+  /** Takes a record's digest out of the sum: before the record changes. */
+  subtract(record: number): void {
+    if (!this.isSummed(record)) return;
+    this.sum.subtract(this.slab.get(record, Field.DIGEST) >>> 0);
+  }
+
+  /** Adds a record's digest, computed anew unless it is known: after the record changed. */
+  add(record: number, known?: number): void {
+    if (!this.isSummed(record)) return;
+    const digest = known ?? this.digestOf(record);
+    this.slab.set(record, Field.DIGEST, digest);
+    this.sum.add(digest >>> 0);
+  }
+
+  private digestOf(record: number): number {
+    const records = this.slab.chunks[record >>> CHUNK_BITS] as Int32Array;
+    return this.digester.digestOf(records, (record & CHUNK_MASK) * ZNODE_WORDS);
+  }
+
+  private isSummed(record: number): boolean {
+    return this.isEnabled && (this.slab.get(record, Field.FLAGS) & Flag.NO_DIGEST) === 0;
   }
 }

@@ -1,16 +1,10 @@
 // The door of @zebu/data-tree: export from here what other packages may import.
 
 export { AclCache, type AclId, OPEN_ACL_ID, skipAclVector } from './acl-cache.ts';
+export { CONFIG_ID, QUOTA_ID, ZOOKEEPER_ID } from './base-znodes.ts';
 export type { ChildrenWalk } from './children-walk.ts';
 export type { Containers } from './containers.ts';
-export {
-  CONFIG_ID,
-  DataTree,
-  type DataTreeOptions,
-  QUOTA_ID,
-  type TreeListener,
-  ZOOKEEPER_ID,
-} from './data-tree.ts';
+export { DataTree, type DataTreeOptions, type TreeListener } from './data-tree.ts';
 export type { Ephemerals } from './ephemerals.ts';
 export {
   CONTAINER_OWNER_HIGH,

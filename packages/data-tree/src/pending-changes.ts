@@ -14,8 +14,8 @@
 
 import { assertInvariant, crc32 } from '@zebu/protocol';
 import type { AclId } from './acl-cache.ts';
-import { type DataTree, type PreparedTxns, ZOOKEEPER_ID } from './data-tree.ts';
-import { DigestSum, NodeDigester } from './digest.ts';
+import type { DataTree, PreparedTxns } from './data-tree.ts';
+import { DigestedRecords, digestFlagOfChild } from './digest.ts';
 import { kindOfOwner } from './owner-kind.ts';
 import type { PathId } from './path-table.ts';
 import { CHUNK_BITS, CHUNK_MASK, RecordSlab } from './record-slab.ts';
@@ -106,13 +106,13 @@ export class PendingChanges implements PreparedTxns {
   private readonly changes = new RecordSlab(CHANGE_WORDS);
   private head = 0;
   private tail = 0;
-  private readonly sum = new DigestSum();
-  private readonly digester = new NodeDigester();
+  private readonly digests: DigestedRecords;
   /** First of the ephemerals that pending creates make. */
   private firstEphemeral = 0;
 
   constructor(tree: DataTree) {
     this.tree = tree;
+    this.digests = new DigestedRecords(this.znodes, tree.digestEnabled);
   }
 
   /** Changes in the queue. */
@@ -136,11 +136,11 @@ export class PendingChanges implements PreparedTxns {
 
   /** The digest of the tree as it will be: what belongs into the txn just prepared. */
   get digestHigh(): number {
-    return this.head === 0 ? this.tree.digestHigh : this.sum.high;
+    return this.head === 0 ? this.tree.digestHigh : this.digests.sum.high;
   }
 
   get digestLow(): number {
-    return this.head === 0 ? this.tree.digestLow : this.sum.low;
+    return this.head === 0 ? this.tree.digestLow : this.digests.sum.low;
   }
 
   /** The znode must not exist, and the parent must. */
@@ -148,26 +148,27 @@ export class PendingChanges implements PreparedTxns {
     const { id, parentId, ownerHigh, ownerLow } = change;
     const { tree, znodes } = this;
     const parent = this.touch(change.zxid, parentId, 0);
-    this.subtractDigest(parent);
+    this.digests.subtract(parent);
     znodes.set(parent, COUNTER, change.parentCversion);
     if (change.parentCversion > znodes.get(parent, Field.CVERSION)) {
       znodes.set(parent, Field.CVERSION, change.parentCversion);
       this.setLong(parent, Field.PZXID, change.zxid);
     }
     this.countChild(parent, 1);
-    this.addDigest(parent);
+    this.digests.add(parent);
 
     const znode = this.touch(change.zxid, id, change.aclId);
     tree.paths.link(id, parentId);
     tree.paths.release(id);
     const isNull = change.dataLength < 0;
     const kind = kindOfOwner(ownerHigh, ownerLow, tree.ownerRules);
-    const excluded =
-      parentId === ZOOKEEPER_ID || (znodes.get(parent, Field.FLAGS) & Flag.NO_DIGEST) !== 0;
     znodes.set(
       znode,
       Field.FLAGS,
-      kind | Flag.EXISTS | (isNull ? Flag.NULL_DATA : 0) | (excluded ? Flag.NO_DIGEST : 0),
+      kind |
+        Flag.EXISTS |
+        (isNull ? Flag.NULL_DATA : 0) |
+        digestFlagOfChild(parentId, znodes.get(parent, Field.FLAGS)),
     );
     this.setLong(znode, Field.CZXID, change.zxid);
     this.setLong(znode, Field.MZXID, change.zxid);
@@ -183,19 +184,19 @@ export class PendingChanges implements PreparedTxns {
     znodes.set(znode, Field.OWNER_LOW, ownerLow);
     znodes.set(znode, Field.ACL, change.aclId);
     this.setDataOf(znode, id, change.bytes, change.dataStart, change.dataLength);
-    this.addDigest(znode);
+    this.digests.add(znode);
     if (kind === ZnodeKind.ephemeral) this.list(znode);
   }
 
   /** The znode must exist. */
   setData(change: PendingSetData): void {
     const znode = this.touch(change.zxid, change.id, 0);
-    this.subtractDigest(znode);
+    this.digests.subtract(znode);
     this.setDataOf(znode, change.id, change.bytes, change.dataStart, change.dataLength);
     this.setLong(znode, Field.MZXID, change.zxid);
     this.setLong(znode, Field.MTIME, change.timeMs);
     this.znodes.set(znode, Field.VERSION, swapInt32(change.version));
-    this.addDigest(znode);
+    this.digests.add(znode);
     this.changes.set(this.tail, NEW_CRC, this.znodes.get(znode, Field.CRC));
     this.changes.set(this.tail, NEW_DIGEST, this.znodes.get(znode, Field.DIGEST));
   }
@@ -213,23 +214,23 @@ export class PendingChanges implements PreparedTxns {
   /** The znode must exist. The caller's use of the ACL is taken over. */
   setAcl(zxid: number, id: PathId, aclId: AclId, aversion: number): void {
     const znode = this.touch(zxid, id, aclId);
-    this.subtractDigest(znode);
+    this.digests.subtract(znode);
     this.znodes.set(znode, Field.ACL, aclId);
     this.znodes.set(znode, Field.AVERSION, swapInt32(aversion));
-    this.addDigest(znode);
+    this.digests.add(znode);
   }
 
   /** The znode must exist, have no children, and be a child of `parentId`. */
   delete(zxid: number, id: PathId, parentId: PathId): void {
     const { znodes } = this;
     const parent = this.touch(zxid, parentId, 0);
-    this.subtractDigest(parent);
+    this.digests.subtract(parent);
     this.countChild(parent, -1);
     if (zxid > this.long(parent, Field.PZXID)) this.setLong(parent, Field.PZXID, zxid);
-    this.addDigest(parent);
+    this.digests.add(parent);
 
     const znode = this.touch(zxid, id, 0);
-    this.subtractDigest(znode);
+    this.digests.subtract(znode);
     if ((znodes.get(znode, Field.FLAGS) & LISTED) !== 0) this.unlist(znode);
     znodes.set(znode, Field.FLAGS, 0);
   }
@@ -298,7 +299,7 @@ export class PendingChanges implements PreparedTxns {
       paths.setPending(id, znode);
       paths.retain(id);
     }
-    if (this.head === 0) this.sum.set(this.tree.digestHigh, this.tree.digestLow);
+    if (this.head === 0) this.digests.sum.set(this.tree.digestHigh, this.tree.digestLow);
     this.push(zxid, znode, aclId);
     this.znodes.set(znode, TOUCHES, this.znodes.get(znode, TOUCHES) + 1);
     return znode;
@@ -326,8 +327,8 @@ export class PendingChanges implements PreparedTxns {
     changes.set(change, ZNODE, znode);
     changes.set(change, ZXID_HIGH, highInt32(zxid));
     changes.set(change, ZXID_LOW, zxid | 0);
-    changes.set(change, SUM_HIGH, this.sum.high);
-    changes.set(change, SUM_LOW, this.sum.low);
+    changes.set(change, SUM_HIGH, this.digests.sum.high);
+    changes.set(change, SUM_LOW, this.digests.sum.low);
     changes.set(change, ACL, aclId > 0 ? aclId : 0);
     const { chunks } = this.znodes;
     copyRecord(chunks, znode, ZNODE_WORDS, 0, changes.chunks, change, CHANGE_WORDS, IMAGE);
@@ -343,7 +344,7 @@ export class PendingChanges implements PreparedTxns {
     // The image's count and links are outdated: changes that were applied since have left the queue.
     znodes.set(znode, TOUCHES, touches);
     if ((znodes.get(znode, Field.FLAGS) & LISTED) !== 0) this.list(znode);
-    this.sum.set(changes.get(change, SUM_HIGH), changes.get(change, SUM_LOW));
+    this.digests.sum.set(changes.get(change, SUM_HIGH), changes.get(change, SUM_LOW));
     this.tail = changes.get(change, PREV);
     if (this.tail === 0) this.head = 0;
     else changes.set(this.tail, NEXT, 0);
@@ -391,22 +392,6 @@ export class PendingChanges implements PreparedTxns {
   private countChild(znode: number, delta: number): void {
     const count = swapInt32(this.znodes.get(znode, Field.NUM_CHILDREN)) + delta;
     this.znodes.set(znode, Field.NUM_CHILDREN, swapInt32(count));
-  }
-
-  private subtractDigest(znode: number): void {
-    if (this.isDigested(znode)) this.sum.subtract(this.znodes.get(znode, Field.DIGEST) >>> 0);
-  }
-
-  private addDigest(znode: number): void {
-    if (!this.isDigested(znode)) return;
-    const records = this.znodes.chunks[znode >>> CHUNK_BITS] as Int32Array;
-    const digest = this.digester.digestOf(records, (znode & CHUNK_MASK) * ZNODE_WORDS);
-    this.znodes.set(znode, Field.DIGEST, digest);
-    this.sum.add(digest);
-  }
-
-  private isDigested(znode: number): boolean {
-    return this.tree.digestEnabled && (this.znodes.get(znode, Field.FLAGS) & Flag.NO_DIGEST) === 0;
   }
 
   private long(znode: number, field: number): number {
