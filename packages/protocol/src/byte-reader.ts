@@ -97,6 +97,13 @@ export class ByteReader {
     return length;
   }
 
+  /** Moves past a buffer or ustring, to its end. Returns its length: -1 for null. */
+  skipBuffer(): number {
+    const length = this.bufferLength();
+    if (length > 0) this.offset += length;
+    return length;
+  }
+
   /** A view, not a copy: valid as long as the underlying bytes are. */
   buffer(): Buffer | null {
     const length = this.bufferLength();

@@ -107,8 +107,7 @@ export class ForwardedWrites implements WritePath {
     receivedMs: number,
   ): void => {
     const start = request.offset;
-    const length = request.bufferLength();
-    if (length > 0) request.skip(length);
+    request.skipBuffer();
     const path = Buffer.from(request.bytes.subarray(start, request.offset));
     this.syncs.push({ client, xid, path, receivedMs, afterZxid: -1 });
     this.options.send({

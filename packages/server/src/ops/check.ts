@@ -7,12 +7,11 @@ import type { Preparation } from '../txns/preparation.ts';
 export function prepareCheck(preparation: Preparation, request: ByteReader): number {
   const { bytes } = request;
   const { pending, znode } = preparation;
-  const length = request.bufferLength();
-  const start = request.offset;
-  if (length > 0) request.skip(length);
+  const length = request.skipBuffer();
+  const end = request.offset;
+  const start = end - length;
   const expected = request.int32();
-  // A null path is no path, like an empty one.
-  const end = start + length;
+  // A null path, whose length is -1, is no path, like an empty one.
   if (!isValidPathBytes(bytes, start, end)) return ErrorCode.BADARGUMENTS;
   const id = preparation.find(bytes, start, end);
   if (id === 0 || !pending.load(id, znode)) return ErrorCode.NONODE;

@@ -6,10 +6,17 @@
 // a parent in the path, ACL, parent there, CREATE on it, path well formed, nothing there, parent not
 // ephemeral, quota. A sequential name ends in the parent's stored cversion, ten digits.
 
-import { ZnodeKind } from '@zebu/data-tree';
+import {
+  CONTAINER_OWNER_HIGH,
+  CONTAINER_OWNER_LOW,
+  MAX_TTL_MS,
+  ttlOwnerHigh,
+  ZnodeKind,
+} from '@zebu/data-tree';
 import { type ByteReader, CreateFlag, ErrorCode, isValidPathBytes, Perms } from '@zebu/protocol';
 import type { Preparation } from '../txns/preparation.ts';
 import { type AclRange, skipAcl, writeFixedAcl } from './acl-fixup.ts';
+import { endOfParentPath } from './parent-path.ts';
 import { overQuota } from './quota-check.ts';
 
 const TxnShape = { plain: 0, container: 1, ttl: 2 } as const;
@@ -17,11 +24,6 @@ type TxnShape = (typeof TxnShape)[keyof typeof TxnShape];
 
 /** What is stored of a parent's counter never goes beyond. */
 const LAST_SEQUENCE = 0x7fffffff;
-/** 2^40 - 1: what an owner field has room for. */
-const MAX_TTL_MS = 0xff_ffff_ffff;
-const SLASH = 0x2f;
-const TTL_OWNER_MARK = 0xff000000 | 0;
-const CONTAINER_OWNER_HIGH = 0x80000000 | 0;
 
 const acl: AclRange = { start: 0, end: 0 };
 
@@ -39,12 +41,11 @@ export function prepareCreateTTL(preparation: Preparation, request: ByteReader):
 
 function prepare(preparation: Preparation, request: ByteReader, shape: TxnShape): number {
   const { bytes } = request;
-  const pathLength = request.bufferLength();
-  const pathStart = request.offset;
-  if (pathLength > 0) request.skip(pathLength);
-  const dataLength = request.bufferLength();
-  const dataStart = request.offset;
-  if (dataLength > 0) request.skip(dataLength);
+  const pathLength = request.skipBuffer();
+  const requestPathEnd = request.offset;
+  const pathStart = requestPathEnd - pathLength;
+  const dataLength = request.skipBuffer();
+  const dataStart = request.offset - dataLength;
   skipAcl(request, acl);
   const flags = request.int32();
   const ttlMs = shape === TxnShape.ttl ? request.int64() : -1;
@@ -63,14 +64,14 @@ function prepare(preparation: Preparation, request: ByteReader, shape: TxnShape)
   if (!ttlFits) return ErrorCode.BADARGUMENTS;
 
   if (pathLength < 0) return ErrorCode.MARSHALLINGERROR;
-  const slash = lastSlash(bytes, pathStart, pathStart + pathLength);
+  const slash = endOfParentPath(bytes, pathStart, requestPathEnd);
   if (slash < 0) return ErrorCode.BADARGUMENTS;
 
   const { writer, tree, pending, znode, parent } = preparation;
   // The body is written as far as it is known, so that the whole path and the ACL lie in the entry.
   const body = writer.offset;
   writer.int32(0);
-  writer.raw(bytes, pathStart, pathStart + pathLength);
+  writer.raw(bytes, pathStart, requestPathEnd);
   const parentId = preparation.find(bytes, pathStart, slash);
   const hasParent = parentId !== 0 && pending.load(parentId, parent);
   const sequential =
@@ -107,8 +108,9 @@ function prepare(preparation: Preparation, request: ByteReader, shape: TxnShape)
   let ownerLow = 0;
   if (shape === TxnShape.container) {
     ownerHigh = CONTAINER_OWNER_HIGH;
+    ownerLow = CONTAINER_OWNER_LOW;
   } else if (shape === TxnShape.ttl) {
-    ownerHigh = TTL_OWNER_MARK | Math.floor(ttlMs / 0x1_0000_0000);
+    ownerHigh = ttlOwnerHigh(Math.floor(ttlMs / 0x1_0000_0000));
     ownerLow = ttlMs | 0;
   } else if (ephemeral) {
     ownerHigh = preparation.requester.idHigh;
@@ -143,16 +145,6 @@ function prepare(preparation: Preparation, request: ByteReader, shape: TxnShape)
     }
     return 0;
   }
-}
-
-/** Offset of the last slash; -1 without one, or where the path holds a NUL. */
-function lastSlash(bytes: Buffer, start: number, end: number): number {
-  let slash = -1;
-  for (let at = start; at < end; at++) {
-    if (bytes[at] === SLASH) slash = at;
-    else if (bytes[at] === 0) return -1;
-  }
-  return slash;
 }
 
 /** `%010d`: a counter past 2^31 is negative and keeps the width of ten. */

@@ -5,8 +5,8 @@
 import { type ByteReader, ErrorCode, Perms } from '@zebu/protocol';
 import type { Preparation } from '../txns/preparation.ts';
 import type { Prepare } from './op-table.ts';
+import { endOfParentPath } from './parent-path.ts';
 
-const SLASH = 0x2f;
 /** What nobody may delete. */
 const SPECIAL = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'].map((path) =>
   Buffer.from(path),
@@ -15,12 +15,11 @@ const SPECIAL = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'].map
 export function prepareDelete(preparation: Preparation, request: ByteReader): number {
   const { bytes } = request;
   const { pending, znode, parent } = preparation;
-  const length = request.bufferLength();
-  const start = request.offset;
-  if (length > 0) request.skip(length);
+  const length = request.skipBuffer();
+  const end = request.offset;
+  const start = end - length;
   const expected = request.int32();
   if (length < 0) return ErrorCode.MARSHALLINGERROR;
-  const end = start + length;
 
   const slash = parentEnd(bytes, start, end);
   if (slash < 0) return ErrorCode.BADARGUMENTS;
@@ -40,16 +39,15 @@ export function prepareDelete(preparation: Preparation, request: ByteReader): nu
 
 /**
  * deleteContainer of the sweep, never of a client: the path alone. The sweep looked at what is applied.
- * A znode with a write in the works may be another by then, get a child, or get its ttl anew (Apache
- * looks for children alone): it is left to the next sweep.
+ * A write that is outstanding may replace the znode, give it a child or renew its ttl (Apache looks for
+ * children alone): such a znode is left to the next sweep.
  */
 export const prepareDeleteContainer: Prepare = (preparation, request) => {
   const { bytes } = request;
   const { tree, pending, znode } = preparation;
-  const length = request.bufferLength();
-  const start = request.offset;
-  request.skip(length);
-  const end = start + length;
+  const length = request.skipBuffer();
+  const end = request.offset;
+  const start = end - length;
   const slash = parentEnd(bytes, start, end);
   if (slash < 0) return ErrorCode.BADARGUMENTS;
   const parentId = preparation.find(bytes, start, slash);
@@ -63,17 +61,10 @@ export const prepareDeleteContainer: Prepare = (preparation, request) => {
   return 0;
 };
 
-/** Where the parent's path ends; -1 for a special path, one without a slash or with a NUL in it. */
+/** As endOfParentPath; also -1 for a path that nobody may delete. */
 function parentEnd(bytes: Buffer, start: number, end: number): number {
-  let slash = -1;
-  for (let at = start; at < end; at++) {
-    if (bytes[at] === SLASH) slash = at;
-    else if (bytes[at] === 0) return -1;
-  }
   for (const special of SPECIAL) {
-    if (special.length === end - start && special.compare(bytes, start, end) === 0) {
-      return -1;
-    }
+    if (special.length === end - start && special.compare(bytes, start, end) === 0) return -1;
   }
-  return slash;
+  return endOfParentPath(bytes, start, end);
 }

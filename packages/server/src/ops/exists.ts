@@ -2,18 +2,15 @@
 // READ on the znode if there is one. The watch is set whether there is one or not.
 
 import { WatchMode } from '@zebu/data-tree';
-import { type ByteReader, type ByteWriter, ErrorCode, MarshallingError } from '@zebu/protocol';
+import { type ByteReader, type ByteWriter, ErrorCode } from '@zebu/protocol';
 import type { ReadContext } from './read-context.ts';
-import { appendStat, checkRead, watchEmptyPath } from './read-znode.ts';
+import { appendStat, checkRead, skipPath, watchEmptyPath } from './read-znode.ts';
 
 export function exists(context: ReadContext, request: ByteReader, reply: ByteWriter): number {
   const { tree, watches, traffic } = context;
   const { bytes } = request;
-  const length = request.bufferLength();
-  if (length < 0) throw new MarshallingError('Null path');
-  const start = request.offset;
-  const end = start + length;
-  request.skip(length);
+  const start = skipPath(request);
+  const end = request.offset;
   const watch = request.bool();
   for (let at = start; at < end; at++) if (bytes[at] === 0) return ErrorCode.BADARGUMENTS;
   const id = tree.find(bytes, start, end);
@@ -27,7 +24,7 @@ export function exists(context: ReadContext, request: ByteReader, reply: ByteWri
   }
   const error = checkRead(context, id);
   if (error !== 0) return error;
-  if (watch && length === 0) watchEmptyPath(context, WatchMode.data);
+  if (watch && start === end) watchEmptyPath(context, WatchMode.data);
   else if (watch) watches.add(id, context.slot, WatchMode.data);
   appendStat(tree, id, reply);
   traffic.read(id, 0);

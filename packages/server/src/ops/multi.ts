@@ -71,15 +71,13 @@ function countParts(request: ByteReader): number {
 function endOfPart(request: ByteReader, type: number): number {
   const start = request.offset;
   // Wherever it stands: Apache notes the changes pending for every path before it begins.
-  if (request.bufferLength() < 0) throw new MarshallingError('Null path in a multi');
-  request.offset = start;
-  skipBuffer(request);
+  if (request.skipBuffer() < 0) throw new MarshallingError('Null path in a multi');
   switch (type) {
     case OpCode.create:
     case OpCode.create2:
     case OpCode.createContainer:
     case OpCode.createTTL: {
-      skipBuffer(request);
+      request.skipBuffer();
       const entries = skipAclVector(request);
       const flags = request.int32();
       if (type === OpCode.createTTL) {
@@ -94,7 +92,7 @@ function endOfPart(request: ByteReader, type: number): number {
       break;
     }
     case OpCode.setData:
-      skipBuffer(request);
+      request.skipBuffer();
       request.skip(4);
       break;
     case OpCode.delete:
@@ -140,9 +138,4 @@ function prepareOf(type: number): Prepare {
     default:
       return prepareCheck;
   }
-}
-
-function skipBuffer(request: ByteReader): void {
-  const length = request.bufferLength();
-  if (length > 0) request.skip(length);
 }

@@ -14,7 +14,7 @@ import type { ReadContext } from './read-context.ts';
 
 /** Reads a path; the znode there, or 0. */
 export function readZnode(tree: DataTree, request: ByteReader): PathId {
-  const start = passPath(request);
+  const start = skipPath(request);
   return tree.find(request.bytes, start, request.offset);
 }
 
@@ -23,7 +23,7 @@ export function readZnode(tree: DataTree, request: ByteReader): PathId {
  * on paths where nothing is. The empty path is what watchEmptyPath() makes of it.
  */
 export function readPathId(tree: DataTree, request: ByteReader): PathId {
-  const start = passPath(request);
+  const start = skipPath(request);
   const { bytes, offset } = request;
   return start === offset
     ? tree.paths.intern(NO_ZNODE, 0, NO_ZNODE.length)
@@ -48,13 +48,11 @@ export function wasEmptyPath(request: ByteReader, start: number): boolean {
 
 const NO_ZNODE = Buffer.from('.');
 
-/** Moves behind a path; where its bytes start. A null path does not decode. */
-function passPath(request: ByteReader): number {
-  const length = request.bufferLength();
+/** Moves past a path; returns where its bytes start. Throws MarshallingError for a null path. */
+export function skipPath(request: ByteReader): number {
+  const length = request.skipBuffer();
   if (length < 0) throw new MarshallingError('Null path');
-  const start = request.offset;
-  request.skip(length);
-  return start;
+  return request.offset - length;
 }
 
 /** The checks of a read: NONODE for id 0, NOAUTH without READ on the znode, else 0. */

@@ -10,14 +10,13 @@ const acl: AclRange = { start: 0, end: 0 };
 export function prepareSetACL(preparation: Preparation, request: ByteReader): number {
   const { bytes } = request;
   const { writer, tree, pending, znode } = preparation;
-  const pathLength = request.bufferLength();
-  const start = request.offset;
-  if (pathLength > 0) request.skip(pathLength);
+  const pathLength = request.skipBuffer();
+  const end = request.offset;
+  const start = end - pathLength;
   skipAcl(request, acl);
   const expected = request.int32();
 
-  // A null path is no path, like an empty one.
-  const end = start + pathLength;
+  // A null path, whose length is -1, is no path, like an empty one.
   if (!isValidPathBytes(bytes, start, end)) return ErrorCode.BADARGUMENTS;
   writer.int32(pathLength);
   writer.raw(bytes, start, end);

@@ -9,17 +9,14 @@ export function prepareSetData(preparation: Preparation, request: ByteReader): n
   const { bytes } = request;
   const { writer, pending, znode } = preparation;
   const bodyStart = request.offset;
-  const pathLength = request.bufferLength();
-  const pathStart = request.offset;
-  if (pathLength > 0) request.skip(pathLength);
-  const dataLength = request.bufferLength();
-  const dataStart = request.offset;
-  if (dataLength > 0) request.skip(dataLength);
+  const pathLength = request.skipBuffer();
+  const pathEnd = request.offset;
+  const pathStart = pathEnd - pathLength;
+  const dataLength = request.skipBuffer();
   const bodyEnd = request.offset;
   const expected = request.int32();
 
-  // A null path is no path, like an empty one.
-  const pathEnd = pathStart + pathLength;
+  // A null path, whose length is -1, is no path, like an empty one.
   if (!isValidPathBytes(bytes, pathStart, pathEnd)) return ErrorCode.BADARGUMENTS;
   const id = preparation.find(bytes, pathStart, pathEnd);
   if (id === 0 || !pending.load(id, znode)) return ErrorCode.NONODE;
@@ -31,7 +28,7 @@ export function prepareSetData(preparation: Preparation, request: ByteReader): n
 
   const version = (znode.version + 1) | 0;
   // Path and data stand in the request as they stand in the txn.
-  const at = writer.offset + (dataStart - bodyStart);
+  const dataStart = writer.offset + (bodyEnd - bodyStart) - dataLength;
   writer.raw(bytes, bodyStart, bodyEnd);
   writer.int32(version);
   pending.setData({
@@ -39,7 +36,7 @@ export function prepareSetData(preparation: Preparation, request: ByteReader): n
     timeMs: preparation.timeMs,
     id,
     bytes: writer.bytes,
-    dataStart: at,
+    dataStart,
     dataLength,
     version,
   });

@@ -85,8 +85,7 @@ export class LeaderRole extends DecidingRole {
   protected override sync(): WritePath['sync'] {
     return (client: Requestor, xid, request, receivedMs) => {
       const start = request.offset;
-      const length = request.bufferLength();
-      if (length > 0) request.skip(length);
+      request.skipBuffer();
       const path = Buffer.from(request.bytes.subarray(start, request.offset));
       // What is asked of a role that is over is never released.
       this.host.readBarrier(() => client.syncReleased(xid, path, receivedMs));
