@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ApacheVersion, startApache } from './apache.ts';
 import { fourLetterWord } from './four-letter.ts';
+import type { MemberNetwork } from './member-network.ts';
 import { freePort, type ServerProcess } from './server-process.ts';
 import { startZebu } from './zebu.ts';
 
@@ -23,9 +24,11 @@ export interface MixedEnsembleOptions {
   readonly observers?: number;
   /** Lines of zoo.cfg, for all members. */
   readonly config?: Record<string, string>;
+  /** Each member in a namespace of its own. Without it all of them use loopback. The caller disposes it. */
+  readonly network?: MemberNetwork;
 }
 
-/** Loopback only. */
+/** Where clients reach all members. */
 const HOST = '127.0.0.1';
 const START_MS = 120_000;
 const LOOK_MS = 50;
@@ -52,12 +55,18 @@ export class MixedEnsemble implements AsyncDisposable {
     for (const sid of ensemble.sids) {
       const [client, quorum, election] = [await freePort(), await freePort(), await freePort()];
       ensemble.ports.set(sid, { client, quorum, election });
+      await options.network?.relay(sid, client);
     }
     return ensemble;
   }
 
   clientPort(sid: number): number {
     return (this.ports.get(sid) as Ports).client;
+  }
+
+  /** Where the member listens for learners when it leads. */
+  quorumPort(sid: number): number {
+    return (this.ports.get(sid) as Ports).quorum;
   }
 
   /** Of all members, or of those named. */
@@ -80,15 +89,18 @@ export class MixedEnsemble implements AsyncDisposable {
     mkdirSync(dataDir, { recursive: true });
     writeFileSync(join(dataDir, 'myid'), `${sid}\n`);
     const isObserver = sid > this.options.voters;
+    const { network } = this.options;
     const options = {
       dataDir,
       port: this.clientPort(sid),
+      ...(network === undefined ? {} : { within: network.launch(sid) }),
       config: {
         tickTime: '500',
         initLimit: '20',
         syncLimit: '10',
         '4lw.commands.whitelist': '*',
         maxClientCnxns: '0',
+        clientPortAddress: this.ownHost(sid),
         ...(isObserver ? { peerType: 'observer' } : {}),
         ...Object.fromEntries(this.sids.map((one) => [`server.${one}`, this.serverLine(one)])),
         ...this.options.config,
@@ -158,6 +170,12 @@ export class MixedEnsemble implements AsyncDisposable {
   private serverLine(sid: number): string {
     const { quorum, election } = this.ports.get(sid) as Ports;
     const role = sid > this.options.voters ? 'observer' : 'participant';
-    return `${HOST}:${quorum}:${election}:${role};${HOST}:${this.clientPort(sid)}`;
+    const host = this.ownHost(sid);
+    return `${host}:${quorum}:${election}:${role};${host}:${this.clientPort(sid)}`;
+  }
+
+  /** What the member itself binds. */
+  private ownHost(sid: number): string {
+    return this.options.network?.address(sid) ?? HOST;
   }
 }

@@ -31,6 +31,8 @@ export interface ServerOptions {
   heapMb?: number;
   /** How long the server may take until it serves, in ms. */
   startTimeoutMs?: number;
+  /** What the command line begins with, where a server is started by another program that becomes it. */
+  within?: readonly string[];
 }
 
 /** A running server. Its log is `${dataDir}.log`, its configuration `${dataDir}.cfg`. */
@@ -111,8 +113,9 @@ async function startOnce({
   const configFile = `${dataDir}.cfg`;
   writeFileSync(configFile, zooCfg({ dataDir, clientPort: String(port), ...options.config }));
   const { command, args, env } = launch(configFile);
+  const line = [...(options.within ?? []), command, ...args] as [string, ...string[]];
   const logFd = openSync(logFile, 'w');
-  const child = spawn(command, args, {
+  const child = spawn(line[0], line.slice(1), {
     stdio: ['ignore', logFd, logFd],
     env: { ...serverEnvironment(), ...env },
   });

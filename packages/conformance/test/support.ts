@@ -12,15 +12,20 @@ export const isSelfTest = process.env.ZEBU_INTEROP_SUBJECT === 'apache';
 /** DigestAuthenticationProvider.generateDigest("super:admin"). */
 export const SUPER = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs=';
 
-/** Runs `body` in interop runs; otherwise says what was left out. */
+/**
+ * Runs `body` in interop runs; otherwise says what was left out. `whyNot` names what this machine must allow and does
+ * not, if anything: the test is left out for it.
+ */
 export function interopTest(
   name: string,
   tools: readonly Tool[],
   timeoutMs: number,
   body: () => Promise<void>,
+  whyNot: () => string | undefined = () => undefined,
 ): void {
-  if (!isInterop) {
-    console.log(`left out: ${name} (npm run interop)`);
+  const reason = isInterop ? whyNot() : 'npm run interop';
+  if (reason !== undefined) {
+    console.log(`left out: ${name} (${reason})`);
     test.skip(name, () => {});
     return;
   }
