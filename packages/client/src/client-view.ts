@@ -47,6 +47,7 @@ import type { ConnectionLoop } from './connection-loop.ts';
 import { createZnode } from './creates.ts';
 import { deleteTree, deleteZnode } from './deletes.ts';
 import { type EnsembleConfig, parseConfig } from './ensemble-config.ts';
+import type { ClientEnvironment } from './environment.ts';
 import { atCaller, ZkError } from './errors.ts';
 import {
   type Created,
@@ -92,6 +93,10 @@ export class ClientView implements Client {
 
   get state(): State {
     return this.loop.state;
+  }
+
+  get environment(): ClientEnvironment {
+    return this.loop.environment;
   }
 
   get session(): Session {

@@ -4,6 +4,7 @@
 import type { Acl, ClientInfo } from '@zebu/protocol';
 import type { BulkOptions } from './bulk.ts';
 import type { EnsembleConfig } from './ensemble-config.ts';
+import type { ClientEnvironment } from './environment.ts';
 import type { ZkError } from './errors.ts';
 import type { Created, CreateSettings, Data, Op, Results } from './multi.ts';
 import type { OpOptions } from './request.ts';
@@ -88,6 +89,8 @@ export interface Client extends AsyncDisposable {
   readonly session: Session;
   /** '' for the whole tree, else the path that this view calls `/`. */
   readonly chrootPath: string;
+  /** The clock that `session.safeUntil` is of, and what else it runs on: for recipes, which should run on the same. */
+  readonly environment: ClientEnvironment;
 
   create(path: string, data?: Data, options?: CreateOptions): Promise<Created>;
   get(path: string, options: WatchedReadOptions): Promise<Znode & Watched>;

@@ -45,6 +45,8 @@ const ERRNO = {
   QUEUE_FULL: 0,
   /** An operation of a multi failed, so none was carried out: see MultiError. */
   MULTI_FAILED: 0,
+  /** Of recipes: what was held is held no longer; `cause` says why. */
+  LOCK_LOST: 0,
 } as const;
 
 export type ErrorCode = keyof typeof ERRNO;
@@ -192,6 +194,7 @@ const OWN_MESSAGES: { readonly [C in ErrorCode]?: string } = {
   TOO_LARGE: 'Request too large',
   QUEUE_FULL: 'Too many requests wait for a connection',
   MULTI_FAILED: 'Nothing of the multi was carried out',
+  LOCK_LOST: 'No longer held',
 };
 
 function describe(code: ErrorCode, details: ZkErrorDetails): string {

@@ -129,9 +129,9 @@ export function createdFrom(path: string, created: string, stat: Stat, session: 
   return { path: created, stat, sequence, session };
 }
 
-/** Ten digits, or a minus sign and ten digits once the counter has wrapped. */
+/** As "%010d" prints it: once the counter has wrapped, from "-2147483648" to "-000000001". */
 function parseSequence(suffix: string): number | undefined {
-  return /^(?:\d{10}|-\d{10})$/.test(suffix) ? Number(suffix) : undefined;
+  return /^(?:\d{10}|-\d{9,10})$/.test(suffix) ? Number(suffix) : undefined;
 }
 
 const NO_BYTES = new Uint8Array(0);

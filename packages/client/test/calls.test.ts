@@ -587,9 +587,9 @@ test('the lists of rights, and what a digest user is called in them', () => {
   expect(() => digestAcl('a:b', 'c')).toThrow(TypeError);
 });
 
-test('every code of an error is thrown by something', () => {
+test('a code that there is not is no code of an error', () => {
   expect(() => {
-    // @ts-expect-error A code of recipes is none of the client's.
-    throw new ZkError('LOCK_LOST', { outcome: 'failed' });
+    // @ts-expect-error There is no such code.
+    throw new ZkError('LOCK_GONE', { outcome: 'failed' });
   }).toThrow();
 });

@@ -32,6 +32,7 @@ test.each([
   ['/s-0000000007', 7],
   ['/s-2147483647', 2147483647],
   ['/s--2147483648', -2147483648],
+  ['/s--000000001', -1],
   ['/s-', undefined],
   ['/s-x', undefined],
 ])('%s was given the number %s', (created, sequence) => {

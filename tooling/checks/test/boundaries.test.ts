@@ -19,6 +19,7 @@ const ARROWS: Record<string, string[]> = {
   '@zebu/transport': ['protocol'],
   '@zebu/server': BELOW_SERVER,
   '@zebu/client': ['transport', 'protocol'],
+  '@zebu/recipes': ['client'],
   '@zebu/sim': ['server', 'client', ...BELOW_SERVER],
   '@zebu/conformance': ['client', 'server', 'zab', 'protocol', 'transport'],
   'zebu-server': ['server'],

@@ -1,0 +1,234 @@
+// Who is next: contenders are ephemeral sequential znodes in one directory, and each waits for the one that stands
+// before it. Only that one is watched, so one hand-over wakes one waiter.
+
+import { type Client, type OneShot, type OpOptions, ZkError, type Znode } from '@zebu/client';
+import { CallLimit } from './call-limit.ts';
+import { HeldZnode } from './held.ts';
+import type { RecipeSettings } from './options.ts';
+import { childPath, createOwnedZnode, deleteOwnedZnode, type OwnedZnode } from './owned-znode.ts';
+import { untilAnswered } from './persistence.ts';
+import { compareSequences, parseSequence } from './sequence.ts';
+
+/** One that wants, or has, what the contest is about. */
+export interface Contender {
+  /** Its identity, as it wrote it into its znode. */
+  readonly identity: string;
+  readonly path: string;
+  /** The zxid of the znode's creation; the token of its grant. */
+  readonly token: number;
+  /** The first has what the contest is about, or is about to find out that it has. */
+  readonly holder: boolean;
+}
+
+/** A contender's name, and its number. */
+export interface Entry {
+  readonly name: string;
+  readonly sequence: number;
+}
+
+export interface ContestSettings extends RecipeSettings {
+  readonly directory: string;
+  /** What our znodes' names end with before the number, as in "lock-". */
+  readonly label: string;
+  /** What the names of all that count end with; others in the directory are ignored. */
+  readonly labels: readonly string[];
+  /**
+   * Whom the one at `index` has to wait for; undefined if for nobody. Default: the one before it.
+   * `entries` are in the order of creation.
+   */
+  readonly blockerOf?: (entries: readonly Entry[], index: number) => Entry | undefined;
+}
+
+export class Contest {
+  private readonly zk: Client;
+  private readonly settings: ContestSettings;
+
+  constructor(zk: Client, settings: ContestSettings) {
+    this.zk = zk;
+    this.settings = settings;
+  }
+
+  /** Waits for its turn; over lost connections, and in a later session from the end of the line. */
+  async enter(op: string, options: OpOptions | undefined): Promise<HeldZnode> {
+    using limit = new CallLimit(this.zk, op, this.settings.directory, options);
+    return (await this.contend(limit, 'wait')) as HeldZnode;
+  }
+
+  /** Undefined if somebody is in front; no znode stays then. */
+  async tryEnter(op: string, options: OpOptions | undefined): Promise<HeldZnode | undefined> {
+    using limit = new CallLimit(this.zk, op, this.settings.directory, options);
+    return await this.contend(limit, 'try');
+  }
+
+  /** In the order of their turns. */
+  async contenders(options?: OpOptions): Promise<Contender[]> {
+    const { zk, settings } = this;
+    const found: Contender[] = [];
+    for (const { name } of await this.entries(options?.signal)) {
+      const path = childPath(settings.directory, name);
+      try {
+        const { data, stat } = await zk.get(path, options);
+        const identity = data.toString('utf8');
+        found.push({ identity, path, token: stat.czxid, holder: found.length === 0 });
+      } catch (error) {
+        // It has left meanwhile.
+        if (!ZkError.is(error, 'NO_NODE')) throw error;
+      }
+    }
+    return found;
+  }
+
+  private async contend(limit: CallLimit, kind: 'wait' | 'try'): Promise<HeldZnode | undefined> {
+    const { zk, settings } = this;
+    for (;;) {
+      const znode = await createOwnedZnode(
+        zk,
+        { ...settings, isSequential: true, data: settings.identity },
+        limit,
+      );
+      let turn: HeldZnode | 'lost' | 'blocked';
+      try {
+        turn = await this.awaitTurn(znode, limit, kind);
+      } catch (error) {
+        // The caller goes on at once; the znode is deleted as soon as there is a connection.
+        void deleteOwnedZnode(zk, znode).catch(() => {});
+        throw limit.signal.aborted ? limit.error : error;
+      }
+      if (turn instanceof HeldZnode) {
+        if (!limit.signal.aborted) return turn;
+        void turn.release().catch(() => {});
+        throw limit.error;
+      }
+      if (turn === 'blocked') {
+        await deleteOwnedZnode(zk, znode);
+        return undefined;
+      }
+      // Deleted by somebody, or with its session: again, from the end of the line.
+    }
+  }
+
+  private async awaitTurn(
+    znode: OwnedZnode,
+    limit: CallLimit,
+    kind: 'wait' | 'try',
+  ): Promise<HeldZnode | 'lost' | 'blocked'> {
+    const { directory, blockerOf = predecessor } = this.settings;
+    while (!znode.session.signal.aborted) {
+      const entries = await this.entries(limit.signal);
+      const index = entries.findIndex(({ name }) => name === znode.name);
+      if (index < 0) return 'lost';
+      const blocker = blockerOf(entries, index);
+      if (blocker === undefined) {
+        const turn = await this.confirm(znode, limit);
+        if (turn !== 'again') return turn;
+      } else if (kind === 'try') {
+        return 'blocked';
+      } else {
+        await this.awaitChange(childPath(directory, blocker.name), limit);
+      }
+    }
+    return 'lost';
+  }
+
+  /** The list says that it is our turn. Is the znode ours, and the connection still the one that said so? */
+  private async confirm(
+    znode: OwnedZnode,
+    limit: CallLimit,
+  ): Promise<HeldZnode | 'lost' | 'again'> {
+    const { zk } = this;
+    const { onSuspend: policy } = this.settings;
+    let isInterrupted = false;
+    using _ = zk.on('state', () => {
+      isInterrupted = true;
+    });
+    const own = await this.read(znode.path, limit);
+    if (own === undefined) return 'lost';
+    const { stat, watch } = own;
+    if (stat.ephemeralOwner !== znode.session.id || stat.czxid !== znode.czxid) {
+      watch[Symbol.dispose]();
+      return 'lost';
+    }
+    const { state } = zk;
+    if (isInterrupted || state.status !== 'connected' || limit.signal.aborted) {
+      watch[Symbol.dispose]();
+      return 'again';
+    }
+    if (state.readOnly) {
+      // A server without a quorum cannot know who holds what.
+      watch[Symbol.dispose]();
+      await this.stateChange(limit);
+      return 'again';
+    }
+    return new HeldZnode(zk, znode, { watch, policy });
+  }
+
+  private async awaitChange(path: string, limit: CallLimit): Promise<void> {
+    // A read that fails leaves no watch, where an `exists` would leave one on a znode that is gone.
+    const blocker = await this.read(path, limit);
+    if (blocker === undefined) return;
+    using watch = blocker.watch;
+    try {
+      await limit.race(watch.event);
+    } catch (error) {
+      // The session is over, and the loop finds out; all else is the caller's limit.
+      if (!ZkError.is(error, 'SESSION_EXPIRED')) throw error;
+    }
+  }
+
+  /** With a watch. Undefined: it is not there. */
+  private async read(
+    path: string,
+    { signal }: CallLimit,
+  ): Promise<(Znode & { readonly watch: OneShot }) | undefined> {
+    const { zk } = this;
+    try {
+      return await untilAnswered(
+        zk,
+        () => zk.get(path, { watch: true, signal, timeoutMs: 0 }),
+        signal,
+      );
+    } catch (error) {
+      if (ZkError.is(error, 'NO_NODE', 'SESSION_EXPIRED')) return undefined;
+      throw error;
+    }
+  }
+
+  private async entries(signal: AbortSignal | undefined): Promise<Entry[]> {
+    const { zk } = this;
+    const { directory, labels } = this.settings;
+    try {
+      const { names } = await untilAnswered(
+        zk,
+        () => zk.children(directory, { signal, timeoutMs: 0 }),
+        signal,
+      );
+      return sortEntries(names, labels);
+    } catch (error) {
+      if (ZkError.is(error, 'NO_NODE')) return [];
+      throw error;
+    }
+  }
+
+  private async stateChange(limit: CallLimit): Promise<void> {
+    let changed: () => void = () => {};
+    const change = new Promise<void>((resolve) => {
+      changed = resolve;
+    });
+    using _ = this.zk.on('state', () => changed());
+    await limit.race(change);
+  }
+}
+
+/** Those whose names end in a label and a number, in the order of creation. */
+export function sortEntries(names: readonly string[], labels: readonly string[]): Entry[] {
+  const entries: Entry[] = [];
+  for (const name of names) {
+    const sequence = parseSequence(name, labels);
+    if (sequence !== undefined) entries.push({ name, sequence });
+  }
+  return entries.sort((a, b) => compareSequences(a.sequence, b.sequence));
+}
+
+function predecessor(entries: readonly Entry[], index: number): Entry | undefined {
+  return entries[index - 1];
+}
