@@ -372,7 +372,7 @@ function openLog(options: {
     directory: directory.logDirectory,
     lastZxid,
     preAllocBytes: config.preAllocSizeBytes,
-    segmentLimitBytes: Math.max(0, config.txnLogSizeLimitBytes),
+    fileLimitBytes: Math.max(0, config.txnLogSizeLimitBytes),
     fsync: config.forceSync,
     onDurable,
     onFailure,

@@ -108,7 +108,7 @@ test('a txn that goes all the way at once rolls at once', () => {
   expect(log.rolls).toEqual([1, 2]);
 });
 
-test('the snapshot waits until the segment behind the roll is in use', () => {
+test('the snapshot waits until the log file after the roll is in use', () => {
   const { schedule, log, snapshotter, append } = scheduleWith({ snapCount: 20 });
   append(1, 13);
   expect(log.rolls).toEqual([11]);
@@ -121,7 +121,7 @@ test('the snapshot waits until the segment behind the roll is in use', () => {
   expect(snapshotter.starts).toBe(1);
 });
 
-test('the snapshot does not wait for a segment that nothing is written to', () => {
+test('the snapshot does not wait for a log file that nothing is written to', () => {
   const { schedule, snapshotter, append } = scheduleWith({ snapCount: 20 });
   append(1, 11);
   schedule.durable(11);

@@ -8,7 +8,7 @@ import type { DiskError } from './disk.ts';
 // compared with the one that was claimed.
 //
 // Between this look and the system call the directory may still be moved. What is done to it then does no
-// harm as long as temporary names are of one directory alone: see `temporaryName` in segment.ts.
+// harm as long as temporary names are of one directory alone: see `temporaryName` in file-names.ts.
 
 interface ClaimedDirectory {
   readonly identity: string;

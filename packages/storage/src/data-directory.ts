@@ -1,5 +1,5 @@
 import type { Disk, DiskError } from './disk.ts';
-import { isLogName, isSnapshotName } from './segment.ts';
+import { isLogName, isSnapshotName } from './file-names.ts';
 import { StorageError } from './storage-error.ts';
 
 // The layout of disk.md section 1: <dataDir>/version-2 holds snapshots and epoch files,

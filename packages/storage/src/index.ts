@@ -32,13 +32,21 @@ export {
   writeEpoch,
   writeEpochAsync,
 } from './epoch-file.ts';
-export { TxnLogLives, type TxnLogLivesOptions } from './log-lives.ts';
 export {
-  DEFAULT_MAX_ENTRY_BYTES,
-  type TornTail,
-  TxnLogReader,
-  type TxnLogReaderOptions,
-} from './log-reader.ts';
+  type HistoryFile,
+  logFiles,
+  logName,
+  parseLogName,
+  parseSnapshotName,
+  type SnapshotCompression,
+  type SnapshotName,
+  snapshotFiles,
+  snapshotName,
+} from './file-names.ts';
+export { DEFAULT_MAX_ENTRY_BYTES } from './log-file-reader.ts';
+export { TxnLogLives, type TxnLogLivesOptions } from './log-lives.ts';
+export { DEFAULT_PREALLOC_BYTES } from './log-padding.ts';
+export { type TornTail, TxnLogReader, type TxnLogReaderOptions } from './log-reader.ts';
 export { TxnLogWriter, type TxnLogWriterOptions } from './log-writer.ts';
 export { MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { missingFile, type NeededFiles, neededFiles } from './needed-files.ts';
@@ -59,19 +67,6 @@ export {
   type DiscardHistoryOptions,
   discardHistory,
 } from './replace-history.ts';
-export {
-  DEFAULT_PREALLOC_BYTES,
-  follows,
-  logFiles,
-  logName,
-  parseLogName,
-  parseSnapshotName,
-  type SegmentFile,
-  type SnapshotCompression,
-  type SnapshotName,
-  snapshotFiles,
-  snapshotName,
-} from './segment.ts';
 export { SnapshotWriter, type SnapshotWriterOptions } from './snapshot-file.ts';
 export {
   NO_TRAILER,
@@ -93,3 +88,4 @@ export {
   type TxnFeedOptions,
   type TxnFeedOutcome,
 } from './txn-feed.ts';
+export { follows } from './zxid-order.ts';

@@ -1,20 +1,18 @@
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { BlockingFile, Disk, ReadableFile } from './disk.ts';
-import { GunzipSource } from './inflate.ts';
-import { SegmentReader } from './log-reader.ts';
+import { FILE_HEADER_BYTES, LOG_MAGIC, SNAPSHOT_MAGIC } from './file-header.ts';
 import {
-  FILE_HEADER_BYTES,
   isCutName,
   isTemporaryName,
-  LOG_MAGIC,
   logFiles,
   logName,
   parseLogName,
   parseSnapshotName,
-  SNAPSHOT_MAGIC,
   snapshotName,
-} from './segment.ts';
+} from './file-names.ts';
+import { GunzipSource } from './inflate.ts';
+import { LogFileReader } from './log-file-reader.ts';
 import { StorageError } from './storage-error.ts';
 
 // Finds txn logs and snapshots that recovery does not read, because their name or their place is not the
@@ -191,11 +189,11 @@ const SLICE_RECORDS = 2_000;
 function* scanLog(disk: Disk, path: string, isGzip: boolean): Generator<string, LogScan, void> {
   let first: Zxid | undefined;
   let last: Zxid = -1;
-  let reader: SegmentReader | undefined;
+  let reader: LogFileReader | undefined;
   try {
     const source = isGzip ? { openRead: () => gunzipped(disk.openRead(path)) } : disk;
     if (disk.size(path) === 0) return { first, last, isWhole: true };
-    reader = new SegmentReader(source, path);
+    reader = new LogFileReader(source, path);
     for (let n = 1; reader.next(); n += 1) {
       first ??= reader.zxid;
       last = Math.max(last, reader.zxid);

@@ -1,5 +1,6 @@
 import { adler32 } from '@zebu/protocol';
 import type { BlockingFile } from './disk.ts';
+import { ZEROS_BYTES } from './log-padding.ts';
 import {
   END_MARK,
   judgeRecord,
@@ -9,7 +10,6 @@ import {
   RecordOutcome,
   recordLength,
 } from './log-record.ts';
-import { ZEROS_BYTES } from './segment.ts';
 import { StorageError } from './storage-error.ts';
 
 // Tells a torn tail from damage, where the records of a log end (disk.md 7.2 and 14, decision 016).
@@ -151,7 +151,7 @@ class Judge {
    * damaged, and whole records may follow it. (Of a torn length the entry is lost, too.)
    */
   #fitsOtherLength(): boolean {
-    // To the last byte there is: entries over the limit exist (see SegmentReader).
+    // To the last byte there is: entries over the limit exist (see LogFileReader).
     const bytes = this.#read(this.#offset, this.#lastNonZero(this.#offset) + 1 - this.#offset);
     if (bytes.length < RECORD_FRAME_BYTES + MIN_ENTRY_BYTES) return false;
     const checksum = bytes.readUInt32BE(4);

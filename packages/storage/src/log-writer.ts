@@ -1,20 +1,21 @@
 import { assertInvariant, copyBytes, counterOf, formatZxid, type Zxid } from '@zebu/protocol';
 import type { Disk, DiskError } from './disk.ts';
+import { type BatchDone, LogFileWriter, type LogFileWriterOptions } from './log-file-writer.ts';
+import { DEFAULT_PREALLOC_BYTES, ZEROS_BYTES } from './log-padding.ts';
 import {
   frameRecord,
   MIN_ENTRY_BYTES,
   RECORD_FRAME_BYTES,
   RECORD_HEAD_BYTES,
 } from './log-record.ts';
-import { LogSegment, type LogSegmentOptions, type SegmentDone } from './log-segment.ts';
-import { DEFAULT_PREALLOC_BYTES, follows, ZEROS_BYTES } from './segment.ts';
 import { StorageError } from './storage-error.ts';
+import { follows } from './zxid-order.ts';
 
 // The txn log, written with group commit:
 //
 //   append ──► filling batch ──► sealed batches ──► one write in flight ──► onDurable(lastZxid)
 //              (one copy,         (full, or a        (durable write of a whole
-//               framed in place)   roll after it)     batch, log-segment.ts)
+//               framed in place)   roll after it)     batch, log-file-writer.ts)
 //
 // At most one batch is being written at a time, and beside it zeros into the next file. Entries that are
 // appended meanwhile go into the next batch. Its write starts the moment this one completes: it never waits
@@ -41,8 +42,8 @@ export interface TxnLogWriterOptions {
   filesBefore?: number;
   /** `zookeeper.preAllocSize` in bytes; 0 or less switches preallocation off. Default 64 MiB. */
   preAllocBytes?: number;
-  /** `zookeeper.txnLogSizeLimitInKb` in bytes: a longer segment is left for a new one. Default 0: no limit. */
-  segmentLimitBytes?: number;
+  /** `zookeeper.txnLogSizeLimitInKb` in bytes: after a longer file comes a new one. Default 0: no limit. */
+  fileLimitBytes?: number;
   /** False is `forceSync=no`: entries are "durable" once the kernel has them. Default true. */
   fsync?: boolean;
   /** Every entry up to `zxid` is on stable storage. Called once per batch. */
@@ -72,8 +73,8 @@ interface Batch {
   txns: number;
   /** When the first entry came. */
   startedMs: number;
-  /** The batch goes to a new segment. */
-  startsSegment: boolean;
+  /** The batch goes to a new file. */
+  startsFile: boolean;
 }
 
 export class TxnLogWriter {
@@ -95,8 +96,8 @@ export class TxnLogWriter {
   /** The error that stopped the writer. */
   failure: StorageError | undefined;
 
-  readonly #segmentOptions: LogSegmentOptions;
-  readonly #segmentLimitBytes: number;
+  readonly #fileOptions: LogFileWriterOptions;
+  readonly #fileLimitBytes: number;
   readonly #onDurable: TxnLogWriterOptions['onDurable'];
   readonly #onBatch: TxnLogWriterOptions['onBatch'];
   readonly #onFailure: TxnLogWriterOptions['onFailure'];
@@ -110,10 +111,10 @@ export class TxnLogWriter {
   #inFlight: Batch | undefined;
   #startedMs = 0;
 
-  #segment: LogSegment | undefined;
+  #file: LogFileWriter | undefined;
   /** Made ahead, for the next roll. */
-  #next: LogSegment | undefined;
-  /** The segment's position when `#next` was begun; for each byte from there on so many of it are zeroed. */
+  #next: LogFileWriter | undefined;
+  /** The file's position when `#next` was begun; for each byte from there on so many of it are zeroed. */
   #preparedAt = 0;
   #zerosPerByte = 0;
   #filesMade: number;
@@ -132,13 +133,13 @@ export class TxnLogWriter {
     this.syncMsTotal = 0;
     this.syncMsMax = 0;
     this.failure = undefined;
-    this.#segmentOptions = {
+    this.#fileOptions = {
       disk: options.disk,
       directory: options.directory,
       preAllocBytes: options.preAllocBytes ?? DEFAULT_PREALLOC_BYTES,
       fsync: options.fsync ?? true,
     };
-    this.#segmentLimitBytes = options.segmentLimitBytes ?? 0;
+    this.#fileLimitBytes = options.fileLimitBytes ?? 0;
     this.#onDurable = options.onDurable;
     this.#onBatch = options.onBatch;
     this.#onFailure = options.onFailure;
@@ -199,7 +200,7 @@ export class TxnLogWriter {
    * be found again. Looks at the disk.
    */
   lostFile(): string | undefined {
-    return this.#segment?.isLost() === true ? this.#segment.path : undefined;
+    return this.#file?.isLost() === true ? this.#file.path : undefined;
   }
 
   /** Starts writing what was appended, unless a write is in flight: then it follows by itself. */
@@ -208,31 +209,31 @@ export class TxnLogWriter {
   }
 
   /**
-   * `share` (0 to 1) of the way to the next roll is done: makes the next segment's file ahead, so that the
+   * `share` (0 to 1) of the way to the next roll is done: makes the next file ahead, so that the
    * roll is short, and on the rest of the way zeros as much of it as this one is going to be long. Asked
    * again, it does nothing. A failure before the roll costs the head start alone; once a batch waits for the
-   * file it stops the log as any other does. A segment that ends by segmentLimitBytes is not prepared for,
-   * and the segment after it takes the file.
+   * file it stops the log as any other does. A roll by fileLimitBytes is not prepared for,
+   * and takes the file that is there.
    */
   prepareRoll(share: number): void {
     if (this.#closed || this.failure !== undefined || this.#next !== undefined) return;
-    this.#next = this.#makeSegment();
-    this.#preparedAt = this.#segment?.position ?? 0;
+    this.#next = this.#makeFile();
+    this.#preparedAt = this.#file?.position ?? 0;
     this.#zerosPerByte = 1 / Math.max(1 - share, 0.01);
   }
 
   /**
-   * The next append goes to a new segment, named for it. Resets txnsSinceRoll and bytesSinceRoll.
+   * The next append goes to a new file, named for it. Resets txnsSinceRoll and bytesSinceRoll.
    * No log is there before there is an entry for it.
    */
   roll(): void {
     this.txnsSinceRoll = 0;
     this.bytesSinceRoll = 0;
     if (this.#filling.length > 0) this.#seal();
-    this.#filling.startsSegment = true;
+    this.#filling.startsFile = true;
   }
 
-  /** Writes what is pending, then closes the segment. `done` gets the failure, if there is or was one. */
+  /** Writes what is pending, then closes the file. `done` gets the failure, if there is or was one. */
   close(done: (error?: StorageError) => void): void {
     this.#closed = true;
     this.#closing = done;
@@ -246,7 +247,7 @@ export class TxnLogWriter {
   abandon(): void {
     this.#closed = true;
     this.#isAbandoned = true;
-    this.#segment?.close();
+    this.#file?.close();
     this.#next?.close();
   }
 
@@ -257,17 +258,17 @@ export class TxnLogWriter {
     throw new StorageError(
       zxid <= last ? 'ZXID_NOT_INCREASING' : 'ZXID_GAP',
       `Append of zxid ${formatZxid(zxid)} after ${formatZxid(last)}`,
-      { file: this.#segmentOptions.directory, zxid },
+      { file: this.#fileOptions.directory, zxid },
     );
   }
 
   #makeRoom(framed: number): Batch {
     if (this.#filling.length > 0) this.#seal();
     if (framed > this.#filling.room) {
-      const startsSegment = this.#filling.startsSegment;
+      const startsFile = this.#filling.startsFile;
       this.#recycle(this.#filling);
       this.#filling = newBatch(framed);
-      this.#filling.startsSegment = startsSegment;
+      this.#filling.startsFile = startsFile;
     }
     return this.#filling;
   }
@@ -281,7 +282,7 @@ export class TxnLogWriter {
     // A buffer made for one huge entry is not kept.
     if (batch.room !== BATCH_BYTES || this.#spare.length >= SPARE_BATCHES) return;
     batch.length = 0;
-    batch.startsSegment = false;
+    batch.startsFile = false;
     this.#spare.push(batch);
   }
 
@@ -304,36 +305,36 @@ export class TxnLogWriter {
     this.#inFlight = batch;
     this.#startedMs = this.#now();
     const { buffer, length } = batch;
-    const used = this.#segment?.position ?? 0;
-    const isFull = this.#segmentLimitBytes > 0 && used > this.#segmentLimitBytes;
-    if (this.#segment === undefined || batch.startsSegment || isFull) {
-      this.#segment?.close();
-      this.#segment = this.#takeNext();
-      this.#segment.writeFirst(batch.firstZxid, buffer, length, this.#afterBatch);
+    const used = this.#file?.position ?? 0;
+    const isFull = this.#fileLimitBytes > 0 && used > this.#fileLimitBytes;
+    if (this.#file === undefined || batch.startsFile || isFull) {
+      this.#file?.close();
+      this.#file = this.#takeNext();
+      this.#file.writeFirst(batch.firstZxid, buffer, length, this.#afterBatch);
     } else {
-      this.#segment.write(buffer, length, this.#afterBatch);
+      this.#file.write(buffer, length, this.#afterBatch);
     }
   }
 
-  #takeNext(): LogSegment {
+  #takeNext(): LogFileWriter {
     const next = this.#next;
     this.#next = undefined;
-    return next === undefined || next.isSpoiled ? this.#makeSegment() : next;
+    return next === undefined || next.isSpoiled ? this.#makeFile() : next;
   }
 
-  #makeSegment(): LogSegment {
+  #makeFile(): LogFileWriter {
     this.#filesMade += 1;
-    return new LogSegment(this.#segmentOptions, this.#filesMade);
+    return new LogFileWriter(this.#fileOptions, this.#filesMade);
   }
 
   /** As the batches go on, so do the zeros: a disk that is busy with many gets no more of these at once. */
   #zeroAhead(): void {
-    if (this.#next === undefined || this.#segment === undefined) return;
-    const written = this.#segment.position - this.#preparedAt;
+    if (this.#next === undefined || this.#file === undefined) return;
+    const written = this.#file.position - this.#preparedAt;
     this.#next.zeroAhead(written * this.#zerosPerByte);
   }
 
-  readonly #afterBatch: SegmentDone = (error, action = ''): void => {
+  readonly #afterBatch: BatchDone = (error, action = ''): void => {
     if (this.#isAbandoned) return;
     const batch = this.#inFlight as Batch;
     if (error !== undefined) {
@@ -344,7 +345,7 @@ export class TxnLogWriter {
     const bytes = batch.length;
     const { lastZxid: zxid, txns } = batch;
     const queuedMs = this.#startedMs - batch.startedMs;
-    const { path } = this.#segment as LogSegment;
+    const { path } = this.#file as LogFileWriter;
     assertInvariant(zxid > this.durableZxid, 'the durable zxid does not rise');
     assertInvariant(zxid <= this.appendedZxid, 'the durable zxid is beyond the appended one');
     this.durableZxid = zxid;
@@ -370,8 +371,8 @@ export class TxnLogWriter {
       `Cannot ${action} the txn log: ${error.code ?? 'error'} (${error.message}), ${bytes} bytes; ` +
         `entries after ${formatZxid(this.durableZxid)} are not durable`,
       {
-        file: this.#segment?.path ?? this.#segmentOptions.directory,
-        ...(this.#segment === undefined ? {} : { offset: this.#segment.position }),
+        file: this.#file?.path ?? this.#fileOptions.directory,
+        ...(this.#file === undefined ? {} : { offset: this.#file.position }),
         cause: error,
         remedy:
           error.code === 'ENOSPC'
@@ -390,18 +391,18 @@ export class TxnLogWriter {
     const done = this.#closing;
     if (done === undefined) return;
     this.#closing = undefined;
-    const segment = this.#segment;
+    const file = this.#file;
     const next = this.#next;
-    this.#segment = undefined;
+    this.#file = undefined;
     this.#next = undefined;
-    const { disk, directory } = this.#segmentOptions;
+    const { disk, directory } = this.#fileOptions;
     const end = (): void => done(this.failure);
     const isNextThere = next !== undefined && !next.isSpoiled;
     const dropNext = isNextThere ? () => next.discard(end) : end;
     // No file to close: syncing the directory is how the disk calls back later, in the simulator too.
-    if (segment === undefined) disk.syncDirectoryAsync(directory, () => dropNext());
-    else if (this.failure === undefined) segment.closeLast(dropNext);
-    else segment.close(dropNext);
+    if (file === undefined) disk.syncDirectoryAsync(directory, () => dropNext());
+    else if (this.failure === undefined) file.closeLast(dropNext);
+    else file.close(dropNext);
   }
 }
 
@@ -414,6 +415,6 @@ function newBatch(room: number): Batch {
     lastZxid: 0,
     txns: 0,
     startedMs: 0,
-    startsSegment: false,
+    startsFile: false,
   };
 }

@@ -2,12 +2,12 @@ import type { Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { Disk } from './disk.ts';
 import {
+  type HistoryFile,
   logFiles,
   logsFrom,
-  type SegmentFile,
   type SnapshotName,
   snapshotFiles,
-} from './segment.ts';
+} from './file-names.ts';
 
 // Which files the next recovery is going to need, so that a running server can notice when somebody deletes
 // one: what it holds in memory is then the only copy.
@@ -17,7 +17,7 @@ export interface NeededFiles {
   /** The newest one. */
   readonly snapshot: SnapshotName | undefined;
   /** Ascending. */
-  readonly logs: readonly SegmentFile[];
+  readonly logs: readonly HistoryFile[];
   /** Where the history ended. */
   readonly lastZxid: Zxid;
 }

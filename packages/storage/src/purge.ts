@@ -1,13 +1,13 @@
 import type { DataDirectory } from './data-directory.ts';
 import type { Disk, DiskError } from './disk.ts';
-import { Pins } from './pins.ts';
 import {
+  type HistoryFile,
   logFiles,
   parseSnapshotName,
-  type SegmentFile,
   type SnapshotName,
   snapshotFiles,
-} from './segment.ts';
+} from './file-names.ts';
+import { Pins } from './pins.ts';
 import { looksValid } from './snapshot-source.ts';
 import { StorageError } from './storage-error.ts';
 
@@ -30,7 +30,7 @@ export interface PurgePlan {
  */
 export function planPurge(
   snapshots: readonly SnapshotName[],
-  logs: readonly SegmentFile[],
+  logs: readonly HistoryFile[],
   retainCount: number,
   isValid: (snapshot: SnapshotName) => boolean,
   pinnedZxid: number = Number.POSITIVE_INFINITY,
@@ -49,7 +49,7 @@ export function planPurge(
   const limit = Math.min(oldestKept, pinnedZxid);
   let firstKeptLog = 0;
   for (let i = 0; i < logs.length; i += 1) {
-    if ((logs[i] as SegmentFile).zxid <= limit) firstKeptLog = i;
+    if ((logs[i] as HistoryFile).zxid <= limit) firstKeptLog = i;
   }
   return {
     snapshots: snapshots.filter((snapshot) => snapshot.zxid < limit).map((file) => file.name),

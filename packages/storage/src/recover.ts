@@ -1,16 +1,16 @@
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import { type DataDirectory, hasInitializeMarker, takeInitializeMarker } from './data-directory.ts';
 import type { Disk, FileKind } from './disk.ts';
-import { findLeftOut, type LeftOutFile, leftOutError, leftOutWarnings } from './left-out-files.ts';
-import { TxnLogReader } from './log-reader.ts';
-import { finishReplacement } from './replace-history.ts';
 import {
   isTemporaryName,
   logFiles,
   type SnapshotCompression,
   type SnapshotName,
   snapshotFiles,
-} from './segment.ts';
+} from './file-names.ts';
+import { findLeftOut, type LeftOutFile, leftOutError, leftOutWarnings } from './left-out-files.ts';
+import { TxnLogReader } from './log-reader.ts';
+import { finishReplacement } from './replace-history.ts';
 import { setTailAside } from './set-aside.ts';
 import { type SnapshotHandler, SnapshotReader, type SnapshotTrailer } from './snapshot-reader.ts';
 import { feedSnapshotFile, looksValid } from './snapshot-source.ts';

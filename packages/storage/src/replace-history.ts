@@ -2,7 +2,7 @@ import { epochOf } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import { type Disk, type DiskError, ignore } from './disk.ts';
 import type { EpochFiles } from './epoch-file.ts';
-import { logFiles, snapshotFiles, temporaryName } from './segment.ts';
+import { logFiles, snapshotFiles, temporaryName } from './file-names.ts';
 import type { SnapshotWriter } from './snapshot-file.ts';
 import { StorageError } from './storage-error.ts';
 

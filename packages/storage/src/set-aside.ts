@@ -1,6 +1,7 @@
 import type { Disk } from './disk.ts';
+import { encodeFileHeader, FILE_HEADER_BYTES, LOG_MAGIC } from './file-header.ts';
+import { cutName } from './file-names.ts';
 import type { TornTail } from './log-reader.ts';
-import { cutName, encodeFileHeader, FILE_HEADER_BYTES, LOG_MAGIC } from './segment.ts';
 
 // A torn batch may hold whole records after its hole. They were not acknowledged, as far as the log can
 // tell, and they must go, for zxids may not have gaps. But what cannot be told from that is a sector

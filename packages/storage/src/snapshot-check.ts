@@ -1,6 +1,6 @@
 import { adler32, type Zxid } from '@zebu/protocol';
 import type { Disk } from './disk.ts';
-import type { SnapshotName } from './segment.ts';
+import type { SnapshotName } from './file-names.ts';
 import { SEAL_BYTES, SNAPSHOT_END, TRAILER_MAX_BYTES } from './snapshot-reader.ts';
 import { feedSnapshotFile, type SnapshotFileProgress } from './snapshot-source.ts';
 import { StorageError } from './storage-error.ts';

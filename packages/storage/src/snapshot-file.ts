@@ -1,14 +1,9 @@
 import { constants, crc32, deflateRaw } from 'node:zlib';
 import { adler32, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
 import { type Disk, type DiskError, type Done, ignore, type WritableFile } from './disk.ts';
+import { encodeFileHeader, SNAPSHOT_MAGIC } from './file-header.ts';
+import { type SnapshotCompression, snapshotName, temporaryName } from './file-names.ts';
 import { CHUNK_BYTES, giveChunk, takeChunk } from './page-memory.ts';
-import {
-  encodeFileHeader,
-  SNAPSHOT_MAGIC,
-  type SnapshotCompression,
-  snapshotName,
-  temporaryName,
-} from './segment.ts';
 import {
   encodeSnappyHeader,
   maxCompressedLength,

@@ -1,5 +1,5 @@
 import { adler32, getInt32 } from '@zebu/protocol';
-import { FILE_HEADER_BYTES, SNAPSHOT_MAGIC } from './segment.ts';
+import { FILE_HEADER_BYTES, SNAPSHOT_MAGIC } from './file-header.ts';
 import { StorageError } from './storage-error.ts';
 
 // Reads a snapshot that is pushed to it, in chunks cut anywhere: the blocks of a file, or what a peer

@@ -1,6 +1,6 @@
 import type { Disk, ReadableFile } from './disk.ts';
+import type { SnapshotCompression } from './file-names.ts';
 import { type ByteSource, GunzipSource } from './inflate.ts';
-import type { SnapshotCompression } from './segment.ts';
 import { decompressSnappy, SNAPPY_HEADER_BYTES, SNAPPY_MAGIC, snappyLength } from './snappy.ts';
 import { SNAPSHOT_END } from './snapshot-reader.ts';
 import { StorageError } from './storage-error.ts';

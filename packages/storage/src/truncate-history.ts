@@ -1,19 +1,19 @@
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { Disk } from './disk.ts';
-import { SegmentReader } from './log-reader.ts';
-import { RECORD_FRAME_BYTES } from './log-record.ts';
-import type { RecoveryProgress } from './recover.ts';
 import {
-  follows,
+  type HistoryFile,
   logFiles,
   logsFrom,
-  type SegmentFile,
   type SnapshotName,
   snapshotFiles,
-} from './segment.ts';
+} from './file-names.ts';
+import { LogFileReader } from './log-file-reader.ts';
+import { RECORD_FRAME_BYTES } from './log-record.ts';
+import type { RecoveryProgress } from './recover.ts';
 import { checkSnapshot } from './snapshot-check.ts';
 import { StorageError } from './storage-error.ts';
+import { follows } from './zxid-order.ts';
 
 // Cuts the history of a learner where its leader says (TRUNC, disk.md 7.5).
 //
@@ -120,7 +120,7 @@ const SLICE_ENTRIES = 2_000;
 /** Reads a log from `reached` on: how far it goes, and where its first record above the zxid begins. */
 function* findCut(
   { disk, directory, zxid, maxEntryBytes }: TruncateOptions,
-  log: SegmentFile,
+  log: HistoryFile,
   start: Zxid,
 ): Generator<
   RecoveryProgress,
@@ -128,7 +128,7 @@ function* findCut(
   void
 > {
   const path = `${directory.logDirectory}/${log.name}`;
-  const reader = new SegmentReader(disk, path, maxEntryBytes);
+  const reader = new LogFileReader(disk, path, maxEntryBytes);
   let reached = start;
   let entries = 0;
   try {
@@ -154,7 +154,7 @@ function* findCut(
 }
 
 /** Newest first, durably; returns the paths. */
-function remove(disk: Disk, directory: string, files: readonly SegmentFile[]): string[] {
+function remove(disk: Disk, directory: string, files: readonly HistoryFile[]): string[] {
   const paths = files.map(({ name }) => `${directory}/${name}`).reverse();
   for (const path of paths) disk.unlink(path);
   if (paths.length > 0) disk.syncDirectory(directory);

@@ -1,8 +1,10 @@
 import { counterOf, epochOf, formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { Disk, DiskError, ReadableFile } from './disk.ts';
+import { FILE_HEADER_BYTES, LOG_MAGIC } from './file-header.ts';
+import { logFiles, logName, logsFrom, snapshotFiles, snapshotName } from './file-names.ts';
 import { logDamage } from './log-end.ts';
-import { DEFAULT_MAX_ENTRY_BYTES } from './log-reader.ts';
+import { DEFAULT_MAX_ENTRY_BYTES } from './log-file-reader.ts';
 import {
   judgeRecord,
   RECORD_FRAME_BYTES,
@@ -11,17 +13,8 @@ import {
   recordLength,
 } from './log-record.ts';
 import type { Pin, Pins } from './pins.ts';
-import {
-  FILE_HEADER_BYTES,
-  follows,
-  LOG_MAGIC,
-  logFiles,
-  logName,
-  logsFrom,
-  snapshotFiles,
-  snapshotName,
-} from './segment.ts';
 import { StorageError } from './storage-error.ts';
+import { follows } from './zxid-order.ts';
 
 // Txns as they stand in the logs on disk, for a learner that is too far behind for the committed log
 // (DIFF). A leader that serves reads on the thread pool, a chunk at a time, and looks at the bytes of one

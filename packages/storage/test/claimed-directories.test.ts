@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { temporaryName } from '../src/file-names.ts';
 import { type DirectoryClaim, type DiskError, NodeDisk } from '../src/index.ts';
-import { temporaryName } from '../src/segment.ts';
 
 let home: string;
 let directory: string;

@@ -16,7 +16,7 @@ import {
   TxnLogWriter,
   type WritableFile,
 } from '../src/index.ts';
-import { ZEROS_BYTES } from '../src/segment.ts';
+import { ZEROS_BYTES } from '../src/log-padding.ts';
 import { appendAll, entry, logBytes, range, recoverAll, writeSnapshot } from './helpers.ts';
 
 /** The real disk, which writes down what is asked of it. */

@@ -1,4 +1,5 @@
 import { encodeTxn, OpCode, type Zxid } from '@zebu/protocol';
+import { encodeFileHeader, LOG_MAGIC } from '../src/file-header.ts';
 import {
   type DataDirectory,
   type Disk,
@@ -14,7 +15,6 @@ import {
   TxnLogWriter,
 } from '../src/index.ts';
 import { frameRecord, RECORD_FRAME_BYTES, RECORD_HEAD_BYTES } from '../src/log-record.ts';
-import { encodeFileHeader, LOG_MAGIC } from '../src/segment.ts';
 
 export const EPOCH: number = 2 ** 32;
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { FILE_HEADER_BYTES } from '../src/file-header.ts';
 import {
   type DataDirectory,
   type Disk,
@@ -8,7 +9,6 @@ import {
   TxnLogReader,
   type TxnLogReaderOptions,
 } from '../src/index.ts';
-import { FILE_HEADER_BYTES } from '../src/segment.ts';
 import { directoryOn, EPOCH, entry, logBytes, range, record, writeLog } from './helpers.ts';
 
 let disk: Disk;

@@ -1,7 +1,7 @@
 import { encodeTxn, OPEN_ACL_UNSAFE, OpCode } from '@zebu/protocol';
 import { expect, test } from 'vitest';
+import { encodeFileHeader, LOG_MAGIC } from '../src/file-header.ts';
 import { frameRecord, judgeRecord, RecordOutcome } from '../src/log-record.ts';
-import { encodeFileHeader, LOG_MAGIC } from '../src/segment.ts';
 import { entry, record } from './helpers.ts';
 
 const LIMIT = 1_000_000;

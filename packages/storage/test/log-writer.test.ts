@@ -6,8 +6,8 @@ import {
   TxnLogWriter,
   type TxnLogWriterOptions,
 } from '../src/index.ts';
+import { ZEROS_BYTES } from '../src/log-padding.ts';
 import { RECORD_FRAME_BYTES } from '../src/log-record.ts';
-import { ZEROS_BYTES } from '../src/segment.ts';
 import {
   appendAll,
   directoryOn,
@@ -131,7 +131,7 @@ test('a log is visible under its name only with its header and size in it', () =
   }
 });
 
-test('roll starts a segment named for the next entry, and resets the counters', () => {
+test('roll starts a file named for the next entry, and resets the counters', () => {
   const { disk, drain } = steppedDisk();
   const { writer, directory, durable, append } = writerOn(disk);
   append(1);
@@ -152,9 +152,9 @@ test('roll starts a segment named for the next entry, and resets the counters', 
   expect(durable).toEqual([2, 3, 5]);
 });
 
-test('a segment over its limit is left for a new one', async () => {
+test('after a file over its limit comes a new one', async () => {
   const { disk, drain } = steppedDisk();
-  const { writer, directory, append } = writerOn(disk, { segmentLimitBytes: 300 });
+  const { writer, directory, append } = writerOn(disk, { fileLimitBytes: 300 });
   for (const zxid of range(1, 12)) {
     append(zxid);
     writer.flush();
@@ -439,7 +439,7 @@ test('a failure is told once with its file and errno, and nothing is reported du
   append(1);
   writer.flush();
   drain();
-  // The next segment cannot be made.
+  // The next file cannot be made.
   const broken = new Error('EIO: broken') as NodeJS.ErrnoException;
   broken.code = 'EIO';
   disk.renameAsync = (_from, _to, done) => queueMicrotask(() => done(broken));

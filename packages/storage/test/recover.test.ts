@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { FILE_HEADER_BYTES } from '../src/file-header.ts';
 import {
   type DataDirectory,
   MemoryDisk,
@@ -11,7 +12,6 @@ import {
   type TxnFeedOutcome,
   truncateHistory,
 } from '../src/index.ts';
-import { FILE_HEADER_BYTES } from '../src/segment.ts';
 import {
   appendAll,
   directoryOn,

@@ -65,8 +65,8 @@ export class SnapshotSchedule {
   }
 
   /**
-   * All up to the zxid is on disk. The snapshot begins once the segment behind the roll is in use, or
-   * nothing is left that would be written to it: while the segment is made all writes wait, and the
+   * All up to the zxid is on disk. The snapshot begins once the log file after the roll is in use, or
+   * nothing is left that would be written to it: while the file is made all writes wait, and the
    * snapshot would draw that out.
    */
   durable(zxid: Zxid): void {

@@ -1,31 +1,22 @@
 import type { Zxid } from '@zebu/protocol';
 import { StorageError } from './storage-error.ts';
 
-// File names, header and size of txn log files, and the names of snapshots (disk.md sections 1 and 2).
+// The names of txn log files and snapshots (disk.md section 1).
 //
 //   log.<hex>                      hex: zxid of the first txn written to it
 //   snapshot.<hex>[.gz|.snappy]    hex: last processed zxid when its writing began
 //
 // hex is lower case and unpadded, as Java's Long.toHexString gives it.
 
-export const LOG_MAGIC = 0x5a4b4c47; // "ZKLG"
-export const SNAPSHOT_MAGIC = 0x5a4b534e; // "ZKSN"
-/** Bytes of the header of either file: int magic, int version, long dbid. */
-export const FILE_HEADER_BYTES = 16;
-const FORMAT_VERSION = 2;
-/** Java's default of `zookeeper.preAllocSize`. */
-export const DEFAULT_PREALLOC_BYTES = 65536 * 1024;
-/** A log grows when fewer bytes than this are left (FilePadding.calculateFileSizeWithPadding). */
-const PADDING_MARGIN_BYTES = 4096;
-
 export type SnapshotCompression = '' | 'gz' | 'snappy';
 
-export interface SegmentFile {
+/** A txn log file or a snapshot, as its name tells. */
+export interface HistoryFile {
   readonly name: string;
   readonly zxid: Zxid;
 }
 
-export interface SnapshotName extends SegmentFile {
+export interface SnapshotName extends HistoryFile {
   readonly compression: SnapshotCompression;
 }
 
@@ -69,7 +60,7 @@ export function isSnapshotName(name: string): boolean {
 }
 
 /** Undefined for any other file, `*.tmp` and the like included. */
-export function parseLogName(name: string): SegmentFile | undefined {
+export function parseLogName(name: string): HistoryFile | undefined {
   const match = /^log\.([0-9a-fA-F]+)$/.exec(name);
   return match === null ? undefined : { name, zxid: parseHexZxid(match[1] as string, name) };
 }
@@ -89,7 +80,7 @@ export function parseSnapshotName(name: string): SnapshotName | undefined {
 }
 
 /** Log files among the names, ascending by zxid. */
-export function logFiles(names: readonly string[]): SegmentFile[] {
+export function logFiles(names: readonly string[]): HistoryFile[] {
   return sorted(names, parseLogName);
 }
 
@@ -99,51 +90,15 @@ export function snapshotFiles(names: readonly string[]): SnapshotName[] {
 }
 
 /** The logs a replay from `zxid` on needs: all that start at or after it, and the newest one before. */
-export function logsFrom(logs: readonly SegmentFile[], zxid: Zxid): SegmentFile[] {
+export function logsFrom(logs: readonly HistoryFile[], zxid: Zxid): HistoryFile[] {
   let first = 0;
   for (let i = 0; i < logs.length; i += 1) {
-    if ((logs[i] as SegmentFile).zxid < zxid) first = i;
+    if ((logs[i] as HistoryFile).zxid < zxid) first = i;
   }
   return logs.slice(first);
 }
 
-/** Writes the 16 bytes of a file header. */
-export function encodeFileHeader(magic: number, dbid: number): Buffer {
-  const header = Buffer.alloc(FILE_HEADER_BYTES);
-  header.writeInt32BE(magic, 0);
-  header.writeInt32BE(FORMAT_VERSION, 4);
-  header.writeBigInt64BE(BigInt(dbid), 8);
-  return header;
-}
-
-/**
- * Zeros that go along with the first batch that reaches a part of a segment which was never written. Its
- * blocks are allocated by that write; what is written after it falls on allocated blocks and changes no
- * metadata (decision 018).
- */
-export const ZEROS_BYTES: number = 512 * 1024;
-
-/**
- * The size a log file should have before bytes are written at `position` of a file of `size` bytes.
- * The same as it has when there is room enough. FilePadding.calculateFileSizeWithPadding.
- */
-export function paddedSize(position: number, size: number, preAllocBytes: number): number {
-  if (preAllocBytes <= 0 || position + PADDING_MARGIN_BYTES < size) return size;
-  if (position > size) {
-    const wanted = position + preAllocBytes;
-    return wanted - (wanted % preAllocBytes);
-  }
-  return size + preAllocBytes;
-}
-
-/** True when a record with zxid `next` may directly follow one with zxid `previous`. */
-export function follows(next: Zxid, previous: Zxid): boolean {
-  if (next === previous + 1) return true;
-  const epoch = Math.floor(next / 2 ** 32);
-  return epoch > Math.floor(previous / 2 ** 32) && next === epoch * 2 ** 32 + 1;
-}
-
-function sorted<T extends SegmentFile>(
+function sorted<T extends HistoryFile>(
   names: readonly string[],
   parse: (name: string) => T | undefined,
 ): T[] {

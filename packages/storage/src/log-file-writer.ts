@@ -1,14 +1,8 @@
 import type { Zxid } from '@zebu/protocol';
 import { type Disk, type DiskError, type Done, ignore, type WritableFile } from './disk.ts';
-import {
-  encodeFileHeader,
-  FILE_HEADER_BYTES,
-  LOG_MAGIC,
-  logName,
-  paddedSize,
-  temporaryName,
-  ZEROS_BYTES,
-} from './segment.ts';
+import { encodeFileHeader, FILE_HEADER_BYTES, LOG_MAGIC } from './file-header.ts';
+import { logName, temporaryName } from './file-names.ts';
+import { paddedSize, ZEROS_BYTES } from './log-padding.ts';
 
 // One file of the txn log, from its making to its last batch:
 //
@@ -22,7 +16,7 @@ import {
 // of 7 bytes, which must stop the next start because it looks like damage. The first batch counts once
 // the name is durable, too: entries in a file without a name are lost (Java never syncs the directory).
 
-export interface LogSegmentOptions {
+export interface LogFileWriterOptions {
   disk: Disk;
   /** The `version-2` directory of the logs. */
   directory: string;
@@ -33,9 +27,9 @@ export interface LogSegmentOptions {
 }
 
 /** `action` is what failed: a verb, for "Cannot <action> the txn log". */
-export type SegmentDone = (error?: DiskError, action?: string) => void;
+export type BatchDone = (error?: DiskError, action?: string) => void;
 
-export class LogSegment {
+export class LogFileWriter {
   /** With its current name. */
   path: string;
   /** Where the next batch goes. */
@@ -66,10 +60,10 @@ export class LogSegment {
   /** The batch that is being written. */
   #buffer: Buffer = EMPTY;
   #length = 0;
-  #done: SegmentDone = ignore;
+  #done: BatchDone = ignore;
 
   /** Begins to make the file; `n` tells it from others that have no name yet. */
-  constructor(options: LogSegmentOptions, n: number) {
+  constructor(options: LogFileWriterOptions, n: number) {
     this.position = FILE_HEADER_BYTES;
     this.isSpoiled = false;
     this.#disk = options.disk;
@@ -110,7 +104,7 @@ export class LogSegment {
   }
 
   /** Names the file for its first txn, then writes as `write` does. */
-  writeFirst(zxid: Zxid, buffer: Buffer, length: number, done: SegmentDone): void {
+  writeFirst(zxid: Zxid, buffer: Buffer, length: number, done: BatchDone): void {
     this.#finalPath = `${this.#directory}/${logName(zxid)}`;
     this.#buffer = buffer;
     this.#length = length;
@@ -122,7 +116,7 @@ export class LogSegment {
    * Appends `buffer[0, length)` to what is there and makes it durable. Zeros may be put after it in
    * the buffer, up to ZEROS_BYTES. One write at a time.
    */
-  write(buffer: Buffer, length: number, done: SegmentDone): void {
+  write(buffer: Buffer, length: number, done: BatchDone): void {
     this.#buffer = buffer;
     this.#length = length;
     this.#done = done;

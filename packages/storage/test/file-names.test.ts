@@ -1,19 +1,14 @@
 import { expect, test } from 'vitest';
 import {
-  follows,
   logFiles,
   logName,
   logsFrom,
-  paddedSize,
   parseLogName,
   parseSnapshotName,
   snapshotFiles,
   snapshotName,
   temporaryName,
-} from '../src/segment.ts';
-import { EPOCH } from './helpers.ts';
-
-const MIB = 1024 * 1024;
+} from '../src/file-names.ts';
 
 test('names are lower-case hex without padding, and are read back', () => {
   expect(logName(0x5_0000_0abc)).toBe('log.500000abc');
@@ -70,31 +65,4 @@ test('a replay needs the newest log before its start and all after it', () => {
   expect(from(6)).toEqual([5, 9]);
   expect(from(100)).toEqual([9]);
   expect(logsFrom([], 1)).toEqual([]);
-});
-
-// disk.md 2.1, by hand from FilePadding.calculateFileSizeWithPadding.
-test.each([
-  ['a fresh log', 16, 16, 64 * MIB, 16 + 64 * MIB],
-  ['room enough', 1000, 64 * MIB, 64 * MIB, 64 * MIB],
-  ['4097 bytes left', 64 * MIB - 4097, 64 * MIB, 64 * MIB, 64 * MIB],
-  ['4096 bytes left', 64 * MIB - 4096, 64 * MIB, 64 * MIB, 128 * MIB],
-  ['outgrown in one batch', 200 * MIB + 5, 100 * MIB, 64 * MIB, 256 * MIB],
-  ['switched off', 5000, 16, 0, 16],
-  ['switched off', 5000, 16, -1, 16],
-])('preallocation: %s', (_, position, size, preAlloc, expected) => {
-  expect(paddedSize(position, size, preAlloc)).toBe(expected);
-});
-
-test.each([
-  [5, 4, true],
-  [6, 4, false],
-  [4, 4, false],
-  [3, 4, false],
-  [EPOCH + 1, 4, true],
-  [EPOCH + 2, 4, false],
-  [3 * EPOCH + 1, EPOCH + 700, true],
-  [3 * EPOCH + 1, 3 * EPOCH, true],
-  [3 * EPOCH, EPOCH + 700, false],
-])('0x%x directly follows 0x%x: %s', (next, previous, expected) => {
-  expect(follows(next, previous)).toBe(expected);
 });
