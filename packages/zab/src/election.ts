@@ -36,7 +36,8 @@ export class Election {
   private readonly received: Map<number, Notification>;
   /** Votes of settled members, of whatever round. */
   private readonly settled: Map<number, Notification>;
-  private readonly unreachable: Set<number>;
+  /** Members whose election port refused, or whose link ended, and that were not heard since. */
+  readonly unreachable: Set<number>;
   private notifyInterval: number;
   private notifyAt: number;
   /** When the vote that a quorum has now becomes final; Infinity while there is none. */
@@ -80,9 +81,15 @@ export class Election {
     this.notifyAll(now);
   }
 
+  /** Whatever this member does: the other one is there. */
+  heard(sid: number): void {
+    this.unreachable.delete(sid);
+  }
+
   /** Another member's vote; the sender is a voter. */
   receive(sid: number, vote: Notification, now: number): void {
-    this.unreachable.delete(sid);
+    // What it said as a settled member does not hold any more.
+    if (vote.state === ElectionState.LOOKING) this.settled.delete(sid);
     const isBehind = vote.state === ElectionState.LOOKING && vote.electionEpoch < this.round;
     if (isBehind && this.quorum.isVoter(this.config.sid)) {
       // Perhaps it has restarted: our round and proposal bring it forward.

@@ -75,6 +75,10 @@ export class Leader {
   /** Since when voters that have accepted a higher epoch keep coming, and when the last one came. */
   private aheadSince: number;
   private aheadAt: number;
+  /** Voters that vote for somebody else since this election, or whose election port cannot be reached. */
+  private readonly strays: Set<number>;
+  /** Since when the others are no quorum; Infinity while they are. */
+  private strandedSince: number;
 
   constructor(core: Core, elected: Elected) {
     const { limits, sid } = core.config;
@@ -102,6 +106,8 @@ export class Leader {
     this.isTreeTentative = false;
     this.aheadSince = core.now;
     this.aheadAt = Number.NEGATIVE_INFINITY;
+    this.strays = new Set();
+    this.strandedSince = Number.POSITIVE_INFINITY;
     this.chooseEpoch();
   }
 
@@ -577,6 +583,7 @@ export class Leader {
     }
     if (this.step !== 'established') {
       if (core.now - this.stepAt > limits.init) this.giveUp();
+      else this.checkStrays();
     } else this.checkCounter();
     this.checkLearners();
     if (core.now >= this.nextPingAt) {
@@ -605,6 +612,30 @@ export class Leader {
       const text = `Only servers ${[...this.connected]} came after ${ticks} ticks`;
       core.leave('epoch-timeout', text);
     }
+  }
+
+  /**
+   * A leadership that is not established ends once no quorum can come to it any more, rather than after initLimit:
+   * until it ends, the voters that look for a leader have one member less to elect.
+   */
+  private checkStrays(): void {
+    const { core, strays } = this;
+    const left = new Set(core.quorum.voters.filter((sid) => !strays.has(sid)));
+    left.add(core.config.sid);
+    for (const { voterIndex, sid } of this.learners.values()) if (voterIndex >= 0) left.add(sid);
+    if (core.quorum.includedIn(left)) {
+      this.strandedSince = Number.POSITIVE_INFINITY;
+      return;
+    }
+    this.strandedSince = Math.min(this.strandedSince, core.now);
+    const ticks = core.now - this.strandedSince;
+    // A voter that dials may have been out of reach for a moment.
+    if (ticks < core.config.limits.finalizeWait) return;
+    const gone = core.quorum.voters.filter((sid) => !left.has(sid));
+    core.leave(
+      'not-followed',
+      `Servers ${gone} vote for others or are out of reach for ${ticks} ticks; ${[...left]} are no quorum`,
+    );
   }
 
   /** Ends the leadership before its zxids do, at a quiet moment if there is one (ZOOKEEPER-1277). */
@@ -686,6 +717,18 @@ export class Leader {
     core.applyCommitted();
     this.countAcks();
     this.releaseBarriers();
+  }
+
+  /** What a voter says of its vote, which it changes by a new round, or in this one for a better candidate. */
+  voterSaid(sid: number, vote: Notification): void {
+    const isOfOtherRound =
+      vote.state === ElectionState.LOOKING && vote.electionEpoch !== this.elected.electionEpoch;
+    if (vote.leader === this.core.config.sid && !isOfOtherRound) this.strays.delete(sid);
+    else this.strays.add(sid);
+  }
+
+  voterUnreachable(sid: number): void {
+    if (this.core.quorum.isVoter(sid)) this.strays.add(sid);
   }
 
   /** A voter looks for a leader while this one still waits for its epoch: it may have been forgotten (3109). */

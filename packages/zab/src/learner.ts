@@ -126,6 +126,23 @@ export class Learner {
     this.core.leave('leader-unreachable', `Server ${this.leaderSid} cannot be reached`);
   }
 
+  /**
+   * The leader votes again, or for somebody else: it will not take this member up in the role that it has. Each would
+   * wait for the other until initLimit, if the leader needs this member's vote.
+   */
+  leaderSaid(vote: Notification): void {
+    if (this.step !== 'link' && this.step !== 'leaderinfo') return;
+    if (vote.state !== ElectionState.LOOKING) return;
+    const { leader, electionEpoch } = this.elected;
+    // A vote of an earlier round may have been on its way; the links of a member that was started again end.
+    if (vote.electionEpoch < electionEpoch) return;
+    if (vote.electionEpoch === electionEpoch && vote.leader === leader) return;
+    this.leave(
+      'leader-looks',
+      `Server ${leader} was elected in round ${electionEpoch}, and votes for server ${vote.leader} in round ${vote.electionEpoch}`,
+    );
+  }
+
   linkClosed(link: number): void {
     if (link !== this.link) return;
     this.link = -1;

@@ -195,18 +195,26 @@ export class Zab {
       return;
     }
     this.core.noteVote(notification);
+    this.election.heard(sid);
     if (this.state === 'electing') {
       this.election.receive(sid, notification, this.core.now);
-    } else if (notification.state === ElectionState.LOOKING && this.state === 'in-role') {
-      this.leader?.voterLooks(sid);
-      this.core.outbox.vote(sid, this.answer());
-    }
+    } else if (this.state === 'in-role') this.hearInRole(sid, notification);
     this.settle();
+  }
+
+  private hearInRole(sid: number, notification: Notification): void {
+    this.leader?.voterSaid(sid, notification);
+    if (sid === this.leaderSid) this.learner?.leaderSaid(notification);
+    if (notification.state !== ElectionState.LOOKING) return;
+    this.leader?.voterLooks(sid);
+    // Whoever leaves its role answers with its next vote.
+    if (this.core.leaving === undefined) this.core.outbox.vote(sid, this.answer());
   }
 
   /** Dialling this member's election port was refused, or its election link was reset: it does not vote now. */
   memberUnreachable(sid: number): void {
     this.election.memberUnreachable(sid, this.core.now, this.state === 'electing');
+    this.leader?.voterUnreachable(sid);
     this.settle();
   }
 
@@ -413,6 +421,7 @@ export class Zab {
     if (elected.leader === core.config.sid) {
       const leader = new Leader(core, elected);
       this.leader = leader;
+      for (const sid of this.election.unreachable) leader.voterUnreachable(sid);
       for (const [link, message] of this.early) {
         leader.learnerConnected(link);
         if (message !== undefined) leader.receive(link, message);

@@ -4,7 +4,7 @@ import { ElectionState, makeZxid, NO_VOTE } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Notification } from '../src/index.ts';
 import { type Probe, vote } from './support/probe.ts';
-import { followerInfo, following, inSync, looking } from './support/roles.ts';
+import { followerInfo, following, inSync, leaderInfo, looking } from './support/roles.ts';
 
 const z = makeZxid;
 const { LOOKING, FOLLOWING, LEADING, OBSERVING } = ElectionState;
@@ -86,6 +86,18 @@ describe('a member that looks for a leader', () => {
     said(probe, 2, vote({ leader: 2, zxid: z(5, 1), peerEpoch: 5 }));
     said(probe, 3, FOR_3);
     expect(probe.zab.phase).toBe('election');
+  });
+
+  test('waits for a voter that was out of reach and has spoken while this member had a role', () => {
+    const probe = inSync();
+    probe.zab.memberUnreachable(2);
+    probe.zab.notification(2, vote({ leader: 2, electionEpoch: 1 }));
+    probe.zab.linkClosed(10);
+    probe.take();
+    probe.zab.drained(z(5, 3), false);
+    const round2 = { leader: 3, zxid: z(5, 3), peerEpoch: 6, electionEpoch: 2 };
+    expect(said(probe, 3, vote(round2)).join()).not.toContain('following');
+    expect(said(probe, 2, vote(round2)).join()).toContain('now following discovery, leader 3');
   });
 
   test('does not decide with a minority, whoever is out of reach', () => {
@@ -183,6 +195,14 @@ describe('members that are settled', () => {
     expect(said(probe, 3, settled({ state: FOLLOWING }))).toEqual([]);
     said(probe, 3, settled({ state: LEADING }));
     expect(probe.zab.leaderSid).toBe(3);
+  });
+
+  test('what a member said while it was settled does not count once it looks again', () => {
+    const probe = looking();
+    const settled = { leader: 3, zxid: z(5, 3), peerEpoch: 5, electionEpoch: 7 };
+    said(probe, 3, vote({ ...settled, state: LEADING }));
+    said(probe, 3, vote({ leader: 2, electionEpoch: 1, zxid: z(5, 3), peerEpoch: 5 }));
+    expect(said(probe, 2, vote({ ...settled, state: FOLLOWING }))).toEqual([]);
   });
 
   test('ZOOKEEPER-1805: votes of different epochs are not alike', () => {
@@ -323,6 +343,42 @@ describe('the way to the leader', () => {
     probe.take();
     expect(probe.ticks(40)).toEqual([]);
     expect(probe.ticks(1)).toContain('leave: leader-silent');
+  });
+
+  test.each([
+    ['votes again', { electionEpoch: 2 }],
+    ['votes for somebody else', { leader: 2 }],
+  ])('a leader that %s is left at once, before and after its link is up', (_, fields) => {
+    for (const isLinked of [false, true]) {
+      const probe = elect();
+      if (isLinked) probe.zab.leaderConnected(10);
+      probe.take();
+      probe.quiet = [];
+      probe.zab.notification(3, { ...FOR_3, ...fields });
+      const lines = probe.take();
+      expect(lines).toContain('leave: leader-looks');
+      // It is not told that this member follows it.
+      expect(lines.filter((line) => line.startsWith('vote'))).toEqual([]);
+    }
+  });
+
+  test.each([
+    ['its vote again', 3, FOR_3],
+    ['a vote that was on its way', 3, { ...FOR_3, electionEpoch: 0, leader: 2 }],
+    ['that it leads', 3, { ...FOR_3, state: LEADING }],
+    ['another member’s vote', 2, { ...FOR_3, electionEpoch: 2 }],
+  ])('a leader is not left for %s', (_, sid, said) => {
+    const probe = elect();
+    probe.zab.notification(sid, said);
+    expect(probe.take()).toEqual([]);
+  });
+
+  test('a leader that has answered is left by its link alone', () => {
+    const probe = elect();
+    probe.zab.leaderConnected(10);
+    probe.receive(10, leaderInfo(6));
+    probe.zab.notification(3, { ...FOR_3, electionEpoch: 2 });
+    expect(probe.take()).toEqual([]);
   });
 
   test('a second link, and one that comes too late, are closed', () => {

@@ -12,6 +12,7 @@ import {
   FACTS,
   followerInfo,
   leading,
+  looking,
   message,
   observerInfo,
   offering,
@@ -162,6 +163,80 @@ describe('discovery', () => {
   test('a leader without a quorum gives up after initLimit', () => {
     expect(elected().ticks(41)).toContain('leave: epoch-timeout');
     expect(offering().ticks(41)).toContain('leave: epoch-ack-timeout');
+  });
+
+  test('a leader whose voters vote for somebody else gives up after finalizeWait', () => {
+    const forOther = vote({ leader: 2, zxid: z(5, 4), peerEpoch: 5 });
+    const probe = elected();
+    for (const sid of [1, 2]) probe.zab.notification(sid, forOther);
+    expect(probe.take()).toEqual([]);
+    probe.ticks(1);
+    expect(probe.ticks(4)).toEqual([]);
+    expect(probe.ticks(1)).toContain('leave: not-followed');
+    // A voter that could not be reached before the election ended is not waited for either.
+    const probe2 = looking({ sid: 3 });
+    probe2.zab.memberUnreachable(2);
+    probe2.zab.notification(1, vote({ leader: 3, zxid: z(5, 3), peerEpoch: 5 }));
+    probe2.take();
+    expect(probe2.zab.role).toBe('leading');
+    probe2.zab.notification(1, forOther);
+    expect(probe2.ticks(6)).toContain('leave: not-followed');
+    // The same in a later round, and where the voters follow somebody else already.
+    const later = vote({ leader: 3, zxid: z(5, 3), peerEpoch: 5, electionEpoch: 2 });
+    const follows = { ...forOther, state: ElectionState.FOLLOWING, electionEpoch: 2 };
+    for (const said of [later, follows]) {
+      const another = elected();
+      for (const sid of [1, 2]) another.zab.notification(sid, said);
+      expect(another.ticks(6)).toContain('leave: not-followed');
+    }
+  });
+
+  test('voters that were killed are not waited for until initLimit, and the ones that are left look again', () => {
+    const probe = offering();
+    for (const sid of [1, 2]) {
+      probe.zab.linkClosed(sid);
+      probe.zab.memberUnreachable(sid);
+    }
+    expect(probe.ticks(6)).toContain('leave: not-followed');
+  });
+
+  test('a leader waits for voters that a quorum can be made of', () => {
+    const stays = (say: (probe: Probe) => void): void => {
+      const probe = elected();
+      say(probe);
+      expect(probe.ticks(39)).not.toContain('leave: not-followed');
+    };
+    const forOther = vote({ leader: 2, zxid: z(5, 4), peerEpoch: 5 });
+    // One voter of three is enough.
+    stays(({ zab }) => zab.notification(1, forOther));
+    // A voter may come back to this leader by its vote, or by its link.
+    stays(({ zab }) => {
+      for (const sid of [1, 2]) zab.memberUnreachable(sid);
+      zab.notification(2, vote({ leader: 3, zxid: z(5, 3), peerEpoch: 5 }));
+    });
+    stays((probe) => {
+      for (const sid of [1, 2]) probe.zab.memberUnreachable(sid);
+      probe.zab.learnerConnected(1);
+      probe.receive(1, followerInfo(1, 5));
+    });
+    // One that was out of reach for less than finalizeWait was not gone.
+    const probe = elected();
+    for (const sid of [1, 2]) probe.zab.memberUnreachable(sid);
+    probe.ticks(4);
+    probe.zab.notification(2, { ...vote({ leader: 3 }), state: ElectionState.FOLLOWING });
+    probe.ticks(2);
+    probe.zab.memberUnreachable(2);
+    expect(probe.ticks(5)).toEqual([]);
+  });
+
+  test('an established leader hears of other votes and leads on', () => {
+    const probe = leading();
+    for (const sid of [1, 2]) {
+      probe.zab.notification(sid, vote({ leader: 2, electionEpoch: 9 }));
+      probe.zab.memberUnreachable(sid);
+    }
+    expect(probe.ticks(7)).not.toContain('leave: not-followed');
+    expect(probe.zab.phase).toBe('broadcast');
   });
 
   test('ZOOKEEPER-3109: a voter that looks again ends a leadership that waits too long for its epoch', () => {

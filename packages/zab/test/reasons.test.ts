@@ -379,6 +379,26 @@ const CASES: readonly [text: string, run: () => Probe][] = [
     },
   ],
   [
+    'Servers 1,2 vote for others or are out of reach for 5 ticks; 3 are no quorum',
+    () => {
+      const probe = elected();
+      for (const sid of [1, 2]) probe.zab.memberUnreachable(sid);
+      probe.ticks(6);
+      return probe;
+    },
+  ],
+  [
+    'Server 3 was elected in round 1, and votes for server 2 in round 4',
+    () => {
+      const probe = looking();
+      const forThree = vote({ leader: 3, zxid: z(5, 3), peerEpoch: 5 });
+      for (const sid of [2, 3]) probe.zab.notification(sid, forThree);
+      probe.zab.notification(3, vote({ leader: 2, electionEpoch: 4 }));
+      probe.take();
+      return probe;
+    },
+  ],
+  [
     'Server 2 has accepted epoch 9, ours is 6',
     () => {
       const probe = dial(leading({ limits: { init: 0 } as never }), 12);
