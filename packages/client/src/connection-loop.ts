@@ -346,14 +346,18 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   }
 
   private attemptTimeoutMs(): number {
-    const timeoutMs = this.session?.timeoutMs ?? this.settings.sessionTimeoutMs;
     return (
-      this.settings.connectTimeoutMs ?? Math.max(timeoutMs / Math.max(this.hosts.size, 2), 500)
+      this.settings.connectTimeoutMs ??
+      Math.max(this.sessionTimeoutMs / Math.max(this.hosts.size, 2), 500)
     );
   }
 
+  private get sessionTimeoutMs(): number {
+    return this.session?.timeoutMs ?? this.settings.sessionTimeoutMs;
+  }
+
   private attemptLater(): void {
-    const pauseMs = this.hosts.pauseMs();
+    const pauseMs = this.hosts.pauseMs(this.sessionTimeoutMs);
     if (pauseMs === 0) this.attempt();
     else this.retryTimer = this.environment.setTimer(() => this.attempt(), pauseMs);
   }

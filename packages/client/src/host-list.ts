@@ -2,12 +2,14 @@
 //
 // The list is shuffled once, so that a crowd of clients spreads over the ensemble. A round tries each
 // server once, without waiting; between rounds comes a pause that doubles, and is jittered so that
-// the crowd does not return in step.
+// the crowd does not return in step. No pause is longer than a tenth of the session's timeout: servers that are there
+// for a moment only are met, and not slept through until the session is over.
 
 import type { Host } from './connect-string.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 3000;
+const LONGEST_SHARE_OF_TIMEOUT = 1 / 10;
 
 export class HostList {
   private hosts: Host[];
@@ -47,11 +49,12 @@ export class HostList {
     return host;
   }
 
-  /** How long to wait before `next()`: nothing within a round. */
-  pauseMs(): number {
+  /** How long to wait before `next()`, with a session of that timeout: nothing within a round. */
+  pauseMs(timeoutMs: number): number {
     if (this.tried < this.hosts.length) return 0;
     this.tried = 0;
-    const longest = Math.min(FIRST_PAUSE_MS * 2 ** this.rounds, LONGEST_PAUSE_MS);
+    const limit = Math.max(FIRST_PAUSE_MS, timeoutMs * LONGEST_SHARE_OF_TIMEOUT);
+    const longest = Math.min(FIRST_PAUSE_MS * 2 ** this.rounds, LONGEST_PAUSE_MS, limit);
     this.rounds++;
     return longest * (0.5 + this.random() / 2);
   }

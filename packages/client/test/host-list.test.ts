@@ -11,24 +11,27 @@ test('each server once in a round, in shuffled order, without a pause', () => {
 });
 
 test('pauses come between rounds, double, are jittered and bounded', () => {
-  const pauses = (random: number): number[] => {
+  const pauses = (random: number, timeoutMs = 30_000): number[] => {
     const list = new HostList(hosts.slice(0, 1), () => random);
     return Array.from({ length: 8 }, () => {
       list.next();
-      return list.pauseMs();
+      return list.pauseMs(timeoutMs);
     });
   };
   expect(pauses(0)).toEqual([50, 100, 200, 400, 800, 1500, 1500, 1500]);
   expect(pauses(1)).toEqual([100, 200, 400, 800, 1600, 3000, 3000, 3000]);
+  // A session of 8 s must not sleep through the second in which a server is there.
+  expect(pauses(1, 8000)).toEqual([100, 200, 400, 800, 800, 800, 800, 800]);
+  expect(pauses(1, 200)).toEqual([100, 100, 100, 100, 100, 100, 100, 100]);
 });
 
 test('after a time of service the next round starts at once', () => {
   const list = new HostList(hosts.slice(0, 1), () => 0);
   list.next();
-  list.pauseMs();
+  list.pauseMs(30_000);
   list.next();
   list.served();
-  expect(list.pauseMs()).toBe(0);
+  expect(list.pauseMs(30_000)).toBe(0);
   list.next();
-  expect(list.pauseMs()).toBe(50);
+  expect(list.pauseMs(30_000)).toBe(50);
 });
