@@ -297,8 +297,11 @@ export class Member implements ConnectionServices, ServingServices, WordServices
         if (isOver) return;
         isOver = true;
         cancel();
-        for (const connection of this.connections) connection.finish();
-        this.turns.flush();
+        // The clients of a server that failed are cut off already.
+        if (this.state === 'running') {
+          for (const connection of this.connections) connection.finish();
+          this.turns.flush();
+        }
         resolve();
       };
       const cancel = scheduler.after(shutdownTimeoutMs, () => {
@@ -306,7 +309,8 @@ export class Member implements ConnectionServices, ServingServices, WordServices
         dismissed();
       });
       const look = (): void => {
-        if (this.outstanding === 0 || this.serving !== serving) dismissed();
+        const isOverByItself = this.state !== 'running' || this.serving !== serving;
+        if (isOverByItself || this.outstanding === 0) dismissed();
       };
       serving.closeForClients(look);
       look();

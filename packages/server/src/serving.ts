@@ -72,6 +72,8 @@ export interface ServingServices {
 export interface ServingRole {
   /** The way of a write. Called once, when everything else stands. */
   makeWrites(serving: Serving): { writes: WritePath; pending: PendingChanges | undefined };
+  /** (epoch,0) of the epoch of this role; undefined for a server on its own. */
+  readonly epochZxid?: Zxid;
   /** A sign of life of a client of this member. */
   touch(session: Session, nowMs: number): void;
   /** This member's disk holds everything up to the zxid. */
@@ -189,8 +191,14 @@ export class Serving implements ServedState {
     this.role.touch(session, this.services.turns.nowMs);
   }
 
+  /** (epoch,0), which stands for all txns of the epochs before; 0 on a server on its own. */
+  get epochZxid(): Zxid {
+    return this.role.epochZxid ?? 0;
+  }
+
+  /** A leader of Apache's answers reads with (epoch,0) until the first txn of its epoch: a client may have seen that. */
   hasSeen(zxid: bigint): boolean {
-    return zxid <= BigInt(this.tree.lastProcessedZxid);
+    return zxid <= BigInt(Math.max(this.tree.lastProcessedZxid, this.epochZxid));
   }
 
   resumeAfterBatch(connection: ServedConnection): void {
@@ -256,6 +264,7 @@ export class Serving implements ServedState {
     this.state = 'ended';
     this.flushSchedule.stop();
     this.log.abandon();
+    this.onApplied?.();
   }
 
   /** The newest txn that is durable here. */

@@ -305,12 +305,27 @@ export class RunningServer implements ZebuServer {
     if (ensemble !== undefined) {
       // Commits come in only as long as it has its role.
       await this.member.dismissClients();
-      await new Promise<void>((resolve) => ensemble.stop(resolve));
+      await this.leave(ensemble);
     }
     await this.member.stop();
     await ensemble?.closePorts();
     await releaseClaims(this.claims);
     environment.logger.info('Stopped', { reason, zxid: formatZxid(this.lastZxid) });
+  }
+
+  /** Rejects when the log is not closed within the time that a stop may take, as on a server on its own. */
+  private leave(ensemble: EnsembleMember): Promise<void> {
+    const { environment, config } = this.member;
+    const { shutdownTimeoutMs } = config;
+    return new Promise((resolve, reject) => {
+      const cancel = environment.scheduler.after(shutdownTimeoutMs, () => {
+        reject(new Error(`The txn log was not closed within ${shutdownTimeoutMs} ms`));
+      });
+      ensemble.stop(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 }
 

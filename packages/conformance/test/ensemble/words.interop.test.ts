@@ -12,6 +12,8 @@ const ROLES = ['leader', 'follower', 'observer'] as const;
 type Role = (typeof ROLES)[number];
 
 interface Answers {
+  /** Of `srvr` before the first txn of an epoch: of the first one on the leader, of the second one on all. */
+  readonly zxids: readonly string[];
   readonly srvr: readonly string[];
   readonly conf: readonly string[];
   readonly dump: readonly string[];
@@ -73,6 +75,7 @@ async function answersOf(kind: MemberKind): Promise<Record<Role, Answers>> {
   await ensemble.start(4, kind);
   const leader = await ensemble.leader();
   const follower = leader === 1 ? 2 : 1;
+  const [ofFirstEpoch = ''] = await zxidsOf(ensemble, [leader]);
   await using client = await connect(ensemble.connectString([follower]));
   await client.create('/app', 'x');
   await client.create('/app/mine', 'x', { mode: 'ephemeral' });
@@ -80,14 +83,39 @@ async function answersOf(kind: MemberKind): Promise<Record<Role, Answers>> {
     await using other = await connect(ensemble.connectString([sid]));
     await other.sync('/app');
   }
-  return {
+  const answers = {
     leader: await answersAt(ensemble.clientPort(leader)),
     follower: await answersAt(ensemble.clientPort(follower)),
     observer: await answersAt(ensemble.clientPort(4)),
   };
+  await client.close();
+  await ensemble.kill(leader);
+  const next = await ensemble.leader();
+  await ensemble.settled();
+  const other = [1, 2, 3].find((sid) => sid !== leader && sid !== next) as number;
+  const [ofLeader = '', ofFollower = '', ofObserver = ''] = await zxidsOf(ensemble, [
+    next,
+    other,
+    4,
+  ]);
+  return {
+    leader: { ...answers.leader, zxids: [ofFirstEpoch, ofLeader] },
+    follower: { ...answers.follower, zxids: [ofFollower] },
+    observer: { ...answers.observer, zxids: [ofObserver] },
+  };
 }
 
-async function answersAt(port: number): Promise<Answers> {
+/** As `(epoch,0)` or as a txn of an epoch: how many txns there were depends on who closed its session when. */
+async function zxidsOf(ensemble: MixedEnsemble, sids: readonly number[]): Promise<string[]> {
+  const words = sids.map((sid) => fourLetterWord(ensemble.clientPort(sid), 'srvr'));
+  return (await Promise.all(words)).map((text) => {
+    const zxid = BigInt(/^Zxid: (.*)$/m.exec(text)?.[1] ?? -1);
+    const counter = zxid & 0xffffffffn;
+    return `${counter === 0n ? 'the beginning' : 'a txn'} of epoch ${zxid >> 32n}`;
+  });
+}
+
+async function answersAt(port: number): Promise<Omit<Answers, 'zxids'>> {
   const figures = await monitor(port);
   return {
     srvr: shapeOf(await fourLetterWord(port, 'srvr')).slice(1),

@@ -124,6 +124,8 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private introduction: CoreMessage | undefined;
   private readonly touchedLinks: Set<LearnerLink | LeaderLink>;
   private onStopped: (() => void) | undefined;
+  /** The server failed: nothing is driven any more. */
+  private isAbandoned: boolean;
   /** Set from the end of a sync until clients are served. */
   private openAfterZxid: Zxid | undefined;
   private isTruncating: boolean;
@@ -197,6 +199,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.introduction = undefined;
     this.touchedLinks = new Set();
     this.onStopped = undefined;
+    this.isAbandoned = false;
     this.openAfterZxid = undefined;
     this.isTruncating = false;
     this.afterTruncation = undefined;
@@ -222,8 +225,12 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.drive();
   }
 
-  /** Ends the role and casts no vote any more; `done` when the log is closed. */
+  /** Ends the role and casts no vote any more; `done` when the log is closed, or the server fails. */
   stop(done: () => void): void {
+    if (this.isAbandoned) {
+      done();
+      return;
+    }
     this.onStopped = done;
     this.core.stop();
     this.pauseIsOver();
@@ -237,6 +244,9 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.pause?.cancel();
     for (const link of this.learners.values()) link.close(new Error('This server failed'));
     this.leaderLink?.close(new Error('This server failed'));
+    this.isAbandoned = true;
+    this.onStopped?.();
+    this.onStopped = undefined;
   }
 
   // ---- Inputs -------------------------------------------------------------------------------
@@ -779,7 +789,11 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private beginLearning(): void {
     const { member } = this.options;
     if (this.serving !== undefined) return;
+    const driver = this;
     const role = new LearnerRole(member, {
+      get epochZxid() {
+        return makeZxid(Math.max(0, driver.change?.epoch ?? 0), 0);
+      },
       send: (message) => {
         const { leaderLink } = this;
         if (leaderLink === undefined) return;

@@ -50,6 +50,10 @@ export class LeaderRole extends DecidingRole {
     this.reader.maxLength = member.reader.maxLength;
   }
 
+  get epochZxid(): Zxid {
+    return this.host.firstZxid;
+  }
+
   override durable(zxid: Zxid): void {
     this.host.logDurable(zxid);
   }

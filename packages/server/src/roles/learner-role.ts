@@ -17,6 +17,8 @@ const TIME_OFFSET = 20;
 
 /** What a learner's role needs of the driver of the core. */
 export interface LearnerHost {
+  /** (epoch,0) of the leader's epoch. */
+  readonly epochZxid: Zxid;
   send(message: PeerMessage): void;
   logDurable(zxid: Zxid): void;
   /** Everything that can be applied now is. */
@@ -47,6 +49,10 @@ export class LearnerRole implements MemberRole {
     });
     this.parts = { serving, writes };
     return { writes, pending: undefined };
+  }
+
+  get epochZxid(): Zxid {
+    return this.host.epochZxid;
   }
 
   start(): void {}

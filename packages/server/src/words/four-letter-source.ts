@@ -52,8 +52,11 @@ export class MemberFourLetterSource implements FourLetterSource {
     return this.member.isServing;
   }
 
+  /** A leader's is (epoch,0) until its first txn, a learner's that of its tree: as on Apache's servers. */
   get lastZxid(): number {
-    return this.serving.tree.lastProcessedZxid;
+    const { tree, epochZxid } = this.serving;
+    const { lastProcessedZxid } = tree;
+    return this.mode === 'leader' ? Math.max(lastProcessedZxid, epochZxid) : lastProcessedZxid;
   }
 
   get clientPort(): number {

@@ -2,10 +2,14 @@
 
 import type { Network } from '@zebu/transport';
 import { expect, test } from 'vitest';
+import type { Member } from '../../src/internal.ts';
 import { setData } from '../support/asks.ts';
 import { WorldEnsemble } from '../support/world-ensemble.ts';
 
-test('a stop waits for what was not answered as long as it may, and no longer', async () => {
+/** A follower with a request of a client that its leader does not answer. */
+async function unanswered(
+  shutdownTimeoutMs: number,
+): Promise<{ world: WorldEnsemble; member: Member }> {
   let isDeaf = false;
   const deafNetwork = (_sid: number, network: Network): Network => ({
     ...network,
@@ -21,7 +25,7 @@ test('a stop waits for what was not answered as long as it may, and no longer', 
   });
   const world = await WorldEnsemble.start({
     tickTimeMs: 60_000,
-    shutdownTimeoutMs: 3000,
+    shutdownTimeoutMs,
     peerNetworkOf: deafNetwork,
   });
   const member = world.member(world.followerSid);
@@ -30,6 +34,11 @@ test('a stop waits for what was not answered as long as it may, and no longer', 
   client.send(setData('/', 'x'));
   world.settle();
   expect(member.outstanding).toBe(1);
+  return { world, member };
+}
+
+test('a stop waits for what was not answered as long as it may, and no longer', async () => {
+  const { world, member } = await unanswered(3000);
   let isOver = false;
   const over = member.dismissClients().then(() => {
     isOver = true;
@@ -40,4 +49,13 @@ test('a stop waits for what was not answered as long as it may, and no longer', 
   world.time.advance(200);
   await over;
   expect(member.connections.size).toBe(0);
+});
+
+test('a stop does not wait for answers of a member that fails meanwhile', async () => {
+  const { world, member } = await unanswered(1_000_000);
+  const over = member.dismissClients();
+  const { nowMs } = world.time;
+  member.fail('txn log', new Error('EIO'));
+  await over;
+  expect(world.time.nowMs).toBe(nowMs);
 });

@@ -1,6 +1,7 @@
 // The four-letter words of the members of an ensemble. The lines are those that a running ensemble of Apache 3.9.5
 // prints, with its names and their order.
 
+import { makeZxid } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import { create, setData, sync } from '../support/asks.ts';
 import { WorldEnsemble } from '../support/world-ensemble.ts';
@@ -41,6 +42,38 @@ describe('the members of an ensemble that serves', () => {
     }
     world.word(leaderSid, 'srst');
     expect(world.word(leaderSid, 'srvr')).toContain('last/min/max: -1/-1/-1\n');
+  });
+
+  test('the zxid of srvr and stat is that of the epoch on a new leader, and of the last txn on the others', async () => {
+    const world = await WorldEnsemble.start(FOUR);
+    world.client(world.leaderSid).must(create('/a'));
+    world.isolate(world.leaderSid);
+    const first = world.leaderSid;
+    world.until(() => !world.isLeader(first), 'the leader steps down');
+    world.until(() => world.sids.some((sid) => world.leads(sid)), 'there is another leader');
+    world.heal();
+    world.serve();
+    const zxidOf = (sid: number, word: string) => /^Zxid: (.*)$/m.exec(world.word(sid, word))?.[1];
+    const { leaderSid } = world;
+    for (const word of ['srvr', 'stat']) {
+      for (const sid of world.sids) {
+        expect(zxidOf(sid, word)).toBe(sid === leaderSid ? '0x200000000' : '0x100000002');
+      }
+    }
+    world.client(leaderSid);
+    for (const sid of world.sids) expect(zxidOf(sid, 'srvr')).toBe('0x200000001');
+  });
+
+  test('a client that saw the zxid of an epoch on its leader is served by the others', async () => {
+    const world = await WorldEnsemble.start(FOUR);
+    const epochZxid = makeZxid(1, 0);
+    for (const sid of world.sids) {
+      const client = world.client(sid, { lastZxidSeen: BigInt(epochZxid) });
+      expect(client.isClosed).toBe(false);
+      expect(client.session).toBeDefined();
+      const ahead = world.client(sid, { lastZxidSeen: BigInt(makeZxid(2, 0)) });
+      expect(ahead.isClosed).toBe(true);
+    }
   });
 
   test('the sizes of proposals are those of one leadership', async () => {

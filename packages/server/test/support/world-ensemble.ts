@@ -135,6 +135,15 @@ export class WorldEnsemble {
     return member;
   }
 
+  isLeader(sid: number): boolean {
+    return this.members.get(sid)?.ensemble?.mode === 'leader';
+  }
+
+  /** It is elected, and serves. */
+  leads(sid: number): boolean {
+    return this.isLeader(sid) && this.member(sid).isServing;
+  }
+
   get leaderSid(): number {
     for (const [sid, member] of this.members) if (member.ensemble?.mode === 'leader') return sid;
     throw new Error('Nobody leads');
