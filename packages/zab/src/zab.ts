@@ -354,6 +354,18 @@ export class Zab {
   }
 
   /**
+   * The snapshot that the leader of the role which is over had sent is this member's history now: durable, as for
+   * snapshotInstalled(). Called before drained(), with the tree as that history has it.
+   */
+  historyReplaced(zxid: Zxid): void {
+    const { core } = this;
+    assert(this.state === 'draining', 'A history is replaced late only at the end of a role');
+    core.disk.replaceHistory(zxid);
+    core.committedZxid = zxid;
+    core.appliedZxid = zxid;
+  }
+
+  /**
    * Answers output.leaving: nothing is in flight to the disk, the history ends with this txn, and the tree holds what
    * was to be applied (appliedZxid). `discarded` says that the host threw its history away: lastZxid is 0 then.
    */

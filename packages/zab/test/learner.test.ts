@@ -230,6 +230,20 @@ describe('synchronization', () => {
     expect(probe.zab.durableZxid).toBe(z(5, 3));
   });
 
+  test('a snapshot that replaces the history when the role is over is what the member votes with', () => {
+    const probe = joined();
+    probe.receive(LEADER, message(SNAP, z(5, 2)));
+    expect(() => probe.zab.historyReplaced(z(5, 2))).toThrow(/only at the end of a role/);
+    probe.zab.linkClosed(LEADER);
+    probe.take();
+    probe.zab.historyReplaced(z(5, 2));
+    expect(probe.zab.appliedZxid).toBe(z(5, 2));
+    expect(probe.zab.committedZxid).toBe(z(5, 2));
+    probe.quiet = [];
+    probe.zab.drained(z(5, 2), false);
+    expect(probe.take()).toContain('vote to 2: LOOKING 1 0x500000002 round 2 epoch 5');
+  });
+
   test('ZOOKEEPER-4837: nothing that the leader calls committed in a sync is applied before UPTODATE', () => {
     const probe = joined();
     probe.zab.receive(LEADER, message(DIFF, z(5, 4)));

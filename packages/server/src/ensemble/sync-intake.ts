@@ -46,10 +46,15 @@ interface Intake {
 export class SyncIntake {
   private readonly options: SyncIntakeOptions;
   private intake: Intake | undefined;
+  /** A snapshot is being made this member's history: nothing else may touch the directory. */
+  private adopting: Intake | undefined;
+  private onAdopted: ((zxid: Zxid) => void) | undefined;
 
   constructor(options: SyncIntakeOptions) {
     this.options = options;
     this.intake = undefined;
+    this.adopting = undefined;
+    this.onAdopted = undefined;
   }
 
   // ---- SNAP ---------------------------------------------------------------------------------
@@ -100,13 +105,17 @@ export class SyncIntake {
     if (this.intake !== undefined) this.intake.onReady = ready;
   }
 
-  /** The stream is whole: makes it this member's history, and calls `done` once that is durable. */
+  /**
+   * The stream is whole: makes it this member's history, and calls `done` once that is durable. After an abort() it is
+   * not called.
+   */
   install(done: (database: Database, zxid: Zxid) => void): void {
     const { intake } = this;
     if (intake === undefined) return;
     const { environment, directory, epochs, prepare, fail } = this.options;
     intake.spool.finish();
     intake.database.snapshotLoaded(intake.zxid, NO_TRAILER);
+    this.adopting = intake;
     adoptSnapshot({
       disk: environment.disk,
       directory,
@@ -117,7 +126,14 @@ export class SyncIntake {
           fail(error);
           return;
         }
-        if (this.intake === intake) this.intake = undefined;
+        this.adopting = undefined;
+        const { onAdopted } = this;
+        this.onAdopted = undefined;
+        if (this.intake !== intake) {
+          onAdopted?.(intake.zxid);
+          return;
+        }
+        this.intake = undefined;
         prepare(intake.database);
         done(intake.database, intake.zxid);
       },
@@ -129,12 +145,21 @@ export class SyncIntake {
     return this.intake !== undefined;
   }
 
-  /** Gives up a stream that is not installed: the directory holds what it held before. */
+  /**
+   * Gives up a stream that is not installed: the directory holds what it held before. A history that is being replaced
+   * by it is replaced all the same: see whenAtRest().
+   */
   abort(): void {
     const { intake } = this;
     if (intake === undefined) return;
     this.intake = undefined;
-    intake.spool.abort();
+    if (intake !== this.adopting) intake.spool.abort();
+  }
+
+  /** Calls `next` once nothing is done in the directory, with the zxid at which a history ends that was replaced now. */
+  whenAtRest(next: (replacedAt: Zxid | undefined) => void): void {
+    if (this.adopting === undefined) next(undefined);
+    else this.onAdopted = next;
   }
 
   // ---- TRUNC --------------------------------------------------------------------------------

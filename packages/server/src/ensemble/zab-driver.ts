@@ -917,8 +917,6 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.serving = undefined;
     this.history = undefined;
     intake.abort();
-    // Not when the log is drained: that takes as long as the disk stands still.
-    member.leaveServing();
     const { mustDiscard } = this;
     this.mustDiscard = false;
     const drained = (): void => {
@@ -928,13 +926,23 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       });
     };
     const rested = (): void => {
+      intake.whenAtRest((replacedAt) => {
+        // It counts as installed although the role that asked for it is over.
+        if (replacedAt !== undefined) {
+          this.batches.restartAt(replacedAt);
+          this.core.historyReplaced(replacedAt);
+        }
+        settle(replacedAt !== undefined);
+      });
+    };
+    const settle = (isReplaced: boolean): void => {
       if (mustDiscard) {
         this.batches.dropAll(0);
         intake.discard((database) => {
           this.database = database;
           drained();
         });
-      } else if (discardTree) {
+      } else if (discardTree || isReplaced) {
         intake.reload((database) => {
           this.database = database;
           drained();
