@@ -42,6 +42,7 @@ import type {
   WatchOptions,
   Znode,
 } from './client.ts';
+import { type Host, parseConnectString } from './connect-string.ts';
 import type { ConnectionLoop } from './connection-loop.ts';
 import { createZnode } from './creates.ts';
 import { deleteTree, deleteZnode } from './deletes.ts';
@@ -61,7 +62,6 @@ import {
 import { openStream } from './open-stream.ts';
 import { badPath, pathProblem, refuse } from './paths.ts';
 import type { OpOptions, RequestSpec } from './request.ts';
-import { type Servers, serversFrom } from './servers.ts';
 import type { Session, SessionTicket, State } from './session.ts';
 import { formatSessionId, Stat } from './stat.ts';
 import {
@@ -433,9 +433,10 @@ export class ClientView implements Client {
     return statesOf(current, this.listeners.state, options);
   }
 
-  setServers(servers: Servers): void {
+  setServers(servers: string | readonly string[]): void {
     checkOptions('setServers', { servers });
-    const { source, chroot, isTls } = serversFrom(servers, this.loop.environment);
+    const text = typeof servers === 'string' ? servers : servers.join(',');
+    const { hosts, chroot, isTls } = parseConnectString(text);
     const detail =
       chroot !== ''
         ? 'the chroot of a client cannot change'
@@ -445,7 +446,7 @@ export class ClientView implements Client {
     if (detail !== undefined) {
       throw new ZkError('BAD_ARGUMENTS', { op: 'setServers', outcome: 'not-sent', detail });
     }
-    this.loop.setServers(source);
+    this.loop.setHosts(hosts as Host[]);
   }
 
   detach(): SessionTicket {

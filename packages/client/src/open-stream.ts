@@ -27,6 +27,7 @@ export async function openStream(
     stream.stop();
     void unwatch(requests, kind, full, stream);
   };
+  const { settled } = watches.expect(kind, full);
   await requests.loop.calls.call(
     {
       type: OpCode.addWatch,
@@ -47,7 +48,7 @@ export async function openStream(
         stream.push({ type: 'resync', reason: 'established' });
       },
       abandoned: () => requests.removeIfUnused(kind, full),
-      expect: () => watches.expect(kind, full).settled,
+      finished: settled,
     },
     options,
   );

@@ -618,7 +618,7 @@ describe('xids', () => {
     const server = await world.serve({ request: answerAll });
     const loop = new ConnectionLoop(
       {
-        servers: [{ host: 'zk', port: 2181 }],
+        hosts: [{ host: 'zk', port: 2181 }],
         tls: undefined,
         sessionTimeoutMs: 12_000,
         connectTimeoutMs: undefined,

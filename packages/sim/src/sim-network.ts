@@ -37,6 +37,8 @@ export interface SimNetworkOptions {
   readonly cutChance?: number;
   /** Sees what each accepted connection is told to send, before it is sent; may change it. */
   readonly onServerWrite?: (end: SimConnection, bytes: Buffer) => Buffer;
+  /** Sees what either end of a connection is told to send. */
+  readonly onWrite?: (end: SimConnection, bytes: Buffer, start: number, stop: number) => void;
   /** Sees what is about to be handed to an accepted connection. */
   readonly onServerData?: (end: SimConnection, bytes: Buffer) => void;
 }
@@ -48,6 +50,8 @@ export class SimNetwork {
   readonly held: Set<Pipe>;
   private readonly listeners: SimListener[];
   private readonly cuts: Set<string>;
+  /** By address of a host without power: ends that others still hold open. */
+  private readonly halfOpen: Map<string, SimConnection[]>;
   private nextPort: number;
 
   constructor(options: SimNetworkOptions) {
@@ -56,6 +60,7 @@ export class SimNetwork {
     this.held = new Set();
     this.listeners = [];
     this.cuts = new Set();
+    this.halfOpen = new Map();
     this.nextPort = FIRST_EPHEMERAL_PORT;
   }
 
@@ -105,6 +110,35 @@ export class SimNetwork {
       connection.vanish();
       connection.peer?.reset();
     }
+  }
+
+  /**
+   * The host of this process has no power: nobody is told. What is sent to it is lost, until the host is back and
+   * knows nothing of the connection.
+   */
+  losePower(process: SimProcess, address: string): void {
+    const ends = this.halfOpen.get(address) ?? [];
+    this.halfOpen.set(address, ends);
+    for (const listener of this.listeners.filter((one) => one.process === process)) {
+      this.unbind(listener);
+    }
+    for (const connection of [...this.connections]) {
+      if (connection.process !== process) continue;
+      const { peer } = connection;
+      connection.losePower();
+      if (peer !== undefined) ends.push(peer);
+    }
+  }
+
+  isWithoutPower(address: string): boolean {
+    return this.halfOpen.has(address);
+  }
+
+  /** The host has its power again: who still holds a connection to it gets a reset. */
+  hasPower(address: string): void {
+    const others = this.halfOpen.get(address) ?? [];
+    this.halfOpen.delete(address);
+    for (const end of others) end.process.schedule(this.latency(), () => end.reset());
   }
 
   latency(): number {
@@ -279,6 +313,8 @@ export class SimConnection implements Connection {
   private isHalfClosed: boolean;
   private isDelivering: boolean;
   private finSent: boolean;
+  /** What is sent here is not even acknowledged. */
+  private isWithoutPower: boolean;
 
   constructor(
     network: SimNetwork,
@@ -311,6 +347,7 @@ export class SimConnection implements Connection {
     this.isHalfClosed = false;
     this.isDelivering = false;
     this.finSent = false;
+    this.isWithoutPower = false;
     network.connections.add(this);
   }
 
@@ -331,7 +368,7 @@ export class SimConnection implements Connection {
     }
     this.pipe.send(() => {
       const listener = this.network.listenerAt(this.remoteAddress, this.remotePort);
-      if (this.phase !== 'connecting') return;
+      if (this.phase !== 'connecting' || this.network.isWithoutPower(this.remoteAddress)) return;
       if (listener === undefined) {
         // Refused: that answer has its latency, too.
         this.process.schedule(this.network.latency(), () => {
@@ -346,7 +383,8 @@ export class SimConnection implements Connection {
   write(bytes: Buffer, start: number, end: number): boolean {
     if ((this.phase !== 'open' && this.phase !== 'connecting') || start === end) return true;
     let part = bytes.subarray(start, end);
-    const { onServerWrite } = this.network.options;
+    const { onServerWrite, onWrite } = this.network.options;
+    onWrite?.(this, bytes, start, end);
     if (this.isServerEnd && onServerWrite !== undefined) part = onServerWrite(this, part);
     if (part.length === 0) return true;
     this.outgoing.push(part);
@@ -388,6 +426,11 @@ export class SimConnection implements Connection {
     if (this.phase === 'closed') return;
     this.pipe.drop();
     this.close(this.failure('CONNECTION_RESET'));
+  }
+
+  losePower(): void {
+    this.isWithoutPower = true;
+    this.vanish();
   }
 
   /** The process that owned this end does not exist any more. */
@@ -458,7 +501,7 @@ export class SimConnection implements Connection {
   private receive(bytes: Buffer): void {
     if (this.phase === 'closed') {
       // This end is closed: drop the bytes, and free the window.
-      this.peer?.drained(bytes.length);
+      if (!this.isWithoutPower) this.peer?.drained(bytes.length);
       return;
     }
     this.incoming.push(bytes);

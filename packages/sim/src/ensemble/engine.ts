@@ -4,7 +4,13 @@ import type { Engine, Outcome, RunFailure } from '../engines.ts';
 import { minimize } from '../shrink.ts';
 import { Violation } from '../violation.ts';
 import { Cluster, type ClusterOverrides } from './cluster.ts';
-import { drawEnsemblePlan, ENSEMBLE_FAULTS, type EnsemblePlan } from './plan.ts';
+import {
+  drawEnsemblePlan,
+  ENSEMBLE_FAULTS,
+  type EnsemblePlan,
+  formatEnsemblePlan,
+  parseEnsemblePlan as parsePlan,
+} from './plan.ts';
 
 /** Runs a plan; twice if it fails, the second time for its text. */
 export async function runEnsemblePlan(
@@ -31,7 +37,7 @@ export async function runEnsemblePlan(
       kind: cause instanceof Violation ? cause.checker : cause.name,
       stack: cause.stack ?? '',
       transcript: again.transcript.tail(),
-      plan: `${JSON.stringify({ format: 'zebu-sim/1', engine: 'ensemble', ...plan }, undefined, 1)}\n`,
+      plan: formatEnsemblePlan(plan),
     };
     return { failure };
   }
@@ -57,17 +63,3 @@ export const ENSEMBLE_ENGINE: Engine = {
     return (await runEnsemblePlan({ ...plan, faults })).failure ?? failure;
   },
 };
-
-function parsePlan(text: string): EnsemblePlan {
-  const { format, engine, ...plan } = JSON.parse(text) as EnsemblePlan & {
-    format: string;
-    engine: string;
-  };
-  if (format !== 'zebu-sim/1' || engine !== 'ensemble') {
-    throw new Error(`it is a plan of format ${format} for engine ${engine}`);
-  }
-  if (!Number.isSafeInteger(plan.voters) || !Array.isArray(plan.faults)) {
-    throw new Error('it lacks voters or faults');
-  }
-  return plan;
-}

@@ -1,15 +1,21 @@
 // What an ensemble has decided, as it is seen from outside: the txns that any member applied as committed, in
 // order. Whatever contradicts that is a broken promise.
 //
-//   agreement      one txn for each zxid, ever
-//   order          each member applies in order and leaves nothing out
-//   digests        trees that are at the same zxid are alike
-//   quorum         what is applied is durable in the logs of a quorum
-//   leadership     an epoch has one leader that was established
-//   acknowledged   what a client was told is there, with the zxid that it was told, and stays
+//   agreement                 one txn for each zxid, ever
+//   order                     each member applies in order and leaves nothing out
+//   applied is durable        in the log of the member that applies
+//   quorum                    what is applied is durable in the logs of a quorum
+//   digests                   a tree at a zxid is what a plain model makes of the decided txns
+//   decided-right             each txn fits the state before it (znode-history.ts)
+//   order of requests         a session's requests are decided in the order in which it made them, each once
+//   leadership                an epoch has one leader that was established
+//   committed never vanishes  who is established as a leader has on disk all that was decided before
+//   acknowledged              what a client was told is there, with the zxid that it was told, and stays
 
-import { crc32, epochOf, formatZxid, getInt32, makeZxid, type Zxid } from '@zebu/protocol';
+import { crc32, decodeTxn, epochOf, formatZxid, getInt32, OpCode, type Zxid } from '@zebu/protocol';
 import { demand } from '../violation.ts';
+import { ZnodeHistory } from '../znode-history.ts';
+import type { MemberDisk } from './member-disk.ts';
 
 export interface Decided {
   readonly zxid: Zxid;
@@ -18,6 +24,8 @@ export interface Decided {
   readonly sessionId: bigint;
   readonly cxid: number;
   readonly type: number;
+  /** The whole entry. */
+  readonly bytes: Buffer;
 }
 
 export class History {
@@ -25,7 +33,14 @@ export class History {
   lastZxid: Zxid;
   /** The highest zxid of a write that any client was told is done. */
   acknowledgedZxid: Zxid;
+  /** What the decided txns lead to. */
+  readonly model: ZnodeHistory;
+  /** Zxids at which a znode's data changed, or it came or went, by path, rising. */
+  private readonly changes: Map<string, Zxid[]>;
+  /** The last request of each session that was decided. */
+  private readonly lastCxids: Map<bigint, number>;
   private readonly voters: number;
+  private readonly onDecided: (txn: Decided) => void;
   private readonly digests: Map<Zxid, bigint>;
   private readonly order: Zxid[];
   /** What each member's log is known to hold durably. */
@@ -38,11 +53,15 @@ export class History {
   /** Where each member is: the last zxid that it applied as committed. */
   private readonly applied: Map<number, Zxid>;
 
-  constructor(voters: number) {
+  constructor(voters: number, onDecided: (txn: Decided) => void) {
     this.voters = voters;
+    this.onDecided = onDecided;
     this.decided = new Map();
     this.lastZxid = 0;
     this.acknowledgedZxid = 0;
+    this.model = new ZnodeHistory();
+    this.changes = new Map();
+    this.lastCxids = new Map();
     this.digests = new Map();
     this.order = [];
     this.logs = new Map();
@@ -52,8 +71,9 @@ export class History {
     this.applied = new Map();
   }
 
-  /** A leader was established. */
-  established(sid: number, epoch: number): void {
+  /** A leader was established: a quorum has the history that it brings into its epoch, which is decided by that. */
+  established(disk: MemberDisk, epoch: number, historyZxid: Zxid): void {
+    const { sid } = disk;
     const other = this.leaders.get(epoch);
     demand(
       other === undefined || other === sid,
@@ -61,6 +81,17 @@ export class History {
       () => `epoch ${epoch} has two leaders, ${other} and ${sid}`,
     );
     this.leaders.set(epoch, sid);
+    // By induction the last of them is enough.
+    let at = this.order.length - 1;
+    while (at >= 0 && epochOf(this.order[at] as Zxid) >= epoch) at--;
+    const last = this.decided.get(this.order[at] ?? 0);
+    demand(
+      last === undefined || disk.holds(last),
+      'committed never vanishes',
+      () =>
+        `${formatZxid(last?.zxid ?? 0)} is decided, server ${sid} leads epoch ${epoch} with a log up to ${disk.describe()}`,
+    );
+    for (const txn of disk.between(this.lastZxid, historyZxid)) this.decide(sid, txn);
   }
 
   /** A member's log holds this entry durably. */
@@ -93,16 +124,15 @@ export class History {
   }
 
   /** A member is about to apply an entry as committed. */
-  applying(sid: number, zxid: Zxid, entry: Buffer): void {
+  applying(disk: MemberDisk, zxid: Zxid, entry: Buffer): void {
+    const { sid } = disk;
     const txn = describeEntry(entry);
+    demand(
+      disk.has(zxid),
+      'applied is durable',
+      () => `server ${sid} applies ${formatZxid(zxid)}, its disk ends at ${disk.describe()}`,
+    );
     const before = this.applied.get(sid) ?? 0;
-    // What it had in its log when its role began, and nobody has applied as committed yet, is decided by this.
-    const first = this.lastZxid === 0 ? makeZxid(epochOf(before), 1) : this.lastZxid + 1;
-    for (let one = first; one <= before && one < zxid; one++) {
-      const logged = this.logs.get(sid)?.get(one);
-      if (logged === undefined) break;
-      this.decide(sid, logged);
-    }
     const known = this.decided.get(zxid);
     if (known !== undefined) {
       demand(
@@ -128,13 +158,11 @@ export class History {
 
   appliedWith(sid: number, zxid: Zxid, digest: bigint): void {
     if (zxid < (this.fuzzyTo.get(sid) ?? 0)) return;
-    const known = this.digests.get(zxid);
     demand(
-      known === undefined || known === digest,
+      this.digests.get(zxid) === digest,
       'digests',
-      () => `server ${sid} has another tree at ${formatZxid(zxid)} than the others`,
+      () => `server ${sid} has another tree at ${formatZxid(zxid)} than the txns lead to`,
     );
-    this.digests.set(zxid, digest);
   }
 
   private decide(sid: number, txn: Decided): void {
@@ -162,6 +190,34 @@ export class History {
     this.lastZxid = zxid;
     this.order.push(zxid);
     this.decided.set(zxid, txn);
+    this.follow(txn);
+  }
+
+  private follow(txn: Decided): void {
+    this.onDecided(txn);
+    const { zxid, sessionId, cxid, type } = txn;
+    if (cxid > 0 && type !== OpCode.createSession) {
+      const last = this.lastCxids.get(sessionId) ?? 0;
+      demand(
+        cxid > last,
+        'order of requests',
+        () =>
+          `${formatZxid(zxid)} is request ${cxid} of session 0x${sessionId.toString(16)}, after its request ${last}`,
+      );
+      this.lastCxids.set(sessionId, cxid);
+    }
+    const { changes } = this.model.add(decodeTxn(txn.bytes));
+    for (const { path } of changes) {
+      const zxids = this.changes.get(path);
+      if (zxids === undefined) this.changes.set(path, [zxid]);
+      else zxids.push(zxid);
+    }
+    this.digests.set(zxid, this.model.digest);
+  }
+
+  /** The first change of a znode after a zxid; undefined: none is decided. */
+  changedAfter(path: string, zxid: Zxid): Zxid | undefined {
+    return this.changes.get(path)?.find((one) => one > zxid);
   }
 
   /** A client was told that a write is done, with this zxid. */
@@ -196,6 +252,7 @@ export function describeEntry(entry: Buffer): Decided {
     sessionId: entry.readBigUInt64BE(0),
     cxid: getInt32(entry, 8),
     type: getInt32(entry, 28),
+    bytes: Buffer.from(entry),
   };
 }
 

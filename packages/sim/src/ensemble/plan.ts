@@ -1,6 +1,7 @@
 // The plan of a run of a whole ensemble: its members, its clients and what goes wrong, drawn from the seed
 // before anything happens. As JSON it is what a failure is reported by, replayed from and made smaller in.
 
+import { readPlanText, writePlanText } from '../plan-text.ts';
 import { Prng } from '../prng.ts';
 
 export interface EnsemblePlan {
@@ -11,12 +12,22 @@ export interface EnsemblePlan {
   readonly requests: number;
   /** Longest pause of a client between two requests, ms. */
   readonly paceMs: number;
+  /** Session timeout that clients ask for, ms. */
+  readonly sessionMs: number;
   /** Longest time of a disk operation, ms. */
   readonly diskMs: number;
   /** Longest one-way latency between hosts, ms. */
   readonly latencyMs: number;
   /** Txns between two snapshots. */
   readonly snapCount: number;
+  /** Txns that a member keeps in memory for learners. */
+  readonly committedLog: number;
+  /** Logs on disk are sent to learners, whatever their size. */
+  readonly syncFromLogs: boolean;
+  /** Every learner is sent a snapshot. */
+  readonly forceSnapshots: boolean;
+  /** 0: as Apache's; otherwise a leader steps down when it has proposed so many txns. */
+  readonly rollover: number;
   readonly faults: readonly EnsembleFault[];
 }
 
@@ -38,48 +49,72 @@ export const ENSEMBLE_FAULTS = [
   'power cut of all',
   'wiped disk',
   'pause',
+  'pause the leader',
+  'pause of all',
   'leader alone',
   'halves',
   'cut between two',
   'cut one way',
   'reset of links',
   'client moves',
+  'client leaves a paused member',
   'failed sync',
+  'power cut in a sync',
+  'kill a new leader',
 ] as const;
 export type FaultKind = (typeof ENSEMBLE_FAULTS)[number];
-
-const LENGTH_MS = 6_000;
 
 export function drawEnsemblePlan(seed: number, voters?: number): EnsemblePlan {
   const root = new Prng(seed ^ 0x3a11ce5);
   const shape = root.fork('shape');
   const faults = root.fork('faults');
+  const syncs = root.fork('syncs');
   // Each seed has a third of the kinds, so that some are rare beside each other and some are not.
+  const lengthMs = faults.pick([1_000, 2_000, 5_000]);
+  const clients = 2 + shape.below(3);
+  const requests = 30 + shape.below(100);
   const kinds = ENSEMBLE_FAULTS.filter(() => faults.chance(1 / 3));
   const count = kinds.length === 0 ? 0 : 1 + faults.below(8);
   return {
     seed,
     voters: voters ?? shape.pick([3, 3, 3, 5]),
     observers: shape.pick([0, 0, 0, 1]),
-    clients: 2 + shape.below(3),
-    requests: 20 + shape.below(80),
-    paceMs: shape.pick([0, 20, 100]),
+    clients,
+    requests,
+    // They last as long as the faults, or come close upon each other at the beginning.
+    paceMs: Math.ceil((2 * lengthMs * clients * shape.pick([0.02, 0.3, 1, 1])) / requests),
+    sessionMs: syncs.pick([300, 600, 1500]),
     diskMs: shape.pick([1, 3, 20]),
     latencyMs: shape.pick([0.5, 2, 10]),
     snapCount: shape.pick([6, 24, 1000]),
+    committedLog: syncs.pick([4, 12, 500]),
+    syncFromLogs: syncs.chance(0.6),
+    forceSnapshots: syncs.chance(0.05),
+    rollover: syncs.chance(0.1) ? 10 + syncs.below(30) : 0,
     faults: Array.from({ length: count }, (_, index) =>
-      drawFault(root.fork(`fault ${index}`), kinds),
+      drawFault(root.fork(`fault ${index}`), kinds, lengthMs),
     ).sort((a, b) => a.atMs - b.atMs),
   };
 }
 
-function drawFault(prng: Prng, kinds: readonly FaultKind[]): EnsembleFault {
+function drawFault(prng: Prng, kinds: readonly FaultKind[], lengthMs: number): EnsembleFault {
   return {
-    atMs: Math.floor(prng.between(300, LENGTH_MS)),
+    atMs: Math.floor(prng.between(150, lengthMs)),
     kind: prng.pick(kinds),
     member: prng.below(60),
     other: prng.below(60),
     forMs: Math.floor(prng.pick([30, 200, 800, 2500]) * prng.between(0.5, 1.5)),
     seed: prng.below(2 ** 31),
   };
+}
+
+const KIND = { engine: 'ensemble', version: 2 };
+
+export function formatEnsemblePlan(plan: EnsemblePlan): string {
+  return writePlanText(KIND, plan);
+}
+
+/** Throws an Error for the user when the plan cannot be meant. */
+export function parseEnsemblePlan(text: string): EnsemblePlan {
+  return readPlanText<EnsemblePlan>(KIND, drawEnsemblePlan(0), text);
 }

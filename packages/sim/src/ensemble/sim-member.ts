@@ -1,6 +1,6 @@
 // One member of a simulated ensemble: a host with its disk, its clock, and one process after the other.
 
-import type { Zxid } from '@zebu/protocol';
+import { getInt32, OpCode, type Zxid } from '@zebu/protocol';
 import {
   type Logger,
   type ServerConfigOverrides,
@@ -8,6 +8,8 @@ import {
   type ZebuServer,
 } from '@zebu/server';
 import { type EnsembleConfig, type Member, memberOf, type Serving } from '@zebu/server/internal';
+import type { Disk } from '@zebu/storage';
+import { SendKind } from '@zebu/zab';
 import type { Prng } from '../prng.ts';
 import type { SimScheduler } from '../scheduler.ts';
 import { SimClock } from '../sim-clock.ts';
@@ -16,34 +18,50 @@ import { simEnvironment } from '../sim-environment.ts';
 import type { SimNetwork } from '../sim-network.ts';
 import { SimProcess } from '../sim-process.ts';
 import { tapTxnLog } from '../txn-log-tap.ts';
+import { demand } from '../violation.ts';
+import { tapEpochs } from './epoch-tap.ts';
 import { type Decided, describeEntry, type History } from './history.ts';
+import { CLIENT_PORT, hostOf } from './hosts.ts';
+import { coreOf, driverOf, type Open, wrap } from './inside.ts';
+import { MemberDisk } from './member-disk.ts';
+import type { EnsemblePlan } from './plan.ts';
+import type { EnsemblePlant } from './plants.ts';
+import type { Promises } from './promises.ts';
 
-export const CLIENT_PORT = 2181;
 const DATA_DIR = '/data';
+
+/** What the engine wants to know of a member beside its History. */
+export interface MemberEvents {
+  say(kind: string, text: string): void;
+  count(what: string): void;
+  guard(check: () => void): void;
+  /** The core takes another role, or another phase of it. */
+  roleChanged(member: SimMember, role: string, phase: string): void;
+  /** A leader prepares the end of a session. */
+  closes(sessionId: bigint, zxid: Zxid, isExpiry: boolean): void;
+}
 
 export interface SimMemberOptions {
   readonly sid: number;
+  readonly plan: EnsemblePlan;
   readonly ensemble: Omit<EnsembleConfig, 'sid'>;
   readonly scheduler: SimScheduler;
   readonly network: SimNetwork;
   readonly prng: Prng;
   readonly history: History;
+  readonly promises: Promises;
   readonly config: ServerConfigOverrides;
-  readonly diskMs: number;
-  readonly say: (kind: string, text: string) => void;
-  readonly guard: (check: () => void) => void;
-  /** A defect that is planted in each life of serving. */
-  readonly plant: ((serving: Serving, member: Member) => void) | undefined;
-}
-
-export function hostOf(sid: number): string {
-  return `10.0.0.${sid}`;
+  readonly events: MemberEvents;
+  /** A defect that is planted in each process. */
+  readonly plant: EnsemblePlant | undefined;
 }
 
 export class SimMember {
   readonly sid: number;
   readonly host: string;
   disk: SimDisk;
+  /** What the disk holds, as far as it is known. */
+  durable: MemberDisk;
   process: SimProcess;
   server: ZebuServer | undefined;
   /** Set while a start is under way. */
@@ -60,6 +78,7 @@ export class SimMember {
     this.host = hostOf(options.sid);
     this.options = options;
     this.clock = new SimClock(options.scheduler, options.prng.fork('clock'));
+    this.durable = new MemberDisk(this.sid);
     this.disk = this.newDisk();
     this.process = new SimProcess(options.scheduler, `server ${this.sid}.0`);
     this.server = undefined;
@@ -92,26 +111,21 @@ export class SimMember {
   /** Begins a start; the server is there some turns later, if nothing is wrong with its disk. */
   start(): void {
     if (this.isUp || this.refusal !== undefined) return;
-    const { scheduler, network, prng, history, config, ensemble, say, guard, plant } = this.options;
+    const { scheduler, network, prng, config, ensemble, events } = this.options;
     this.starts++;
     this.isStarting = true;
+    network.hasPower(this.host);
     const process = new SimProcess(scheduler, `server ${this.sid}.${this.starts}`);
     this.process = process;
-    const disk = tapTxnLog(this.disk, {
-      issued: (bytes) => {
-        this.entries.push(describeEntry(bytes));
-      },
-      durable: (zxid) => this.noteDurable(zxid),
-    });
     const environment = simEnvironment({
       process,
       clock: this.clock,
-      disk,
+      disk: this.tappedDisk(),
       network: network.host(this.host, process),
       prng: prng.fork(process.name),
       logger: this.logger(),
     });
-    say(`server ${this.sid}`, `start ${this.starts}`);
+    events.say(`server ${this.sid}`, `start ${this.starts}`);
     startServer({
       clientPort: CLIENT_PORT,
       clientPortAddress: this.host,
@@ -122,59 +136,75 @@ export class SimMember {
       environment,
     }).then(
       (server) => {
-        if (process !== this.process || !process.alive) return;
-        this.isStarting = false;
-        this.server = server;
-        const member = memberOf(server);
-        // What it recovered is durable, whether or not its disk had said so.
-        this.noteDurable(server.lastZxid);
-        this.entries = [];
-        history.begins(this.sid, server.lastZxid);
-        this.watchIntake(member);
-        const begin = member.beginServing.bind(member);
-        member.beginServing = (database, role) => {
-          const serving = begin(database, role);
-          guard(() => this.watch(serving));
-          plant?.(serving, member);
-          return serving;
-        };
-        void server.failed.then((error) => {
-          if (process !== this.process) return;
-          say(`server ${this.sid}`, `failed: ${error.message}`);
-          this.bury();
-          this.disk.kill();
-        });
+        if (process === this.process && process.alive) this.started(server, process);
       },
       (error: Error) => {
         if (process !== this.process || !process.alive) return;
         this.isStarting = false;
         this.refusal = error;
-        say(`server ${this.sid}`, `refuses to start: ${error.message}`);
+        events.say(`server ${this.sid}`, `refuses to start: ${error.message}`);
       },
     );
+  }
+
+  private started(server: ZebuServer, process: SimProcess): void {
+    const { history, events, plant } = this.options;
+    this.isStarting = false;
+    this.server = server;
+    const member = memberOf(server);
+    // What it recovered is durable, whether or not its disk had said so.
+    this.noteDurable(server.lastZxid);
+    this.entries = [];
+    this.durable.endsAt(server.lastZxid);
+    this.durable.acceptedEpoch = driverOf(member).core.acceptedEpoch;
+    this.durable.currentEpoch = driverOf(member).core.currentEpoch;
+    history.begins(this.sid, server.lastZxid);
+    this.watchDriver(member);
+    if (plant?.core !== undefined) coreOf(member).plant = plant.core;
+    plant?.member?.(member, driverOf(member));
+    const begin = member.beginServing.bind(member);
+    member.beginServing = (database, role) => {
+      const serving = begin(database, role);
+      this.watchServing(serving, driverOf(member));
+      plant?.serving?.(serving, driverOf(member));
+      return serving;
+    };
+    void server.failed.then((error) => {
+      if (process !== this.process) return;
+      events.say(`server ${this.sid}`, `failed: ${error.message}`);
+      events.count(`server failed: ${error.code}`);
+      const { failures } = this.disk;
+      events.guard(() =>
+        demand(failures > 0, 'failed', () => `server ${this.sid} gives up: ${error.message}`),
+      );
+      this.bury();
+      this.disk.kill();
+    });
   }
 
   /** The process is killed; what was written stays. */
   kill(): void {
     if (!this.isUp) return;
-    this.options.say(`server ${this.sid}`, 'killed');
+    this.options.events.say(`server ${this.sid}`, 'killed');
     this.bury();
     this.disk.kill();
   }
 
-  /** The machine loses its power: what was not synced is kept in part. */
+  /** The machine loses its power: what was not synced is kept in part, and nobody is told. */
   powerCut(seed: number): void {
     if (!this.isUp) return;
-    this.options.say(`server ${this.sid}`, 'power cut');
+    this.options.events.say(`server ${this.sid}`, 'power cut');
+    this.options.network.losePower(this.process, this.host);
     this.bury();
     this.disk.crash({ seed });
   }
 
   /** The machine comes back with an empty disk. */
   wipe(): void {
-    this.options.say(`server ${this.sid}`, 'wiped');
+    this.options.events.say(`server ${this.sid}`, 'wiped');
     if (this.isUp) this.bury();
     this.disk.kill();
+    this.durable = new MemberDisk(this.sid);
     this.disk = this.newDisk();
     this.options.history.wiped(this.sid);
   }
@@ -187,70 +217,138 @@ export class SimMember {
   }
 
   private newDisk(): SimDisk {
-    const { scheduler, diskMs } = this.options;
+    const { scheduler, plan } = this.options;
     const prng = this.options.prng.fork(`disk ${this.starts}`);
     const disk = new SimDisk({
       schedule: (delayMs, task) => void scheduler.schedule(delayMs, task),
       random: () => prng.next(),
-      latencyMs: () => prng.between(0, diskMs),
+      latencyMs: () => prng.between(0, plan.diskMs),
     });
     disk.makeDirectory(DATA_DIR);
     return disk;
+  }
+
+  // ---- What is seen of it -------------------------------------------------------------------
+
+  /** Plants lie below the taps' users and above the taps: what is said to be durable, and is not, is seen. */
+  private tappedDisk(): Disk {
+    const { durable } = this;
+    const log = tapTxnLog(this.disk, {
+      issued: (bytes) => {
+        this.entries.push(describeEntry(bytes));
+      },
+      durable: (zxid) => this.options.events.guard(() => this.noteDurable(zxid)),
+    });
+    const disk = tapEpochs(log, (file, epoch) => {
+      durable[file] = epoch;
+    });
+    return this.options.plant?.disk?.(disk) ?? disk;
   }
 
   private noteDurable(zxid: Zxid): void {
     let done = 0;
     for (const entry of this.entries) {
       if (entry.zxid > zxid) break;
-      this.options.history.durable(this.sid, entry);
       done++;
     }
-    this.entries.splice(0, done);
+    for (const entry of this.entries.splice(0, done)) {
+      this.options.history.durable(this.sid, entry);
+      this.durable.logged(entry);
+    }
   }
 
-  /** Sees when a leader's snapshot becomes this member's database. */
-  private watchIntake(member: Member): void {
-    const { intake } = driverOf(member).options;
-    const install = intake.install.bind(intake);
-    intake.install = (done) =>
-      install((database, zxid) => {
-        this.options.history.takesSnapshot(this.sid);
+  /** Sees roles, and how histories are replaced, cut and sent. */
+  private watchDriver(member: Member): void {
+    const { events, history, promises, plan } = this.options;
+    const driver = driverOf(member);
+    const { intake } = driver.options;
+    wrap(intake, 'install', (install, done: (...args: Open[]) => void) =>
+      install((database: Open, zxid: Zxid) => {
+        events.count('snapshot restored');
+        history.takesSnapshot(this.sid);
         done(database, zxid);
-      });
+      }),
+    );
+    wrap(intake, 'truncate', (truncate, zxid: Zxid, done: (database: Open) => void) =>
+      truncate(zxid, (database: Open) => {
+        events.count(database === undefined ? 'log not cut' : 'log cut');
+        done(database);
+      }),
+    );
+    wrap(intake, 'discard', (discard, ...args) => {
+      events.count('history discarded');
+      discard(...args);
+    });
+    wrap(driver, 'roleChanged', (roleChanged, change: Open) => {
+      const { role, phase, epoch } = change;
+      events.count(`role: ${role}, ${phase}`);
+      const { leader } = driver.core;
+      if (role === 'leading' && leader !== undefined) {
+        if (phase !== 'discovery') promises.leads(epoch, leader.historyZxid);
+        if (phase === 'broadcast') {
+          events.guard(() => history.established(this.durable, epoch, leader.historyZxid));
+        }
+      }
+      roleChanged(change);
+      events.roleChanged(this, role, phase);
+    });
+    wrap(driver, 'leaveRole', (leaveRole, leaving: Open) => {
+      events.count(`leave: ${leaving.reason.code}`);
+      if (leaving.discardTree) events.count('tree discarded');
+      leaveRole(leaving);
+    });
+    wrap(driver, 'sendToLearner', (sendToLearner, learner: Open, send: Open) => {
+      if (send.kind === SendKind.SYNC) events.count(`sync ${send.plan.row}`);
+      sendToLearner(learner, send);
+    });
+    if (plan.rollover > 0) {
+      const { config } = driver.core.core;
+      config.limits = {
+        ...config.limits,
+        softCounter: plan.rollover,
+        hardCounter: 2 * plan.rollover,
+      };
+    }
   }
 
   /** Sees every txn that this life of serving applies as committed. */
-  private watch(serving: Serving): void {
-    const { history, guard } = this.options;
-    history.begins(this.sid, serving.tree.lastProcessedZxid);
-    const open = serving as unknown as {
-      apply(txn: { zxid: Zxid; bytes: Buffer; start: number; end: number }): void;
-      fastForward(): void;
-    };
-    const apply = open.apply.bind(serving);
-    const fastForward = open.fastForward.bind(serving);
+  private watchServing(serving: Serving, driver: Open): void {
+    const { history, events, plan } = this.options;
+    const { tree, sequence } = serving;
+    history.begins(this.sid, tree.lastProcessedZxid);
+    this.durable.endsAt(tree.lastProcessedZxid);
+    const { committedLog } = serving.database as Open;
+    committedLog.limits = { ...committedLog.limits, entries: plan.committedLog };
     let isCommitted = true;
-    open.fastForward = () => {
+    wrap(serving, 'fastForward', (fastForward) => {
       // What follows is in the log, and perhaps not committed.
       isCommitted = false;
       fastForward();
-    };
-    open.apply = (txn) => {
+    });
+    wrap(serving, 'apply', (apply, txn: Open) => {
       const { zxid, bytes, start, end } = txn;
-      if (isCommitted) guard(() => history.applying(this.sid, zxid, bytes.subarray(start, end)));
+      if (isCommitted) {
+        events.guard(() => history.applying(this.durable, zxid, bytes.subarray(start, end)));
+      }
       apply(txn);
-      if (isCommitted) guard(() => history.appliedWith(this.sid, zxid, serving.tree.digest));
-    };
+      if (isCommitted) events.guard(() => history.appliedWith(this.sid, zxid, tree.digest));
+    });
+    if (driver.leaderRole === undefined) return;
+    wrap(sequence, 'append', (append, ...args) => {
+      const txn = append(...args);
+      const { bytes, start } = txn;
+      if (getInt32(bytes, start + 28) === OpCode.closeSession) {
+        const isExpiry = getInt32(bytes, start + 8) === 0;
+        events.guard(() => events.closes(bytes.readBigUInt64BE(start), txn.zxid, isExpiry));
+      }
+      return txn;
+    });
   }
 
   private logger(): Logger {
-    const { say, history, guard } = this.options;
+    const { events } = this.options;
     const line = (level: string) => (message: string, fields?: object) => {
-      say(`server ${this.sid}`, `${level} ${message} ${JSON.stringify(fields ?? {})}`);
-      if (message === 'Leading') {
-        const { epoch } = fields as { epoch: number };
-        guard(() => history.established(this.sid, epoch));
-      }
+      events.say(`server ${this.sid}`, `${level} ${message} ${JSON.stringify(fields ?? {})}`);
     };
     return {
       debugEnabled: false,
@@ -260,17 +358,4 @@ export class SimMember {
       error: line('error'),
     };
   }
-}
-
-interface OpenDriver {
-  readonly options: {
-    readonly intake: {
-      install(done: (database: unknown, zxid: Zxid) => void): void;
-    };
-  };
-}
-
-/** What drives the core of a member, with what is private in it. */
-function driverOf(member: Member): OpenDriver {
-  return (member.ensemble as unknown as { driver: OpenDriver }).driver;
 }

@@ -1,3 +1,0 @@
-import { project } from '@zebu/vitest-config';
-
-export default project('fault-kit');
