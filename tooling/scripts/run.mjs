@@ -5,6 +5,7 @@
 // Node 20's own modules: it runs before anything is installed.
 //
 //   start [args]    install and build quietly, then zebu-server in the foreground
+//   zebu [args]     install and build quietly, then the command zebu: `npm run zebu -- ls /`
 //   test            install, build, every test
 //   build           install and build
 //   check           install, then format, lint, types, package checks, unused code
@@ -56,7 +57,7 @@ const env = {
 };
 
 const [task = 'help', ...args] = process.argv.slice(2);
-const tasks = { start, test, build, check, ci, interop, sockets, nodes, sim, pnpm };
+const tasks = { start, zebu, test, build, check, ci, interop, sockets, nodes, sim, pnpm };
 const problem = problemOfNode(process.version, thisSystem());
 if (problem !== undefined) fail(problem);
 if (tasks[task] === undefined) fail(`usage: run.mjs ${Object.keys(tasks).join('|')}`);
@@ -68,6 +69,14 @@ async function start() {
     quiet: true,
   });
   await runInForeground(join(root, 'apps', 'server', 'bin', 'zebu-server'), args);
+}
+
+async function zebu() {
+  await install({ quiet: true });
+  run(turboBin, ['run', 'build', '--filter=zebu', '--output-logs=errors-only'], { quiet: true });
+  // npm goes to the root; files are named from where the user is.
+  const cwd = process.env.INIT_CWD ?? root;
+  await runInForeground(join(root, 'apps', 'cli', 'bin', 'zebu'), args, cwd);
 }
 
 async function test() {
@@ -349,10 +358,10 @@ function run(command, parameters, options) {
   if (!attempt(command, parameters, options)) process.exit(1);
 }
 
-/** Runs the server as our child, passes signals on, and ends with its exit code. */
-function runInForeground(command, parameters) {
+/** Runs a command as our child, passes signals on, and ends with its exit code. */
+function runInForeground(command, parameters, cwd = root) {
   if (process.ppid !== parent) fail('stopped while preparing');
-  const child = spawn(command, parameters, { cwd: root, env, stdio: 'inherit' });
+  const child = spawn(command, parameters, { cwd, env, stdio: 'inherit' });
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   // On a terminal Ctrl-C and Ctrl-\ reach the server by themselves: the whole foreground group gets it.
   for (const signal of ['SIGINT', 'SIGQUIT']) {

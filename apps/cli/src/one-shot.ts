@@ -1,0 +1,76 @@
+// One command of a shell's command line: connect, run, wait for the watches that it left, close.
+
+import { CliSession } from './cli-session.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import { explain } from './explain.ts';
+import { failureText, failureValue } from './failure-text.ts';
+import { eventLine } from './format.ts';
+import { type Output, toJson } from './output.ts';
+import type { ParsedWords } from './parse-words.ts';
+import { runCommand } from './run-command.ts';
+import { targetFrom } from './target-from.ts';
+import type { Verb } from './verb.ts';
+
+export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): Promise<number> {
+  const stopping = new AbortController();
+  const interrupted = (): void => {
+    // The second Ctrl-C does not wait for anything.
+    if (stopping.signal.aborted) process.exit(EXIT_CODES.interrupted);
+    stopping.abort();
+  };
+  process.on('SIGINT', interrupted);
+  process.on('SIGTERM', interrupted);
+  const note = (text: string): void => {
+    process.stderr.write(`${text}\n`);
+  };
+  const session = new CliSession(targetFrom(words), {
+    event: (event) => {
+      if (out.isJson) out.value({ event });
+      else out.lines(['WATCHER::', eventLine(event)].map((line) => out.name(line)));
+      void out.flush();
+    },
+    note,
+  });
+  try {
+    if (verb.isOffline !== true) await session.connect(session.target, stopping.signal);
+    const code = await runCommand(verb, words, out, {
+      session,
+      isInteractive: false,
+      signal: stopping.signal,
+      note,
+      ask: askOnTerminal,
+    });
+    if (session.hasWatches) await orAborted(session.watchesOver(), stopping.signal);
+    await out.flush();
+    return stopping.signal.aborted ? EXIT_CODES.interrupted : code;
+  } catch (error) {
+    await out.flush();
+    const failure = await explain(error, session.client);
+    if (stopping.signal.aborted) return EXIT_CODES.interrupted;
+    note(out.isJson ? toJson(failureValue(failure)) : failureText(failure));
+    return failure.exitCode;
+  } finally {
+    await session.close();
+    process.off('SIGINT', interrupted);
+    process.off('SIGTERM', interrupted);
+  }
+}
+
+async function orAborted(done: Promise<void>, signal: AbortSignal): Promise<void> {
+  await Promise.race([
+    done,
+    new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
+  ]);
+}
+
+/** The question goes to the other output: the answer of the command may be in a pipe. */
+async function askOnTerminal(question: string): Promise<string | undefined> {
+  if (process.stdin.isTTY !== true) return undefined;
+  const { createInterface } = await import('node:readline/promises');
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await reader.question(question);
+  } finally {
+    reader.close();
+  }
+}

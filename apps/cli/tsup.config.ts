@@ -1,0 +1,3 @@
+import { commandPreset } from '@zebu/tsup-config';
+
+export default commandPreset();
