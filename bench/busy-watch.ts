@@ -5,7 +5,7 @@ import { spreadOf } from '../apps/bench/src/statistics.ts';
 import type { RunningServer } from './servers.ts';
 
 export class BusyWatch {
-  readonly #otherCores: number[] = [];
+  private readonly otherCores: number[] = [];
 
   /** Runs `measure`, which tells what CPU its driver used. */
   async during<Result extends { driverCpuSeconds: number }>(
@@ -21,15 +21,15 @@ export class BusyWatch {
     if (start.machine !== undefined && end.machine !== undefined) {
       const known = result.driverCpuSeconds + end.own - start.own + end.server - start.server;
       const seconds = (performance.now() - startMs) / 1000;
-      this.#otherCores.push(Math.max(0, (end.machine - start.machine - known) / seconds));
+      this.otherCores.push(Math.max(0, (end.machine - start.machine - known) / seconds));
     }
     return result;
   }
 
   /** e.g. "0.02 (0.01-0.05)" */
   text(): string {
-    if (this.#otherCores.length === 0) return 'an unknown number of';
-    const { median, min, max } = spreadOf(this.#otherCores);
+    if (this.otherCores.length === 0) return 'an unknown number of';
+    const { median, min, max } = spreadOf(this.otherCores);
     return `${median.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})`;
   }
 }

@@ -115,15 +115,15 @@ const LOADS: readonly Load[] = [
 /** Three members of one kind; one that was killed starts again on its own directory. */
 class ThreeMembers {
   readonly kind: Kind;
-  readonly #dir: string;
-  readonly #lines: Readonly<Record<string, string>>;
-  readonly #members: Map<number, RunningServer>;
+  private readonly dir: string;
+  private readonly lines: Readonly<Record<string, string>>;
+  private readonly membersBySid: Map<number, RunningServer>;
 
   private constructor(kind: Kind, dir: string, lines: Readonly<Record<string, string>>) {
     this.kind = kind;
-    this.#dir = dir;
-    this.#lines = lines;
-    this.#members = new Map();
+    this.dir = dir;
+    this.lines = lines;
+    this.membersBySid = new Map();
   }
 
   static async start(kind: Kind, dir: string): Promise<ThreeMembers> {
@@ -138,14 +138,14 @@ class ThreeMembers {
 
   /** Starts a member and waits until it serves, which takes a quorum. */
   async startMember(sid: number): Promise<void> {
-    const dataDir = join(this.#dir, this.kind, `member-${sid}`);
+    const dataDir = join(this.dir, this.kind, `member-${sid}`);
     mkdirSync(dataDir, { recursive: true });
     writeFileSync(join(dataDir, 'myid'), `${sid}\n`);
-    this.#members.set(sid, await startServer(this.kind, { dataDir, config: this.#lines }));
+    this.membersBySid.set(sid, await startServer(this.kind, { dataDir, config: this.lines }));
   }
 
   get members(): RunningServer[] {
-    return [...this.#members.values()];
+    return [...this.membersBySid.values()];
   }
 
   get target(): MeasuredTarget {
@@ -158,15 +158,15 @@ class ThreeMembers {
   }
 
   async leader(): Promise<number> {
-    for (const [sid, { address }] of this.#members) {
+    for (const [sid, { address }] of this.membersBySid) {
       if (/^Mode: leader/m.test(await fourLetterWord(address, 'srvr').catch(() => ''))) return sid;
     }
     throw new Error(`No member of ${this.kind}'s leads`);
   }
 
   async kill(sid: number): Promise<void> {
-    const member = this.#members.get(sid);
-    this.#members.delete(sid);
+    const member = this.membersBySid.get(sid);
+    this.membersBySid.delete(sid);
     await member?.stop('SIGKILL');
   }
 

@@ -39,11 +39,11 @@ export class ClosedLoop {
   readonly source: RequestSource;
   readonly scratch: Scratch;
   readonly onReply: ((error: number, bodyBytes: number) => void) | undefined;
-  readonly #lanes: Lane[];
-  readonly #done: Promise<void>;
-  #resolve: () => void = () => {};
-  #reject: (reason: Error) => void = () => {};
-  #busyLanes: number;
+  private readonly lanes: Lane[];
+  private readonly done: Promise<void>;
+  private resolve: () => void = () => {};
+  private reject: (reason: Error) => void = () => {};
+  private busyLanes: number;
 
   constructor({
     connections,
@@ -63,18 +63,18 @@ export class ClosedLoop {
     this.onReply = onReply;
     this.scratch = scratch;
     this.latencies = source.kinds.map(() => new Histogram());
-    this.#lanes = connections.map((connection) => new Lane(this, connection, window));
-    this.#busyLanes = this.#lanes.length;
-    this.#done = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
+    this.lanes = connections.map((connection) => new Lane(this, connection, window));
+    this.busyLanes = this.lanes.length;
+    this.done = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
     });
-    this.#done.catch(() => {});
+    this.done.catch(() => {});
   }
 
   /** Fills every window. */
   start(): void {
-    for (const lane of this.#lanes) lane.start();
+    for (const lane of this.lanes) lane.start();
   }
 
   startMeasuring(): void {
@@ -94,22 +94,22 @@ export class ClosedLoop {
       () => this.fail(new Error(`No answer within ${DRAIN_TIMEOUT_MS} ms`)),
       DRAIN_TIMEOUT_MS,
     );
-    await this.#done.finally(() => clearTimeout(timer));
+    await this.done.finally(() => clearTimeout(timer));
   }
 
   /** Resolves when the source is exhausted and everything is answered; rejects when a connection is lost. */
   finished(): Promise<void> {
-    return this.#done;
+    return this.done;
   }
 
   laneIdle(): void {
-    this.#busyLanes -= 1;
-    if (this.#busyLanes === 0) this.#resolve();
+    this.busyLanes -= 1;
+    if (this.busyLanes === 0) this.resolve();
   }
 
   fail(reason: Error): void {
     this.isStopping = true;
-    this.#reject(reason);
+    this.reject(reason);
   }
 
   countError(code: number): void {
@@ -125,80 +125,80 @@ export class ClosedLoop {
 
 /** One connection of the loop. */
 class Lane implements ReplySink {
-  readonly #loop: ClosedLoop;
-  readonly #connection: RawConnection;
-  readonly #window: number;
+  private readonly loop: ClosedLoop;
+  private readonly connection: RawConnection;
+  private readonly window: number;
   /** Rings of what is in flight, from head to tail. */
-  readonly #sentAt: Float64Array;
-  readonly #kinds: Uint8Array;
-  #head = 0;
-  #inFlight = 0;
-  #expectedXid: number;
-  #isIdle = false;
+  private readonly sentAt: Float64Array;
+  private readonly kinds: Uint8Array;
+  private head = 0;
+  private inFlight = 0;
+  private expectedXid: number;
+  private isIdle = false;
 
   constructor(loop: ClosedLoop, connection: RawConnection, window: number) {
-    this.#loop = loop;
-    this.#connection = connection;
-    this.#window = window;
-    this.#sentAt = new Float64Array(window);
-    this.#kinds = new Uint8Array(window);
-    this.#expectedXid = connection.xid + 1;
+    this.loop = loop;
+    this.connection = connection;
+    this.window = window;
+    this.sentAt = new Float64Array(window);
+    this.kinds = new Uint8Array(window);
+    this.expectedXid = connection.xid + 1;
     connection.sink = this;
   }
 
   start(): void {
-    this.#loop.now = performance.now();
-    for (let slot = 0; slot < this.#window; slot++) this.#ask();
+    this.loop.now = performance.now();
+    for (let slot = 0; slot < this.window; slot++) this.ask();
     this.readEnd();
   }
 
   readStart(): void {
-    this.#loop.now = performance.now();
+    this.loop.now = performance.now();
   }
 
   reply(xid: number, error: number, bodyBytes: number): void {
     if (xid < 0) return;
-    const loop = this.#loop;
-    if (xid !== this.#expectedXid) {
-      loop.fail(new Error(`Answer ${xid} came where ${this.#expectedXid} was due`));
+    const loop = this.loop;
+    if (xid !== this.expectedXid) {
+      loop.fail(new Error(`Answer ${xid} came where ${this.expectedXid} was due`));
       return;
     }
-    this.#expectedXid += 1;
+    this.expectedXid += 1;
     loop.answered += 1;
     if (error !== 0) loop.countError(error);
     if (loop.onReply !== undefined) loop.onReply(error, bodyBytes);
     if (loop.isMeasuring) {
-      const kind = this.#kinds[this.#head] as number;
-      (loop.latencies[kind] as Histogram).record(loop.now - (this.#sentAt[this.#head] as number));
+      const kind = this.kinds[this.head] as number;
+      (loop.latencies[kind] as Histogram).record(loop.now - (this.sentAt[this.head] as number));
     }
-    this.#head += 1;
-    if (this.#head === this.#window) this.#head = 0;
-    this.#inFlight -= 1;
-    this.#ask();
+    this.head += 1;
+    if (this.head === this.window) this.head = 0;
+    this.inFlight -= 1;
+    this.ask();
   }
 
   readEnd(): void {
-    this.#connection.send(this.#loop.scratch.writer);
-    if (this.#inFlight === 0 && !this.#isIdle) {
-      this.#isIdle = true;
-      this.#loop.laneIdle();
+    this.connection.send(this.loop.scratch.writer);
+    if (this.inFlight === 0 && !this.isIdle) {
+      this.isIdle = true;
+      this.loop.laneIdle();
     }
   }
 
   closed(reason: Error): void {
-    if (!this.#isIdle) this.#loop.fail(reason);
+    if (!this.isIdle) this.loop.fail(reason);
   }
 
-  #ask(): void {
-    const loop = this.#loop;
+  private ask(): void {
+    const loop = this.loop;
     if (loop.isStopping) return;
-    const kind = loop.source.next(loop.scratch.writer, this.#connection.xid + 1);
+    const kind = loop.source.next(loop.scratch.writer, this.connection.xid + 1);
     if (kind < 0) return;
-    this.#connection.xid += 1;
-    let slot = this.#head + this.#inFlight;
-    if (slot >= this.#window) slot -= this.#window;
-    this.#kinds[slot] = kind;
-    this.#sentAt[slot] = loop.now;
-    this.#inFlight += 1;
+    this.connection.xid += 1;
+    let slot = this.head + this.inFlight;
+    if (slot >= this.window) slot -= this.window;
+    this.kinds[slot] = kind;
+    this.sentAt[slot] = loop.now;
+    this.inFlight += 1;
   }
 }

@@ -21,17 +21,17 @@ export class StormScenario implements Scenario {
   readonly connections: number;
   readonly window = 0;
   readonly unit = 'sessions';
-  readonly #settings: StormSettings;
+  private readonly settings: StormSettings;
 
   constructor(settings: StormSettings) {
     this.connections = settings.connections;
-    this.#settings = settings;
+    this.settings = settings;
   }
 
   async prepare(_target: Target): Promise<void> {}
 
   async run(target: MeasuredTarget, onProgress?: OnProgress): Promise<Figures> {
-    const { seconds, warmUpSeconds } = this.#settings;
+    const { seconds, warmUpSeconds } = this.settings;
     const { addresses, scratch } = target;
     const latency = new Histogram();
     const meter = new Meter(target.pids);

@@ -40,7 +40,7 @@ export class DataSet {
   readonly keys: number;
   readonly size: number;
   readonly perFolder: number;
-  readonly #keyDigits: number;
+  private readonly keyDigits: number;
 
   /** Throws RangeError when there are more folders than their names have digits for. */
   constructor({ base, keys, size, perFolder = 1000 }: DataSetOptions) {
@@ -48,7 +48,7 @@ export class DataSet {
     this.keys = keys;
     this.size = size;
     this.perFolder = perFolder;
-    this.#keyDigits = String(perFolder - 1).length;
+    this.keyDigits = String(perFolder - 1).length;
     if (this.folders > 10 ** FOLDER_DIGITS) throw new RangeError(`Too many keys: ${keys}`);
   }
 
@@ -61,15 +61,15 @@ export class DataSet {
   }
 
   path(key: number): string {
-    const name = String(key % this.perFolder).padStart(this.#keyDigits, '0');
+    const name = String(key % this.perFolder).padStart(this.keyDigits, '0');
     return `${this.folder(Math.floor(key / this.perFolder))}/k${name}`;
   }
 
   /** Turns a path of this set, which ends at `end`, into the path of `key`. */
   patchPath(bytes: Uint8Array, end: number, key: number): void {
     const folder = Math.floor(key / this.perFolder);
-    patchDigits(bytes, end, key - folder * this.perFolder, this.#keyDigits);
-    patchDigits(bytes, end - this.#keyDigits - 2, folder, FOLDER_DIGITS);
+    patchDigits(bytes, end, key - folder * this.perFolder, this.keyDigits);
+    patchDigits(bytes, end - this.keyDigits - 2, folder, FOLDER_DIGITS);
   }
 
   /** Creates what is missing. Znodes that exist are left as they are. */
@@ -80,7 +80,7 @@ export class DataSet {
       writeCreate(writer, parents[index] as string, NO_BYTES),
     );
     const data = new Uint8Array(this.size).fill(0x78);
-    await this.#forEachKey(target, onProgress, (key) => ({
+    await this.forEachKey(target, onProgress, (key) => ({
       type: OpCode.create,
       request: { path: this.path(key), data, acl: OPEN_ACL_UNSAFE, flags: CreateFlag.persistent },
     }));
@@ -88,7 +88,7 @@ export class DataSet {
 
   /** Deletes what `create` made, the base included unless something else lies below it. */
   async delete(target: Target, onProgress?: OnProgress): Promise<void> {
-    await this.#forEachKey(target, onProgress, (key) => ({
+    await this.forEachKey(target, onProgress, (key) => ({
       type: OpCode.delete,
       request: { path: this.path(key), version: -1 },
     }));
@@ -101,7 +101,7 @@ export class DataSet {
   }
 
   /** Sends multis. If one fails because some keys already are as wanted, repeats everything one by one. */
-  async #forEachKey(
+  private async forEachKey(
     target: Target,
     onProgress: OnProgress | undefined,
     opOf: (key: number) => CreateOp | DeleteOp,

@@ -18,40 +18,40 @@ export interface LatencySummary {
 }
 
 export class Histogram {
-  readonly #counts = new Float64Array(BUCKETS);
-  #count = 0;
-  #maxMs = 0;
+  private readonly counts = new Float64Array(BUCKETS);
+  private total = 0;
+  private longestMs = 0;
 
   get count(): number {
-    return this.#count;
+    return this.total;
   }
 
   get maxMs(): number {
-    return this.#maxMs;
+    return this.longestMs;
   }
 
   record(ms: number): void {
     const ticks = Math.min(Math.max(0, ms * TICKS_PER_MS), MAX_TICKS) >>> 0;
-    (this.#counts[bucketOf(ticks)] as number) += 1;
-    this.#count += 1;
-    if (ms > this.#maxMs) this.#maxMs = ms;
+    (this.counts[bucketOf(ticks)] as number) += 1;
+    this.total += 1;
+    if (ms > this.longestMs) this.longestMs = ms;
   }
 
   reset(): void {
-    this.#counts.fill(0);
-    this.#count = 0;
-    this.#maxMs = 0;
+    this.counts.fill(0);
+    this.total = 0;
+    this.longestMs = 0;
   }
 
   /** The value that `quantile` (0 to 1) of the recorded ones do not exceed; 0 when there are none. */
   quantileMs(quantile: number): number {
-    const wanted = Math.max(1, Math.ceil(quantile * this.#count));
+    const wanted = Math.max(1, Math.ceil(quantile * this.total));
     let seen = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      seen += this.#counts[bucket] as number;
-      if (seen >= wanted) return Math.min(bucketMiddle(bucket) / TICKS_PER_MS, this.#maxMs);
+      seen += this.counts[bucket] as number;
+      if (seen >= wanted) return Math.min(bucketMiddle(bucket) / TICKS_PER_MS, this.longestMs);
     }
-    return this.#maxMs;
+    return this.longestMs;
   }
 
   summary(): LatencySummary {
@@ -59,7 +59,7 @@ export class Histogram {
       p50Ms: this.quantileMs(0.5),
       p99Ms: this.quantileMs(0.99),
       p999Ms: this.quantileMs(0.999),
-      maxMs: this.#maxMs,
+      maxMs: this.longestMs,
     };
   }
 }

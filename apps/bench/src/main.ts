@@ -35,42 +35,42 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 class Run {
-  readonly #settings: Settings;
-  readonly #args: readonly string[];
-  readonly #progress: Progress;
+  private readonly settings: Settings;
+  private readonly args: readonly string[];
+  private readonly progress: Progress;
   /** What is measured so far. */
-  #report: Report | undefined;
+  private report: Report | undefined;
 
   constructor(settings: Settings, args: readonly string[], progress: Progress) {
-    this.#settings = settings;
-    this.#args = args;
-    this.#progress = progress;
+    this.settings = settings;
+    this.args = args;
+    this.progress = progress;
   }
 
   /** Returns the exit code. */
   async run(): Promise<number> {
-    const { command, json, keys } = this.#settings;
-    const progress = this.#progress;
+    const { command, json, keys } = this.settings;
+    const progress = this.progress;
     if (json !== undefined) checkWritable(json);
     if (command === 'fill') {
-      const seconds = await fill(this.#settings, progress.show);
+      const seconds = await fill(this.settings, progress.show);
       progress.clear();
       process.stdout.write(`${keys} znodes created in ${seconds.toFixed(1)} s\n`);
       return 0;
     }
     if (command === 'clean') {
-      await clean(this.#settings, progress.show);
+      await clean(this.settings, progress.show);
       progress.clear();
       return 0;
     }
-    const report = await measure(this.#settings, {
-      command: ['zebu-bench', ...this.#args].join(' '),
+    const report = await measure(this.settings, {
+      command: ['zebu-bench', ...this.args].join(' '),
       onProgress: progress.show,
-      onRow: (soFar) => this.#keep(soFar),
+      onRow: (soFar) => this.keep(soFar),
     });
-    this.#keep(report);
+    this.keep(report);
     progress.clear();
-    this.#print();
+    this.print();
     if (report.failure === undefined) return 0;
     process.stderr.write(
       `zebu-bench: ${report.failure}; the figures end there; rows above: ${report.rows.length}\n`,
@@ -80,9 +80,9 @@ class Run {
 
   /** The znodes that it made stay: deleting them may take longer than one who stops it wants to wait. */
   stopped(): never {
-    const { path, servers } = this.#settings;
-    this.#progress.clear();
-    this.#print();
+    const { path, servers } = this.settings;
+    this.progress.clear();
+    this.print();
     const address = servers[0]?.addresses.map(formatAddress).join(',');
     process.stderr.write(
       `zebu-bench: stopped; 'zebu-bench clean --server ${address} --path ${path}' deletes what it made\n`,
@@ -91,16 +91,16 @@ class Run {
   }
 
   /** Written after each row, so that even a run that is killed leaves what it measured. */
-  #keep(report: Report): void {
-    this.#report = report;
-    const { json } = this.#settings;
+  private keep(report: Report): void {
+    this.report = report;
+    const { json } = this.settings;
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
   }
 
-  #print(): void {
-    if (this.#report === undefined) return;
-    const format = this.#settings.isMarkdown ? formatMarkdown : formatReport;
-    process.stdout.write(format(this.#report));
+  private print(): void {
+    if (this.report === undefined) return;
+    const format = this.settings.isMarkdown ? formatMarkdown : formatReport;
+    process.stdout.write(format(this.report));
   }
 }
 

@@ -30,28 +30,28 @@ export interface Usage {
 }
 
 export class Meter {
-  readonly #pids: readonly number[];
-  #start: Sample;
+  private readonly pids: readonly number[];
+  private start: Sample;
 
   constructor(pids: readonly number[]) {
-    this.#pids = pids;
-    this.#start = this.#sample();
+    this.pids = pids;
+    this.start = this.sample();
   }
 
   restart(): void {
-    this.#start = this.#sample();
+    this.start = this.sample();
   }
 
   /** What was used since the start, for `count` requests. */
   read(count: number): { seconds: number; usage: Usage } {
-    const start = this.#start;
-    const end = this.#sample();
+    const start = this.start;
+    const end = this.sample();
     const seconds = (end.atMs - start.atMs) / 1000;
     const driver = end.driver - start.driver;
     const server = minus(end.servers, start.servers);
     const machine = minus(end.machine, start.machine);
-    const memory = this.#pids.map(processMemory);
-    const isKnown = this.#pids.length > 0 && memory.every((one) => one !== undefined);
+    const memory = this.pids.map(processMemory);
+    const isKnown = this.pids.length > 0 && memory.every((one) => one !== undefined);
     const sumOf = (field: 'rssBytes' | 'peakBytes') =>
       isKnown ? memory.reduce((sum, one) => sum + (one?.[field] ?? 0), 0) : undefined;
     return {
@@ -70,9 +70,9 @@ export class Meter {
     };
   }
 
-  #sample(): Sample {
+  private sample(): Sample {
     const { user, system } = process.cpuUsage();
-    const servers = this.#pids.map(processCpuSeconds);
+    const servers = this.pids.map(processCpuSeconds);
     return {
       atMs: performance.now(),
       driver: (user + system) / 1e6,

@@ -23,18 +23,20 @@ export interface Reply extends ReplyHeader {
 }
 
 export class PlainSession {
-  readonly #socket: Socket;
-  #chunks: Buffer[] = [];
-  #received = 0;
-  #waiting: { resolve: (frame: Buffer) => void; reject: (reason: Error) => void } | undefined;
-  #broken: Error | undefined;
-  #xid = 0;
+  private readonly socket: Socket;
+  private chunks: Buffer[] = [];
+  private received = 0;
+  private waiting:
+    | { resolve: (frame: Buffer) => void; reject: (reason: Error) => void }
+    | undefined;
+  private broken: Error | undefined;
+  private xid = 0;
 
   private constructor(address: Address, signal: AbortSignal | undefined) {
-    this.#socket = connect({ ...address, noDelay: true, ...(signal && { signal }) });
-    this.#socket.on('data', (bytes: Buffer) => this.#data(bytes));
-    this.#socket.on('error', (error) => this.#break(error));
-    this.#socket.on('close', () => this.#break(new Error('The server closed the connection')));
+    this.socket = connect({ ...address, noDelay: true, ...(signal && { signal }) });
+    this.socket.on('data', (bytes: Buffer) => this.data(bytes));
+    this.socket.on('error', (error) => this.break(error));
+    this.socket.on('close', () => this.break(new Error('The server closed the connection')));
   }
 
   /** Rejects when the server cannot be reached or answers nothing, or when `signal` aborts. */
@@ -51,19 +53,19 @@ export class PlainSession {
       readOnly: false,
     });
     endFrame(writer, mark);
-    await session.#exchange(writer);
+    await session.exchange(writer);
     return session;
   }
 
   async ask(type: number, writeBody: (writer: ByteWriter) => void): Promise<Reply> {
     const writer = new ByteWriter();
     const mark = beginFrame(writer);
-    writeRequestHeader(writer, { xid: ++this.#xid, type });
+    writeRequestHeader(writer, { xid: ++this.xid, type });
     writeBody(writer);
     endFrame(writer, mark);
     for (;;) {
       const body = new ByteReader();
-      const frame = await this.#exchange(writer);
+      const frame = await this.exchange(writer);
       body.reset(frame, 0, frame.length);
       const header = readReplyHeader(body);
       if (header.xid !== Xid.notification) return { ...header, body };
@@ -81,43 +83,43 @@ export class PlainSession {
 
   async close(): Promise<void> {
     await this.ask(OpCode.closeSession, () => {}).catch(() => {});
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   /** Sends what the writer holds and resolves to the next frame that comes. */
-  #exchange(writer: ByteWriter): Promise<Buffer> {
+  private exchange(writer: ByteWriter): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      if (this.#broken !== undefined) return reject(this.#broken);
-      this.#waiting = { resolve, reject };
-      if (writer.offset > 0) this.#socket.write(Buffer.from(writer.view()));
-      this.#deliver();
+      if (this.broken !== undefined) return reject(this.broken);
+      this.waiting = { resolve, reject };
+      if (writer.offset > 0) this.socket.write(Buffer.from(writer.view()));
+      this.deliver();
     });
   }
 
-  #data(bytes: Buffer): void {
-    this.#chunks.push(bytes);
-    this.#received += bytes.length;
-    this.#deliver();
+  private data(bytes: Buffer): void {
+    this.chunks.push(bytes);
+    this.received += bytes.length;
+    this.deliver();
   }
 
-  #deliver(): void {
-    if (this.#waiting === undefined || this.#received < 4) return;
+  private deliver(): void {
+    if (this.waiting === undefined || this.received < 4) return;
     // Long replies come in many chunks: joined once, when the last one is here.
-    if ((this.#chunks[0] as Buffer).length < 4) this.#chunks = [Buffer.concat(this.#chunks)];
-    const end = 4 + (this.#chunks[0] as Buffer).readInt32BE(0);
-    if (this.#received < end) return;
-    const bytes = Buffer.concat(this.#chunks);
+    if ((this.chunks[0] as Buffer).length < 4) this.chunks = [Buffer.concat(this.chunks)];
+    const end = 4 + (this.chunks[0] as Buffer).readInt32BE(0);
+    if (this.received < end) return;
+    const bytes = Buffer.concat(this.chunks);
     const frame = bytes.subarray(4, end);
-    this.#chunks = [bytes.subarray(end)];
-    this.#received -= end;
-    const { resolve } = this.#waiting;
-    this.#waiting = undefined;
+    this.chunks = [bytes.subarray(end)];
+    this.received -= end;
+    const { resolve } = this.waiting;
+    this.waiting = undefined;
     resolve(frame);
   }
 
-  #break(reason: Error): void {
-    this.#broken = reason;
-    this.#waiting?.reject(reason);
-    this.#waiting = undefined;
+  private break(reason: Error): void {
+    this.broken = reason;
+    this.waiting?.reject(reason);
+    this.waiting = undefined;
   }
 }

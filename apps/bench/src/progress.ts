@@ -9,42 +9,42 @@ const MIN_INTERVAL_MS = 100;
 const LINE_INTERVAL_MS = 10_000;
 
 export class Progress {
-  readonly #stream: NodeJS.WriteStream;
-  readonly #nowMs: () => number;
-  #shownAtMs = 0;
-  #isShown = false;
-  #what = '';
+  private readonly stream: NodeJS.WriteStream;
+  private readonly nowMs: () => number;
+  private shownAtMs = 0;
+  private isShown = false;
+  private what = '';
 
   constructor(stream: NodeJS.WriteStream = process.stderr, nowMs = () => performance.now()) {
-    this.#stream = stream;
-    this.#nowMs = nowMs;
+    this.stream = stream;
+    this.nowMs = nowMs;
   }
 
   readonly show: OnProgress = (what, done, total) => {
-    const now = this.#nowMs();
-    if (!this.#stream.isTTY) {
-      this.#showLine(what, done, total, now);
+    const now = this.nowMs();
+    if (!this.stream.isTTY) {
+      this.showLine(what, done, total, now);
       return;
     }
-    if (this.#isShown && now - this.#shownAtMs < MIN_INTERVAL_MS) return;
-    this.#shownAtMs = now;
-    this.#isShown = true;
-    const columns = Math.max(40, this.#stream.columns);
-    this.#stream.write(`\r\x1b[2K${progressLine(what, done, total, columns - 1)}`);
+    if (this.isShown && now - this.shownAtMs < MIN_INTERVAL_MS) return;
+    this.shownAtMs = now;
+    this.isShown = true;
+    const columns = Math.max(40, this.stream.columns);
+    this.stream.write(`\r\x1b[2K${progressLine(what, done, total, columns - 1)}`);
   };
 
-  #showLine(what: string, done: number, total: number, now: number): void {
-    if (what === this.#what && now - this.#shownAtMs < LINE_INTERVAL_MS) return;
-    const percent = what === this.#what ? `, ${percentOf(done, total)} %` : '';
-    this.#what = what;
-    this.#shownAtMs = now;
-    this.#stream.write(`${what}${percent}\n`);
+  private showLine(what: string, done: number, total: number, now: number): void {
+    if (what === this.what && now - this.shownAtMs < LINE_INTERVAL_MS) return;
+    const percent = what === this.what ? `, ${percentOf(done, total)} %` : '';
+    this.what = what;
+    this.shownAtMs = now;
+    this.stream.write(`${what}${percent}\n`);
   }
 
   /** Takes the line away. */
   clear(): void {
-    if (this.#isShown) this.#stream.write('\r\x1b[2K');
-    this.#isShown = false;
+    if (this.isShown) this.stream.write('\r\x1b[2K');
+    this.isShown = false;
   }
 }
 

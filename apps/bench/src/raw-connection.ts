@@ -49,29 +49,29 @@ export class RawConnection {
   /** What the server granted. */
   timeoutMs = 0;
 
-  readonly #address: Address;
-  readonly #scratch: Scratch;
-  readonly #socket: Socket;
+  private readonly address: Address;
+  private readonly scratch: Scratch;
+  private readonly socket: Socket;
   /** The beginning of a head that a read event cut in two. */
-  readonly #cutHead = Buffer.alloc(HEAD_BYTES);
-  #cutHeadBytes = 0;
+  private readonly cutHead = Buffer.alloc(HEAD_BYTES);
+  private cutHeadBytes = 0;
   /** Bytes of a body that are still to come. */
-  #skip = 0;
-  #body = 0;
-  #xid = 0;
-  #error = 0;
-  #greeting: ((reason?: Error) => void) | undefined;
-  #isClosing = false;
+  private skip = 0;
+  private body = 0;
+  private lastXid = 0;
+  private error = 0;
+  private greeting: ((reason?: Error) => void) | undefined;
+  private isClosing = false;
 
   /** Use `open`. */
   private constructor(address: Address, scratch: Scratch, greeting: (reason?: Error) => void) {
-    this.#address = address;
-    this.#scratch = scratch;
-    this.#greeting = greeting;
-    const onread = { buffer: scratch.read, callback: (length: number) => this.#read(length) };
-    this.#socket = connect({ ...address, noDelay: true, onread });
-    this.#socket.on('error', (error) => this.#lost(error));
-    this.#socket.on('close', () => this.#lost(new Error('The server closed the connection')));
+    this.address = address;
+    this.scratch = scratch;
+    this.greeting = greeting;
+    const onread = { buffer: scratch.read, callback: (length: number) => this.read(length) };
+    this.socket = connect({ ...address, noDelay: true, onread });
+    this.socket.on('error', (error) => this.lost(error));
+    this.socket.on('close', () => this.lost(new Error('The server closed the connection')));
   }
 
   /** Connects and makes a session. Rejects when the server refuses either. */
@@ -95,114 +95,114 @@ export class RawConnection {
         readOnly: false,
       });
       endFrame(writer, mark);
-      connection.#socket.write(writer.view());
+      connection.socket.write(writer.view());
     });
   }
 
   /** Sends and empties what `writer` holds, which may be used again at once. */
   send(writer: ByteWriter): void {
     if (writer.offset === 0) return;
-    this.#socket.write(Buffer.from(writer.view()));
+    this.socket.write(Buffer.from(writer.view()));
     writer.reset();
   }
 
   /** Ends the session and waits until the server has closed the connection, 5 seconds at most. */
   close(): Promise<void> {
-    if (this.#isClosing) return Promise.resolve();
-    this.#isClosing = true;
+    if (this.isClosing) return Promise.resolve();
+    this.isClosing = true;
     const request = new ByteWriter(16);
     const mark = beginFrame(request);
     writeRequestHeader(request, { xid: ++this.xid, type: OpCode.closeSession });
     endFrame(request, mark);
-    this.#socket.write(request.view());
+    this.socket.write(request.view());
     return new Promise((resolve) => {
-      this.#socket.setTimeout(5000, () => this.#socket.destroy());
-      this.#socket.once('close', () => resolve());
+      this.socket.setTimeout(5000, () => this.socket.destroy());
+      this.socket.once('close', () => resolve());
     });
   }
 
   /** Cuts the connection. Its session lives on until the server expires it. */
   destroy(): void {
-    this.#isClosing = true;
-    this.#socket.destroy();
+    this.isClosing = true;
+    this.socket.destroy();
   }
 
   /** Pauses or resumes reading. */
   pause(): void {
-    this.#socket.pause();
+    this.socket.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.socket.resume();
   }
 
-  #read(length: number): boolean {
-    const bytes = this.#scratch.read;
-    const sink = this.#isClosing ? undefined : this.sink;
+  private read(length: number): boolean {
+    const bytes = this.scratch.read;
+    const sink = this.isClosing ? undefined : this.sink;
     sink?.readStart();
     let at = 0;
     for (;;) {
-      if (this.#skip > 0) {
-        const skipped = Math.min(this.#skip, length - at);
-        this.#skip -= skipped;
+      if (this.skip > 0) {
+        const skipped = Math.min(this.skip, length - at);
+        this.skip -= skipped;
         at += skipped;
-        if (this.#skip > 0) break;
-        sink?.reply(this.#xid, this.#error, this.#body);
+        if (this.skip > 0) break;
+        sink?.reply(this.lastXid, this.error, this.body);
       }
-      const missing = HEAD_BYTES - this.#cutHeadBytes;
+      const missing = HEAD_BYTES - this.cutHeadBytes;
       if (length - at < missing) {
-        bytes.copy(this.#cutHead, this.#cutHeadBytes, at, length);
-        this.#cutHeadBytes += length - at;
+        bytes.copy(this.cutHead, this.cutHeadBytes, at, length);
+        this.cutHeadBytes += length - at;
         break;
       }
-      if (this.#cutHeadBytes > 0) {
-        bytes.copy(this.#cutHead, this.#cutHeadBytes, at, at + missing);
-        this.#cutHeadBytes = 0;
-        this.#head(this.#cutHead, 0);
+      if (this.cutHeadBytes > 0) {
+        bytes.copy(this.cutHead, this.cutHeadBytes, at, at + missing);
+        this.cutHeadBytes = 0;
+        this.head(this.cutHead, 0);
       } else {
-        this.#head(bytes, at);
+        this.head(bytes, at);
       }
       at += missing;
-      if (this.#isClosing) break;
-      if (this.#skip === 0) sink?.reply(this.#xid, this.#error, 0);
+      if (this.isClosing) break;
+      if (this.skip === 0) sink?.reply(this.lastXid, this.error, 0);
     }
     sink?.readEnd();
     return true;
   }
 
-  #head(bytes: Buffer, at: number): void {
+  private head(bytes: Buffer, at: number): void {
     const body = getInt32(bytes, at) - REPLY_HEADER_BYTES;
     if (body < 0) {
-      this.#lost(new Error(`A frame of ${body + REPLY_HEADER_BYTES} bytes is no reply`));
-      this.#socket.destroy();
+      this.lost(new Error(`A frame of ${body + REPLY_HEADER_BYTES} bytes is no reply`));
+      this.socket.destroy();
       return;
     }
-    this.#skip = body;
-    this.#body = body;
-    if (this.#greeting !== undefined) {
-      this.#greeted(bytes, at);
+    this.skip = body;
+    this.body = body;
+    if (this.greeting !== undefined) {
+      this.greeted(bytes, at);
       return;
     }
-    this.#xid = getInt32(bytes, at + 4);
-    this.#error = getInt32(bytes, at + 16);
+    this.lastXid = getInt32(bytes, at + 4);
+    this.error = getInt32(bytes, at + 16);
   }
 
   /** ConnectResponse: int protocolVersion, int timeOut, long sessionId, then what is skipped. */
-  #greeted(bytes: Buffer, at: number): void {
-    const greeting = this.#greeting;
-    this.#greeting = undefined;
+  private greeted(bytes: Buffer, at: number): void {
+    const greeting = this.greeting;
+    this.greeting = undefined;
     this.timeoutMs = getInt32(bytes, at + 8);
     this.sessionId = bytes.readBigInt64BE(at + 12);
     if (this.timeoutMs > 0) greeting?.();
-    else greeting?.(new Error(`${formatAddress(this.#address)} refused a new session`));
+    else greeting?.(new Error(`${formatAddress(this.address)} refused a new session`));
   }
 
-  #lost(reason: Error): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    const named = new Error(`${formatAddress(this.#address)}: ${reason.message}`);
-    const greeting = this.#greeting;
-    this.#greeting = undefined;
+  private lost(reason: Error): void {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    const named = new Error(`${formatAddress(this.address)}: ${reason.message}`);
+    const greeting = this.greeting;
+    this.greeting = undefined;
     if (greeting !== undefined) greeting(named);
     else this.sink?.closed(named);
   }

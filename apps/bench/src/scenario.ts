@@ -41,29 +41,29 @@ export class LoadScenario implements Scenario {
   readonly connections: number;
   readonly window: number;
   readonly unit = 'requests';
-  readonly #workload: Workload;
-  readonly #settings: LoadSettings;
-  readonly #sources = new Map<Target['addresses'], RequestSource>();
+  private readonly workload: Workload;
+  private readonly settings: LoadSettings;
+  private readonly sources = new Map<Target['addresses'], RequestSource>();
 
   constructor(workload: Workload, settings: LoadSettings) {
     this.name = workload.name;
     this.summary = workload.summary;
     this.connections = settings.connections;
     this.window = settings.window;
-    this.#workload = workload;
-    this.#settings = settings;
+    this.workload = workload;
+    this.settings = settings;
   }
 
   async prepare(target: Target, onProgress?: OnProgress): Promise<void> {
-    this.#sources.set(target.addresses, await this.#workload.prepare(target, onProgress));
+    this.sources.set(target.addresses, await this.workload.prepare(target, onProgress));
   }
 
   /** Throws when a connection is lost or every request fails. */
   async run(target: MeasuredTarget, onProgress?: OnProgress): Promise<Figures> {
-    const source = this.#sources.get(target.addresses);
+    const source = this.sources.get(target.addresses);
     if (source === undefined) throw new Error('A scenario runs only on what it has prepared');
     const { scratch } = target;
-    const { window, seconds, warmUpSeconds } = this.#settings;
+    const { window, seconds, warmUpSeconds } = this.settings;
     const connections = await openConnections(target.addresses, this.connections, { scratch });
     const loop = new ClosedLoop({ connections, window, source, scratch });
     const meter = new Meter(target.pids);
@@ -97,7 +97,7 @@ export class LoadScenario implements Scenario {
   }
 
   async cleanUp(target: Target, onProgress?: OnProgress): Promise<void> {
-    await this.#workload.cleanUp(target, onProgress);
+    await this.workload.cleanUp(target, onProgress);
   }
 }
 

@@ -26,27 +26,27 @@ export class FanOutScenario implements Scenario {
   readonly connections: number;
   readonly window = 0;
   readonly unit = 'events';
-  readonly #settings: FanOutSettings;
-  readonly #znode: string;
-  readonly #requests = new Requests();
+  private readonly settings: FanOutSettings;
+  private readonly znode: string;
+  private readonly requests = new Requests();
 
   constructor(settings: FanOutSettings) {
     const kind = settings.isPersistent ? 'persistent' : 'one-shot';
     this.summary = `one change to ${settings.watchers} ${kind} watchers`;
     this.connections = settings.watchers;
-    this.#settings = settings;
-    this.#znode = `${settings.path}/watched`;
+    this.settings = settings;
+    this.znode = `${settings.path}/watched`;
   }
 
   async prepare(target: Target): Promise<void> {
-    const paths = [this.#settings.path, this.#znode];
+    const paths = [this.settings.path, this.znode];
     await askAll(target, { count: 2, inOrder: true }, (writer, index) =>
       writeCreate(writer, paths[index] as string, new Uint8Array(0)),
     );
   }
 
   async run(target: MeasuredTarget, onProgress?: OnProgress): Promise<Figures> {
-    const { watchers, changes, isPersistent } = this.#settings;
+    const { watchers, changes, isPersistent } = this.settings;
     const { scratch, addresses } = target;
     const connections = await openConnections(addresses, watchers, { scratch });
     const [setter] = await openConnections(addresses, 1, { scratch });
@@ -61,10 +61,10 @@ export class FanOutScenario implements Scenario {
         onProgress?.(this.name, change, changes);
         if (change === 0 || !isPersistent) {
           await crowd.expect('reply', () => {
-            for (const connection of connections) this.#arm(connection);
+            for (const connection of connections) this.arm(connection);
           });
         }
-        const set = () => this.#change(setter as RawConnection);
+        const set = () => this.change(setter as RawConnection);
         seconds += await crowd.expect('event', set, (ms) => latency.record(ms));
       }
       usage = meter.read(watchers * changes).usage;
@@ -83,15 +83,15 @@ export class FanOutScenario implements Scenario {
   }
 
   async cleanUp(target: Target): Promise<void> {
-    await deleteTree(target, this.#znode);
+    await deleteTree(target, this.znode);
   }
 
-  #arm(connection: RawConnection): void {
-    if (this.#settings.isPersistent) this.#requests.watchPersistently(connection, this.#znode);
-    else this.#requests.get(connection, this.#znode, true);
+  private arm(connection: RawConnection): void {
+    if (this.settings.isPersistent) this.requests.watchPersistently(connection, this.znode);
+    else this.requests.get(connection, this.znode, true);
   }
 
-  #change(setter: RawConnection): void {
-    this.#requests.set(setter, this.#znode, new Uint8Array(this.#settings.size));
+  private change(setter: RawConnection): void {
+    this.requests.set(setter, this.znode, new Uint8Array(this.settings.size));
   }
 }

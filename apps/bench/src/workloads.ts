@@ -98,8 +98,8 @@ export function createWorkload(name: string, settings: WorkloadSettings): Worklo
 class KeyWorkload implements Workload {
   readonly name: string;
   readonly summary: string;
-  readonly #keys: DataSet;
-  readonly #sourceOf: (keys: DataSet) => RequestSource;
+  private readonly keys: DataSet;
+  private readonly sourceOf: (keys: DataSet) => RequestSource;
 
   constructor(
     name: string,
@@ -109,41 +109,41 @@ class KeyWorkload implements Workload {
   ) {
     this.name = name;
     this.summary = `${summary}, ${keys} keys`;
-    this.#keys = new DataSet({ base: `${path}/keys`, keys, size });
-    this.#sourceOf = sourceOf;
+    this.keys = new DataSet({ base: `${path}/keys`, keys, size });
+    this.sourceOf = sourceOf;
   }
 
   async prepare(target: Target, onProgress?: OnProgress): Promise<RequestSource> {
-    await this.#keys.create(target, onProgress);
-    return this.#sourceOf(this.#keys);
+    await this.keys.create(target, onProgress);
+    return this.sourceOf(this.keys);
   }
 
   cleanUp(target: Target, onProgress?: OnProgress): Promise<void> {
-    return this.#keys.delete(target, onProgress);
+    return this.keys.delete(target, onProgress);
   }
 }
 
 class ChildrenWorkload implements Workload {
   readonly name = 'children';
   readonly summary: string;
-  readonly #parent: DataSet;
+  private readonly parent: DataSet;
 
   constructor({ path, children }: WorkloadSettings) {
     this.summary = `getChildren of ${children}`;
     const base = `${path}/children`;
-    this.#parent = new DataSet({ base, keys: children, size: 0, perFolder: children });
+    this.parent = new DataSet({ base, keys: children, size: 0, perFolder: children });
   }
 
   async prepare(target: Target, onProgress?: OnProgress): Promise<RequestSource> {
-    await this.#parent.create(target, onProgress);
+    await this.parent.create(target, onProgress);
     const template = requestTemplate(OpCode.getChildren, (writer) =>
-      writePathWatchRequest(writer, { path: this.#parent.folder(0), watch: false }),
+      writePathWatchRequest(writer, { path: this.parent.folder(0), watch: false }),
     );
-    return new TemplateSource(this.name, this.#parent, { bytes: template, pathEnds: [] });
+    return new TemplateSource(this.name, this.parent, { bytes: template, pathEnds: [] });
   }
 
   cleanUp(target: Target, onProgress?: OnProgress): Promise<void> {
-    return this.#parent.delete(target, onProgress);
+    return this.parent.delete(target, onProgress);
   }
 }
 
@@ -151,26 +151,26 @@ class ChildrenWorkload implements Workload {
 class CreateWorkload implements Workload {
   readonly name = 'create';
   readonly summary: string;
-  readonly #base: string;
-  readonly #size: number;
+  private readonly base: string;
+  private readonly size: number;
 
   constructor({ path, size }: WorkloadSettings) {
     this.summary = `create with ${size} bytes, all under one parent`;
-    this.#base = `${path}/created`;
-    this.#size = size;
+    this.base = `${path}/created`;
+    this.size = size;
   }
 
   async prepare(target: Target): Promise<RequestSource> {
-    const parent = this.#base.slice(0, this.#base.lastIndexOf('/'));
-    const parents = [parent, this.#base];
+    const parent = this.base.slice(0, this.base.lastIndexOf('/'));
+    const parents = [parent, this.base];
     await askAll(target, { count: 2, inOrder: true }, (writer, index) =>
       writeCreate(writer, parents[index] as string, new Uint8Array(0)),
     );
-    return new CreateSource(this.#base, this.#size);
+    return new CreateSource(this.base, this.size);
   }
 
   cleanUp(target: Target, onProgress?: OnProgress): Promise<void> {
-    return deleteTree(target, this.#base, onProgress);
+    return deleteTree(target, this.base, onProgress);
   }
 }
 
@@ -183,40 +183,40 @@ interface Template {
 /** The same request again and again, each time for other keys. */
 class TemplateSource implements RequestSource {
   readonly kinds: readonly string[];
-  readonly #keys: DataSet;
-  readonly #template: Template;
-  readonly #random = new Random();
+  private readonly keys: DataSet;
+  private readonly template: Template;
+  private readonly random = new Random();
 
   constructor(kind: string, keys: DataSet, template: Template) {
     this.kinds = [kind];
-    this.#keys = keys;
-    this.#template = template;
+    this.keys = keys;
+    this.template = template;
   }
 
   next(writer: ByteWriter, xid: number): number {
-    putTemplate(writer, xid, this.#template, this.#keys, this.#random);
+    putTemplate(writer, xid, this.template, this.keys, this.random);
     return 0;
   }
 }
 
 class MixedSource implements RequestSource {
   readonly kinds = ['get', 'set'];
-  readonly #keys: DataSet;
-  readonly #getPercent: number;
-  readonly #get: Template;
-  readonly #set: Template;
-  readonly #random = new Random();
+  private readonly keys: DataSet;
+  private readonly getPercent: number;
+  private readonly get: Template;
+  private readonly set: Template;
+  private readonly random = new Random();
 
   constructor(keys: DataSet, getPercent: number) {
-    this.#keys = keys;
-    this.#getPercent = getPercent;
-    this.#get = readTemplate(OpCode.getData, keys);
-    this.#set = setTemplate(keys);
+    this.keys = keys;
+    this.getPercent = getPercent;
+    this.get = readTemplate(OpCode.getData, keys);
+    this.set = setTemplate(keys);
   }
 
   next(writer: ByteWriter, xid: number): number {
-    const isGet = this.#random.below(100) < this.#getPercent;
-    putTemplate(writer, xid, isGet ? this.#get : this.#set, this.#keys, this.#random);
+    const isGet = this.random.below(100) < this.getPercent;
+    putTemplate(writer, xid, isGet ? this.get : this.set, this.keys, this.random);
     return isGet ? 0 : 1;
   }
 }
@@ -225,14 +225,14 @@ const CREATED_DIGITS = 10;
 
 class CreateSource implements RequestSource {
   readonly kinds = ['create'];
-  #created = 0;
-  readonly #template: Uint8Array;
-  readonly #pathEnd: number;
+  private created = 0;
+  private readonly template: Uint8Array;
+  private readonly pathEnd: number;
 
   constructor(base: string, size: number) {
     const path = `${base}/n${'0'.repeat(CREATED_DIGITS)}`;
-    this.#pathEnd = firstPathEnd(path);
-    this.#template = requestTemplate(OpCode.create, (writer) =>
+    this.pathEnd = firstPathEnd(path);
+    this.template = requestTemplate(OpCode.create, (writer) =>
       writeCreateRequest(writer, {
         path,
         data: payload(size),
@@ -244,9 +244,9 @@ class CreateSource implements RequestSource {
 
   next(writer: ByteWriter, xid: number): number {
     const at = writer.offset;
-    writer.raw(this.#template, 0, this.#template.length);
+    writer.raw(this.template, 0, this.template.length);
     writer.patchInt32(at + 4, xid);
-    patchDigits(writer.bytes, at + this.#pathEnd, this.#created++, CREATED_DIGITS);
+    patchDigits(writer.bytes, at + this.pathEnd, this.created++, CREATED_DIGITS);
     return 0;
   }
 }

@@ -31,9 +31,9 @@ export class ZkloadScenario implements Scenario {
   readonly connections: number;
   readonly window: number;
   readonly unit = 'requests';
-  readonly #binary: string;
-  readonly #mix: string;
-  readonly #settings: LoadSettings & WorkloadSettings;
+  private readonly binary: string;
+  private readonly mix: string;
+  private readonly settings: LoadSettings & WorkloadSettings;
 
   /** Throws SyntaxError for a workload that zkload does not know. */
   constructor(binary: string, workload: string, settings: LoadSettings & WorkloadSettings) {
@@ -43,17 +43,17 @@ export class ZkloadScenario implements Scenario {
     this.summary = `zkload -m ${mix}`;
     this.connections = settings.connections;
     this.window = settings.window;
-    this.#binary = binary;
-    this.#mix = mix;
-    this.#settings = settings;
+    this.binary = binary;
+    this.mix = mix;
+    this.settings = settings;
   }
 
   async prepare(_target: Target): Promise<void> {}
 
   async run(target: MeasuredTarget): Promise<Figures> {
-    const { connections, window, seconds, warmUpSeconds, size, keys } = this.#settings;
+    const { connections, window, seconds, warmUpSeconds, size, keys } = this.settings;
     const flags: Readonly<Record<string, string | number>> = {
-      '-m': this.#mix,
+      '-m': this.mix,
       '-c': connections,
       '-w': window,
       '-t': seconds,
@@ -64,7 +64,7 @@ export class ZkloadScenario implements Scenario {
     };
     const meter = new Meter(target.pids);
     const addresses = target.addresses.map(formatAddress).join(',');
-    const { output, cpuSeconds } = await runDriver(this.#binary, [
+    const { output, cpuSeconds } = await runDriver(this.binary, [
       addresses,
       ...Object.entries(flags).flatMap(([flag, value]) => [flag, String(value)]),
     ]);

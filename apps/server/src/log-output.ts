@@ -52,125 +52,125 @@ const NOTHING = new Uint8Array(0);
 const LINE_FEED = 0x0a;
 
 export class LogOutput {
-  readonly #options: LogOutputOptions;
-  #lines: string[] = [];
-  /** Of `#lines`. */
-  #heldBytes = 0;
+  private readonly options: LogOutputOptions;
+  private lines: string[] = [];
+  /** Of `lines`. */
+  private heldBytes = 0;
   /** What is left of the lines that are being written. */
-  #rest: Uint8Array = NOTHING;
-  #lost = 0;
-  #isScheduled = false;
-  /** Whether a thread writes `#rest`. */
-  #isWriting = false;
-  #whenSettled: (() => void)[] = [];
+  private rest: Uint8Array = NOTHING;
+  private lost = 0;
+  private isScheduled = false;
+  /** Whether a thread writes `rest`. */
+  private isWriting = false;
+  private whenSettled: (() => void)[] = [];
   /** Whether the last byte written was a line feed. */
-  #endsLine = true;
+  private endsLine = true;
   /** Lines that the file refused; reported when a write succeeds again. */
-  #notTaken = 0;
+  private notTaken = 0;
 
   constructor(options: LogOutputOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /** Takes whole lines, each with its line feed. */
   write(line: string): void {
-    if (this.#heldBytes + this.#rest.length > HELD_LIMIT_BYTES) {
-      this.#lost++;
+    if (this.heldBytes + this.rest.length > HELD_LIMIT_BYTES) {
+      this.lost++;
       return;
     }
-    this.#lines.push(line);
-    this.#heldBytes += line.length;
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(this.#writeTurn);
+    this.lines.push(line);
+    this.heldBytes += line.length;
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(this.writeTurn);
   }
 
   /** Resolves when a thread has nothing left to write. `flush` must still be called. */
   settled(): Promise<void> {
-    if (this.#options.writeLater === undefined) return Promise.resolve();
-    const isSettled = new Promise<void>((resolve) => this.#whenSettled.push(resolve));
-    this.#startWriting();
+    if (this.options.writeLater === undefined) return Promise.resolve();
+    const isSettled = new Promise<void>((resolve) => this.whenSettled.push(resolve));
+    this.startWriting();
     return isSettled;
   }
 
   /** Writes out what is held: to be called before the process exits. Waits, but not for long. */
   flush(): void {
-    if (this.#isWriting) {
-      this.#options.sleep(THREAD_LIMIT_MS);
-      this.#isWriting = false;
-      this.#rest = NOTHING;
+    if (this.isWriting) {
+      this.options.sleep(THREAD_LIMIT_MS);
+      this.isWriting = false;
+      this.rest = NOTHING;
     }
-    for (let ms = 0; !this.#writeOut() && ms < FLUSH_LIMIT_MS; ms += FLUSH_RETRY_MS) {
-      this.#options.sleep(FLUSH_RETRY_MS);
+    for (let ms = 0; !this.writeOut() && ms < FLUSH_LIMIT_MS; ms += FLUSH_RETRY_MS) {
+      this.options.sleep(FLUSH_RETRY_MS);
     }
   }
 
-  readonly #writeTurn = (): void => {
-    if (this.#options.writeLater !== undefined) {
-      this.#isScheduled = false;
-      this.#startWriting();
+  private readonly writeTurn = (): void => {
+    if (this.options.writeLater !== undefined) {
+      this.isScheduled = false;
+      this.startWriting();
       return;
     }
-    this.#isScheduled = !this.#writeOut();
-    if (this.#isScheduled) setTimeout(this.#writeTurn, RETRY_MS).unref();
+    this.isScheduled = !this.writeOut();
+    if (this.isScheduled) setTimeout(this.writeTurn, RETRY_MS).unref();
   };
 
   /** One write of a thread after the other. */
-  #startWriting(): void {
-    if (this.#isWriting) return;
-    if (!this.#takeLines()) {
-      for (const resolve of this.#whenSettled.splice(0)) resolve();
+  private startWriting(): void {
+    if (this.isWriting) return;
+    if (!this.takeLines()) {
+      for (const resolve of this.whenSettled.splice(0)) resolve();
       return;
     }
-    this.#isWriting = true;
-    const bytes = this.#rest;
-    this.#options.writeLater?.(bytes, (error, written) => {
+    this.isWriting = true;
+    const bytes = this.rest;
+    this.options.writeLater?.(bytes, (error, written) => {
       // A flush has given up waiting for this write.
-      if (this.#rest !== bytes) return;
-      this.#isWriting = false;
+      if (this.rest !== bytes) return;
+      this.isWriting = false;
       if (error === null) {
-        this.#rest = bytes.subarray(written);
-        this.#endsLine = bytes[written - 1] === LINE_FEED;
-        this.#lost += this.#notTaken;
-        this.#notTaken = 0;
+        this.rest = bytes.subarray(written);
+        this.endsLine = bytes[written - 1] === LINE_FEED;
+        this.lost += this.notTaken;
+        this.notTaken = 0;
       } else {
         // The disk is full, for instance: lines are lost, and the server goes on.
-        this.#rest = NOTHING;
-        this.#notTaken += bytes
+        this.rest = NOTHING;
+        this.notTaken += bytes
           .subarray(1)
           .reduce((lines, byte) => lines + (byte === LINE_FEED ? 1 : 0), 0);
       }
-      this.#startWriting();
+      this.startWriting();
     });
   }
 
   /** Whether nothing is left. */
-  #writeOut(): boolean {
-    while (this.#takeLines()) {
+  private writeOut(): boolean {
+    while (this.takeLines()) {
       try {
-        this.#rest = this.#rest.subarray(this.#options.write(this.#rest));
+        this.rest = this.rest.subarray(this.options.write(this.rest));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
         // The reader is gone; the server goes on, and a named pipe may get another reader.
-        this.#rest = NOTHING;
+        this.rest = NOTHING;
       }
     }
     return true;
   }
 
-  /** Moves the lines into `#rest`. Returns whether there is something to write. */
-  #takeLines(): boolean {
-    if (this.#rest.length > 0) return true;
-    if (this.#lines.length === 0 && this.#lost > 0) {
-      const lost = this.#lost;
-      this.#lost = 0;
-      this.#options.onLost(lost);
+  /** Moves the lines into `rest`. Returns whether there is something to write. */
+  private takeLines(): boolean {
+    if (this.rest.length > 0) return true;
+    if (this.lines.length === 0 && this.lost > 0) {
+      const lost = this.lost;
+      this.lost = 0;
+      this.options.onLost(lost);
     }
-    const text = this.#lines.join('');
+    const text = this.lines.join('');
     // The line before may have been cut off.
-    this.#rest = Buffer.from(text === '' || this.#endsLine ? text : `\n${text}`);
-    this.#lines = [];
-    this.#heldBytes = 0;
-    return this.#rest.length > 0;
+    this.rest = Buffer.from(text === '' || this.endsLine ? text : `\n${text}`);
+    this.lines = [];
+    this.heldBytes = 0;
+    return this.rest.length > 0;
   }
 }

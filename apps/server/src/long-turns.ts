@@ -16,22 +16,22 @@ export interface LongTurn {
 
 /** The longest turns since the first call of `note`. */
 export class LongTurns {
-  #longest: LongTurn[] = [];
-  #lastMs: number | undefined;
+  private kept: LongTurn[] = [];
+  private lastMs: number | undefined;
 
   /** To be called about every INTERVAL_MS, by a monotonic clock. */
   note(nowMs: number, now: () => Date = () => new Date()): void {
-    const lateMs = this.#lastMs === undefined ? 0 : nowMs - this.#lastMs - INTERVAL_MS;
-    this.#lastMs = nowMs;
-    if (lateMs < LEAST_MS || lateMs <= (this.#longest[KEPT - 1]?.ms ?? 0)) return;
-    this.#longest.push({ ms: Math.round(lateMs), endedAt: now() });
-    this.#longest.sort((a, b) => b.ms - a.ms);
-    this.#longest.length = Math.min(this.#longest.length, KEPT);
+    const lateMs = this.lastMs === undefined ? 0 : nowMs - this.lastMs - INTERVAL_MS;
+    this.lastMs = nowMs;
+    if (lateMs < LEAST_MS || lateMs <= (this.kept[KEPT - 1]?.ms ?? 0)) return;
+    this.kept.push({ ms: Math.round(lateMs), endedAt: now() });
+    this.kept.sort((a, b) => b.ms - a.ms);
+    this.kept.length = Math.min(this.kept.length, KEPT);
   }
 
   /** The longest first. */
   get longest(): readonly LongTurn[] {
-    return this.#longest;
+    return this.kept;
   }
 }
 

@@ -6,13 +6,13 @@ const SAME_REQUEST_MS = 1000;
 export type Meaning = 'stop' | 'the same again' | 'stop at once';
 
 export class StopRequests {
-  #first: { readonly signal: string; readonly atMs: number } | undefined;
+  private first: { readonly signal: string; readonly atMs: number } | undefined;
 
   /** What this signal means. `nowMs`: monotonic. */
   meaningOf(signal: string, nowMs: number): Meaning {
-    const first = this.#first;
+    const first = this.first;
     if (first === undefined) {
-      this.#first = { signal, atMs: nowMs };
+      this.first = { signal, atMs: nowMs };
       return 'stop';
     }
     const isSame = signal === first.signal && nowMs - first.atMs < SAME_REQUEST_MS;

@@ -23,7 +23,7 @@ class Reader {
   constructor(room = Number.POSITIVE_INFINITY) {
     this.room = room;
     this.output = new LogOutput({
-      write: (bytes) => this.#write(bytes),
+      write: (bytes) => this.write(bytes),
       sleep: (ms) => {
         this.sleptMs += ms;
         this.meanwhile();
@@ -32,7 +32,7 @@ class Reader {
     });
   }
 
-  #write(bytes: Uint8Array): number {
+  private write(bytes: Uint8Array): number {
     this.writes++;
     const code = this.failure ?? (this.room === 0 ? 'EAGAIN' : undefined);
     if (code !== undefined) throw Object.assign(new Error(code), { code });
@@ -125,12 +125,12 @@ class SlowFile {
   sleptMs = 0;
   failure: Error | null = null;
   atOnce = Number.POSITIVE_INFINITY;
-  #pending: (() => void) | undefined;
+  private pending: (() => void) | undefined;
   readonly output = new LogOutput({
-    write: (bytes) => this.#take(bytes),
+    write: (bytes) => this.take(bytes),
     writeLater: (bytes, done) => {
-      expect(this.#pending).toBeUndefined();
-      this.#pending = () => done(this.failure, this.failure === null ? this.#take(bytes) : 0);
+      expect(this.pending).toBeUndefined();
+      this.pending = () => done(this.failure, this.failure === null ? this.take(bytes) : 0);
     },
     sleep: (ms) => {
       this.sleptMs += ms;
@@ -139,17 +139,17 @@ class SlowFile {
   });
 
   get isAsked(): boolean {
-    return this.#pending !== undefined;
+    return this.pending !== undefined;
   }
 
   /** The disk does what it was asked for. */
   go(): void {
-    const pending = this.#pending;
-    this.#pending = undefined;
+    const pending = this.pending;
+    this.pending = undefined;
     pending?.();
   }
 
-  #take(bytes: Uint8Array): number {
+  private take(bytes: Uint8Array): number {
     const count = Math.min(this.atOnce, bytes.length);
     this.taken += Buffer.from(bytes.subarray(0, count)).toString('latin1');
     return count;

@@ -493,15 +493,15 @@ describe('a server', () => {
 /** A pipe that is full from the start. */
 class StuckPipe {
   readonly writer: number;
-  readonly #reader: number;
-  #text = '';
+  private readonly reader: number;
+  private text = '';
 
   constructor(path: string) {
     execFileSync('mkfifo', [path]);
-    this.#reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    this.reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
     this.writer = openSync(path, constants.O_WRONLY);
     try {
-      for (;;) writeSync(this.#reader, Buffer.alloc(4096, '\n'));
+      for (;;) writeSync(this.reader, Buffer.alloc(4096, '\n'));
     } catch (error) {
       expect(error).toMatchObject({ code: 'EAGAIN' });
     }
@@ -511,16 +511,16 @@ class StuckPipe {
   read(): string[] {
     const chunk = Buffer.alloc(65536);
     try {
-      for (;;) this.#text += chunk.toString('utf8', 0, readSync(this.#reader, chunk));
+      for (;;) this.text += chunk.toString('utf8', 0, readSync(this.reader, chunk));
     } catch (error) {
       expect(error).toMatchObject({ code: 'EAGAIN' });
     }
-    const lines = this.#text.split('\n').slice(0, -1);
+    const lines = this.text.split('\n').slice(0, -1);
     return lines.filter((line) => line !== '').map((line) => (JSON.parse(line) as LogLine).msg);
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#reader);
+    closeSync(this.reader);
     closeSync(this.writer);
   }
 }

@@ -1,3 +1,5 @@
+// The door of @zebu/conformance: what it takes to start servers and to ask them.
+
 export { type ApacheVersion, startApache } from './apache.ts';
 export { fourLetterWord, monitor } from './four-letter.ts';
 export {

@@ -26,13 +26,13 @@ export class ConnectionLost extends Error {
 export class Probe {
   readonly session: SessionKey;
   readonly timeoutMs: number;
-  readonly #socket: Socket;
-  /** Requests in order, those before #answered answered: with tens of thousands, shift() is quadratic. */
-  #pending: Array<{ resolve: (reply: Reply) => void; reject: (error: Error) => void }> = [];
-  #answered = 0;
-  #received: Buffer = Buffer.alloc(0);
-  #lastXid = 0;
-  #isClosed = false;
+  private readonly socket: Socket;
+  /** Requests in order, those before answered answered: with tens of thousands, shift() is quadratic. */
+  private pending: Array<{ resolve: (reply: Reply) => void; reject: (error: Error) => void }> = [];
+  private answered = 0;
+  private received: Buffer = Buffer.alloc(0);
+  private lastXid = 0;
+  private isClosed = false;
 
   /**
    * Opens a new session, or attaches to `session`. A refused session is a Probe with a `timeoutMs` of 0.
@@ -73,25 +73,25 @@ export class Probe {
   }
 
   private constructor(socket: Socket, session: SessionKey, timeoutMs: number, rest: Buffer) {
-    this.#socket = socket;
+    this.socket = socket;
     this.session = session;
     this.timeoutMs = timeoutMs;
-    socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('error', () => this.#lose());
-    socket.on('close', () => this.#lose());
-    if (rest.length > 0) this.#take(rest);
+    socket.on('data', (chunk: Buffer) => this.take(chunk));
+    socket.on('error', () => this.lose());
+    socket.on('close', () => this.lose());
+    if (rest.length > 0) this.take(rest);
   }
 
   /** Sends a request; answers come in the order of the requests. Rejects with ConnectionLost. */
   ask(op: number, body: Uint8Array = Buffer.alloc(0)): Promise<Reply> {
-    const xid = op === OP.ping ? -2 : op === OP.auth ? -4 : ++this.#lastXid;
+    const xid = op === OP.ping ? -2 : op === OP.auth ? -4 : ++this.lastXid;
     return new Promise((resolve, reject) => {
-      if (this.#isClosed) {
+      if (this.isClosed) {
         reject(new ConnectionLost('closed before'));
         return;
       }
-      this.#pending.push({ resolve, reject });
-      this.#socket.write(frame(new WireWriter().int(xid).int(op).raw(body).done()));
+      this.pending.push({ resolve, reject });
+      this.socket.write(frame(new WireWriter().int(xid).int(op).raw(body).done()));
     });
   }
 
@@ -110,40 +110,40 @@ export class Probe {
 
   /** Ends the connection and leaves the session. */
   drop(): void {
-    this.#socket.destroy();
-    this.#lose();
+    this.socket.destroy();
+    this.lose();
   }
 
-  #take(chunk: Buffer): void {
-    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
-    while (this.#received.length >= 4) {
-      const end = 4 + this.#received.readInt32BE(0);
-      if (this.#received.length < end) return;
-      const reader = new WireReader(this.#received, 4, end);
-      this.#received = this.#received.subarray(end);
+  private take(chunk: Buffer): void {
+    this.received = this.received.length === 0 ? chunk : Buffer.concat([this.received, chunk]);
+    while (this.received.length >= 4) {
+      const end = 4 + this.received.readInt32BE(0);
+      if (this.received.length < end) return;
+      const reader = new WireReader(this.received, 4, end);
+      this.received = this.received.subarray(end);
       const xid = reader.int();
       const zxid = reader.long();
       const err = reader.int();
-      if (xid !== -1) this.#nextPending()?.resolve({ err, zxid, body: reader });
+      if (xid !== -1) this.nextPending()?.resolve({ err, zxid, body: reader });
     }
   }
 
-  #nextPending() {
-    const next = this.#pending[this.#answered];
+  private nextPending() {
+    const next = this.pending[this.answered];
     if (next === undefined) return;
-    this.#answered++;
-    if (this.#answered === this.#pending.length) {
-      this.#pending = [];
-      this.#answered = 0;
+    this.answered++;
+    if (this.answered === this.pending.length) {
+      this.pending = [];
+      this.answered = 0;
     }
     return next;
   }
 
-  #lose(): void {
-    this.#isClosed = true;
-    const lost = this.#pending.slice(this.#answered);
-    this.#pending = [];
-    this.#answered = 0;
+  private lose(): void {
+    this.isClosed = true;
+    const lost = this.pending.slice(this.answered);
+    this.pending = [];
+    this.answered = 0;
     for (const { reject } of lost) reject(new ConnectionLost('closed'));
   }
 }

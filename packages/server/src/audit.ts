@@ -49,21 +49,21 @@ export interface AuditedRequest {
 type Operation = 'create' | 'delete' | 'setData' | 'setAcl' | 'multiOperation' | 'reconfig';
 
 export class AuditLog {
-  readonly #sink: AuditSink;
-  readonly #serverUser: string;
+  private readonly sink: AuditSink;
+  private readonly serverUser: string;
 
   /** `serverUser`: on whose account the server runs. */
   constructor({ sink, serverUser }: { sink: AuditSink; serverUser: string }) {
-    this.#sink = sink;
-    this.#serverUser = serverUser;
+    this.sink = sink;
+    this.serverUser = serverUser;
   }
 
   serverStarted(): void {
-    this.#write({ user: this.#serverUser, operation: 'serverStart' }, 'success');
+    this.write({ user: this.serverUser, operation: 'serverStart' }, 'success');
   }
 
   serverStopped(): void {
-    this.#write({ user: this.#serverUser, operation: 'serverStop' }, 'invoked');
+    this.write({ user: this.serverUser, operation: 'serverStop' }, 'invoked');
   }
 
   /**
@@ -85,9 +85,9 @@ export class AuditLog {
   /** Tells how it went. `error` is the answer's, the bytes are the txn's. */
   applied(request: AuditedRequest, error: number, bytes: Buffer, start: number, end: number): void {
     const body = decodeTxn(bytes, start, end).body;
-    if (error !== 0 || body.type === OpCode.error) this.#tell(request, request.path, 'failure');
-    else if (body.type === OpCode.multi) this.#tellMulti(request, body.txns);
-    else this.#tell(request, 'path' in body ? body.path : request.path, 'success');
+    if (error !== 0 || body.type === OpCode.error) this.tell(request, request.path, 'failure');
+    else if (body.type === OpCode.multi) this.tellMulti(request, body.txns);
+    else this.tell(request, 'path' in body ? body.path : request.path, 'success');
   }
 
   /** Tells which ephemerals went with a session; the bytes are those of its closeSession txn. */
@@ -97,27 +97,31 @@ export class AuditLog {
     const session = sessionText(header.clientId);
     const operation = 'ephemeralZNodeDeletionOnSessionCloseOrExpire';
     for (const znode of body.paths ?? []) {
-      this.#write({ session, user: this.#serverUser, operation, znode }, 'success');
+      this.write({ session, user: this.serverUser, operation, znode }, 'success');
     }
   }
 
-  #tellMulti(request: AuditedRequest, txns: readonly TxnBody[]): void {
+  private tellMulti(request: AuditedRequest, txns: readonly TxnBody[]): void {
     if (txns.some(({ type }) => type === OpCode.error)) {
-      this.#tell(request, undefined, 'failure');
+      this.tell(request, undefined, 'failure');
       return;
     }
     for (const txn of txns) {
       const operation = operationOf(txn.type);
       if (operation === undefined || operation === 'setAcl' || !('path' in txn)) continue;
-      this.#tell({ ...request, operation }, txn.path, 'success');
+      this.tell({ ...request, operation }, txn.path, 'success');
     }
   }
 
-  #tell(request: AuditedRequest, path: string | undefined, result: 'success' | 'failure'): void {
+  private tell(
+    request: AuditedRequest,
+    path: string | undefined,
+    result: 'success' | 'failure',
+  ): void {
     const { requester, operation, acl, createModes } = request;
     // A multi names its modes by the paths asked for, so that a sequential create has none.
     const mode = operation === 'create' ? modeOf(createModes, request.path ?? path) : undefined;
-    this.#write(
+    this.write(
       {
         session: sessionText(requester.sessionId),
         user: requester.users,
@@ -131,11 +135,11 @@ export class AuditLog {
     );
   }
 
-  #write(fields: Record<string, string | undefined>, result: string): void {
+  private write(fields: Record<string, string | undefined>, result: string): void {
     const pairs = Object.entries({ ...fields, result })
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => `${key}=${value}`);
-    this.#sink(pairs.join('\t'), result === 'failure');
+    this.sink(pairs.join('\t'), result === 'failure');
   }
 }
 

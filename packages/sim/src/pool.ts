@@ -5,11 +5,11 @@ import type { Outcome, RunFailure, ShrinkProgress } from './engines.ts';
 import type { Result, Task } from './worker.ts';
 
 export class Pool {
-  readonly #workers: readonly Worker[];
+  private readonly workers: readonly Worker[];
 
   constructor(engine: string, size: number) {
     const script = new URL('./worker.ts', import.meta.url);
-    this.#workers = Array.from(
+    this.workers = Array.from(
       { length: size },
       () => new Worker(script, { workerData: { engine } }),
     );
@@ -23,29 +23,29 @@ export class Pool {
   ): Promise<void> {
     const work = async (worker: Worker): Promise<void> => {
       for (let seed = next(); seed !== undefined; seed = next()) {
-        onOutcome(await this.#outcomeOf(worker, { kind: 'seed', seed, members }));
+        onOutcome(await this.outcomeOf(worker, { kind: 'seed', seed, members }));
       }
     };
-    await Promise.all(this.#workers.map(work));
+    await Promise.all(this.workers.map(work));
   }
 
   runPlan(plan: string): Promise<Outcome> {
-    return this.#outcomeOf(this.#workers[0] as Worker, { kind: 'plan', plan });
+    return this.outcomeOf(this.workers[0] as Worker, { kind: 'plan', plan });
   }
 
   async shrink(
     failure: RunFailure,
     onStep: (progress: ShrinkProgress) => void,
   ): Promise<RunFailure> {
-    const result = await ask(this.#workers[0] as Worker, { kind: 'shrink', failure }, onStep);
+    const result = await ask(this.workers[0] as Worker, { kind: 'shrink', failure }, onStep);
     return result.kind === 'shrunk' ? result.failure : failure;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 
-  async #outcomeOf(worker: Worker, task: Task): Promise<Outcome> {
+  private async outcomeOf(worker: Worker, task: Task): Promise<Outcome> {
     const result = await ask(worker, task, () => {});
     if (result.kind !== 'outcome')
       throw new Error(`A worker answered ${task.kind} by ${result.kind}`);

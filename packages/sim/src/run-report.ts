@@ -10,8 +10,8 @@ interface Seen {
 export class RunTotals {
   runs = 0;
   readonly failures: RunFailure[] = [];
-  readonly #sums = new Map<string, number>();
-  readonly #seen = new Map<string, Seen>();
+  private readonly sums = new Map<string, number>();
+  private readonly seen = new Map<string, Seen>();
 
   add({ report, failure }: Outcome): void {
     this.runs++;
@@ -20,29 +20,29 @@ export class RunTotals {
       return;
     }
     for (const [name, value] of Object.entries(report.sums)) {
-      this.#sums.set(name, (this.#sums.get(name) ?? 0) + value);
+      this.sums.set(name, (this.sums.get(name) ?? 0) + value);
     }
     for (const [name, times] of Object.entries(report.seen)) {
-      const one = this.#seen.get(name) ?? { runs: 0, times: 0 };
-      this.#seen.set(name, { runs: one.runs + 1, times: one.times + times });
+      const one = this.seen.get(name) ?? { runs: 0, times: 0 };
+      this.seen.set(name, { runs: one.runs + 1, times: one.times + times });
     }
   }
 
   /** `expected` is what should have happened in some run; what never did is said. */
   format(expected: readonly string[], seconds: number): string {
     const failed = this.failures.length;
-    const sums = [...this.#sums].map(([name, value]) => `${count(value)} ${name}`);
+    const sums = [...this.sums].map(([name, value]) => `${count(value)} ${name}`);
     const lines = [
       `${this.runs} runs in ${seconds.toFixed(1)} s (${(this.runs / seconds).toFixed(1)} a second): ` +
         (failed === 0 ? 'none failed' : `${failed} FAILED`),
       `${sums.join(', ')}${failed === 0 ? '' : ' in those that did not fail'}`,
       '',
       '    runs     times',
-      ...[...this.#seen]
+      ...[...this.seen]
         .sort(([a], [b]) => a.localeCompare(b))
         .map(([name, { runs, times }]) => `${padded(runs, 8)}${padded(times, 10)}  ${name}`),
     ];
-    const never = expected.filter((name) => !this.#seen.has(name));
+    const never = expected.filter((name) => !this.seen.has(name));
     if (never.length > 0) lines.push('', `Never happened: ${never.join(', ')}`);
     return `${lines.join('\n')}\n`;
   }

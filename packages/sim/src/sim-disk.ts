@@ -96,38 +96,38 @@ export class SimDisk implements Disk {
   /** Operations that failed, by a fault or for want of space. */
   failures: number;
 
-  readonly #options: SimDiskOptions;
-  readonly #directories = new Map<string, Directory>();
-  readonly #faults: Fault[] = [];
-  readonly #claims = new Set<string>();
-  #sequence = 0;
-  #crashAt = 0;
+  private readonly options: SimDiskOptions;
+  private readonly directories = new Map<string, Directory>();
+  private readonly faults: Fault[] = [];
+  private readonly claims = new Set<string>();
+  private sequence = 0;
+  private crashAt = 0;
   /** Grows at each crash: completions of earlier lives are dropped. */
-  #life = 0;
+  private life = 0;
 
   constructor(options: SimDiskOptions) {
     this.events = 0;
     this.down = false;
     this.freeBytes = Number.POSITIVE_INFINITY;
     this.failures = 0;
-    this.#options = options;
-    this.#directories.set('/', newDirectory());
+    this.options = options;
+    this.directories.set('/', newDirectory());
   }
 
   // ---- faults ----
 
   /** Goes down at the event with this index (see `events`); 0 never. */
   crashAtEvent(index: number): void {
-    this.#crashAt = index;
+    this.crashAt = index;
   }
 
   /** Makes the next matching operation fail. */
   injectFault(fault: Fault): void {
-    this.#faults.push(fault);
+    this.faults.push(fault);
   }
 
   clearFaults(): void {
-    this.#faults.length = 0;
+    this.faults.length = 0;
   }
 
   /**
@@ -135,15 +135,15 @@ export class SimDisk implements Disk {
    * way never complete; files that are open stay dead. The disk can be used again at once.
    */
   crash(options: { seed: number }): void {
-    this.#life += 1;
-    this.#claims.clear();
+    this.life += 1;
+    this.claims.clear();
     this.down = false;
-    this.#crashAt = 0;
+    this.crashAt = 0;
     const prng = new Prng(options.seed);
     // Inodes are visited in the order of their names, so that one seed means one outcome.
     const seen = new Set<Inode>();
-    for (const path of [...this.#directories.keys()].sort()) {
-      const directory = this.#directories.get(path) as Directory;
+    for (const path of [...this.directories.keys()].sort()) {
+      const directory = this.directories.get(path) as Directory;
       settleNames(directory, prng);
       for (const name of [...directory.names.keys()].sort()) {
         const inode = directory.names.get(name) as Inode;
@@ -159,15 +159,15 @@ export class SimDisk implements Disk {
    * that wait in this process never start; the one under way in each file has happened.
    */
   kill(): void {
-    this.#life += 1;
-    this.#claims.clear();
+    this.life += 1;
+    this.claims.clear();
     this.down = false;
-    this.#crashAt = 0;
+    this.crashAt = 0;
   }
 
   /** Flips one bit of a durable byte, as rotten media do. Returns where, or undefined when there is none. */
   rot(path: string, options: { seed: number }): number | undefined {
-    const inode = this.#inode(path, 'open');
+    const inode = this.inode(path, 'open');
     if (inode.size === 0) return undefined;
     const prng = new Prng(options.seed);
     const at = prng.below(inode.size);
@@ -178,136 +178,136 @@ export class SimDisk implements Disk {
   // ---- Disk ----
 
   list(directory: string): string[] {
-    this.#checkUp();
+    this.checkUp();
     const path = normal(directory);
-    const names = [...this.#directory(path, 'scandir').names.keys()];
-    for (const other of this.#directories.keys()) {
+    const names = [...this.directory(path, 'scandir').names.keys()];
+    for (const other of this.directories.keys()) {
       if (other !== path && parentOf(other) === path) names.push(baseOf(other));
     }
     return names.sort();
   }
 
   exists(path: string): boolean {
-    this.#checkUp();
+    this.checkUp();
     const key = normal(path);
     return (
-      this.#directories.has(key) ||
-      (this.#directories.get(parentOf(key))?.names.has(baseOf(key)) ?? false)
+      this.directories.has(key) ||
+      (this.directories.get(parentOf(key))?.names.has(baseOf(key)) ?? false)
     );
   }
 
   kind(path: string): FileKind | undefined {
-    this.#checkUp();
+    this.checkUp();
     const key = normal(path);
-    if (this.#directories.has(key)) return 'directory';
+    if (this.directories.has(key)) return 'directory';
     return this.exists(path) ? 'file' : undefined;
   }
 
   size(path: string): number {
-    this.#checkUp();
-    return this.#inode(path, 'stat').size;
+    this.checkUp();
+    return this.inode(path, 'stat').size;
   }
 
   isWritable(directory: string): boolean {
-    this.#checkUp();
-    return this.#directories.has(normal(directory));
+    this.checkUp();
+    return this.directories.has(normal(directory));
   }
 
   makeDirectory(path: string): void {
-    this.#checkUp();
-    for (let made = normal(path); !this.#directories.has(made); made = parentOf(made)) {
-      this.#directories.set(made, newDirectory());
+    this.checkUp();
+    for (let made = normal(path); !this.directories.has(made); made = parentOf(made)) {
+      this.directories.set(made, newDirectory());
     }
   }
 
   claim(directory: string, done: Claimed): void {
-    this.#checkUp();
-    const life = this.#life;
+    this.checkUp();
+    const life = this.life;
     const path = normal(directory);
-    this.#options.schedule(0, () => {
-      if (this.down || life !== this.#life) return;
-      if (!this.#directories.has(path)) {
+    this.options.schedule(0, () => {
+      if (this.down || life !== this.life) return;
+      if (!this.directories.has(path)) {
         done(diskError('ENOENT', 'stat', directory));
-      } else if (this.#claims.has(path)) {
+      } else if (this.claims.has(path)) {
         done(diskError('EBUSY', 'claim', directory));
       } else {
-        this.#claims.add(path);
-        done(undefined, { release: (released) => this.#release(path, life, released) });
+        this.claims.add(path);
+        done(undefined, { release: (released) => this.release(path, life, released) });
       }
     });
   }
 
-  #release(path: string, life: number, released: Done | undefined): void {
-    if (life !== this.#life) return;
-    this.#claims.delete(path);
-    if (released !== undefined) this.#options.schedule(0, released);
+  private release(path: string, life: number, released: Done | undefined): void {
+    if (life !== this.life) return;
+    this.claims.delete(path);
+    if (released !== undefined) this.options.schedule(0, released);
   }
 
   identity(path: string): string | undefined {
-    this.#checkUp();
+    this.checkUp();
     const key = normal(path);
-    if (this.#directories.has(key)) return key;
-    return this.exists(path) ? `file ${this.#inode(path, 'stat').id}` : undefined;
+    if (this.directories.has(key)) return key;
+    return this.exists(path) ? `file ${this.inode(path, 'stat').id}` : undefined;
   }
 
   readFile(path: string): Buffer {
-    this.#checkUp();
-    const inode = this.#inode(path, 'open');
+    this.checkUp();
+    const inode = this.inode(path, 'open');
     const bytes = Buffer.alloc(inode.size);
     inode.read(bytes, 0, inode.size, 0);
     return bytes;
   }
 
   writeFile(path: string, bytes: Uint8Array): void {
-    this.#now('writeFile', path, () => {
-      const inode = this.#open(path, true);
-      const seq = this.#next();
-      this.#write(inode, seq, Buffer.from(bytes), bytes.length, 0, path);
+    this.now('writeFile', path, () => {
+      const inode = this.open(path, true);
+      const seq = this.next();
+      this.write(inode, seq, Buffer.from(bytes), bytes.length, 0, path);
       return () => inode.makeDurable(seq);
     });
   }
 
   rename(from: string, to: string): void {
-    this.#now('rename', from, () => {
-      this.#rename(from, to);
+    this.now('rename', from, () => {
+      this.applyRename(from, to);
       return undefined;
     });
   }
 
   unlink(path: string): void {
-    this.#now('unlink', path, () => {
-      this.#unlink(path);
+    this.now('unlink', path, () => {
+      this.applyUnlink(path);
       return undefined;
     });
   }
 
   truncate(path: string, size: number): void {
-    this.#now('truncate', path, () => {
-      const inode = this.#inode(path, 'open');
-      const seq = this.#next();
+    this.now('truncate', path, () => {
+      const inode = this.inode(path, 'open');
+      const seq = this.next();
       inode.resize(seq, size);
       return () => inode.makeDurable(seq);
     });
   }
 
   syncFile(path: string): void {
-    this.#now('syncFile', path, () => {
-      const inode = this.#inode(path, 'open');
-      const seq = this.#next();
+    this.now('syncFile', path, () => {
+      const inode = this.inode(path, 'open');
+      const seq = this.next();
       return () => inode.makeDurable(seq);
     });
   }
 
   syncDirectory(path: string): void {
-    this.#now('syncDirectory', path, () => this.#syncDirectory(path));
+    this.now('syncDirectory', path, () => this.durableNames(path));
   }
 
   renameAsync(from: string, to: string, done: Done): void {
-    this.#later(
+    this.later(
       'rename',
       from,
       () => {
-        this.#rename(from, to);
+        this.applyRename(from, to);
         return undefined;
       },
       done,
@@ -315,11 +315,11 @@ export class SimDisk implements Disk {
   }
 
   unlinkAsync(path: string, done: Done): void {
-    this.#later(
+    this.later(
       'unlink',
       path,
       () => {
-        this.#unlink(path);
+        this.applyUnlink(path);
         return undefined;
       },
       done,
@@ -327,17 +327,17 @@ export class SimDisk implements Disk {
   }
 
   syncDirectoryAsync(path: string, done: Done): void {
-    this.#later('syncDirectory', path, () => this.#syncDirectory(path), done);
+    this.later('syncDirectory', path, () => this.durableNames(path), done);
   }
 
   openRead(path: string): ReadableFile {
-    this.#checkUp();
-    const inode = this.#inode(path, 'open');
+    this.checkUp();
+    const inode = this.inode(path, 'open');
     return {
       size: inode.size,
       allocatedBytes: inode.size,
       read: (target, offset, length, position) => {
-        this.#checkUp();
+        this.checkUp();
         return inode.read(target, offset, length, position);
       },
       readAsync: (target, offset, length, position, done) => {
@@ -345,7 +345,7 @@ export class SimDisk implements Disk {
         const perform = () => () => {
           got = inode.read(target, offset, length, position);
         };
-        this.#later('read', path, perform, (error) => done(error, got), length);
+        this.later('read', path, perform, (error) => done(error, got), length);
       },
       close: () => {},
     };
@@ -353,7 +353,7 @@ export class SimDisk implements Disk {
 
   openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
     const queue: (() => void)[] = [];
-    const life = this.#life;
+    const life = this.life;
     let running = false;
     let failure: DiskError | undefined;
     let inode: Inode;
@@ -368,7 +368,7 @@ export class SimDisk implements Disk {
       perform: () => (() => void) | undefined,
       done: Done | undefined,
     ): void => {
-      if (life !== this.#life) return;
+      if (life !== this.life) return;
       queue.push(() => {
         const run = (): (() => void) | undefined => {
           if (failure !== undefined && operation !== 'close') throw failure;
@@ -379,7 +379,7 @@ export class SimDisk implements Disk {
           next();
           done?.(error);
         };
-        this.#later(operation, path, run, end, bytes);
+        this.later(operation, path, run, end, bytes);
       });
       if (!running) next();
     };
@@ -396,8 +396,8 @@ export class SimDisk implements Disk {
         operation,
         length,
         () => {
-          seq = this.#next();
-          this.#write(inode, seq, before, length, position, path);
+          seq = this.next();
+          this.write(inode, seq, before, length, position, path);
           return operation === 'writeDurable'
             ? () => inode.makeRangeDurable(seq, position, position + length)
             : undefined;
@@ -414,7 +414,7 @@ export class SimDisk implements Disk {
       'open',
       0,
       () => {
-        inode = this.#open(path, options.truncate === true);
+        inode = this.open(path, options.truncate === true);
         return undefined;
       },
       undefined,
@@ -429,7 +429,7 @@ export class SimDisk implements Disk {
           'resize',
           0,
           () => {
-            inode.resize(this.#next(), size);
+            inode.resize(this.next(), size);
             return undefined;
           },
           done,
@@ -439,8 +439,8 @@ export class SimDisk implements Disk {
           'sync',
           0,
           () => {
-            const seq = this.#next();
-            const fault = this.#takeFault('sync', path);
+            const seq = this.next();
+            const fault = this.takeFault('sync', path);
             if (fault !== undefined) {
               inode.forgetUnsynced(seq);
               throw fault;
@@ -465,19 +465,23 @@ export class SimDisk implements Disk {
   // ---- events ----
 
   /** Runs a synchronous operation; the closure that `perform` returns makes it durable. */
-  #now(operation: SimOperation, path: string, perform: () => (() => void) | undefined): void {
-    this.#checkUp();
-    this.#throwFault(operation, path);
+  private now(
+    operation: SimOperation,
+    path: string,
+    perform: () => (() => void) | undefined,
+  ): void {
+    this.checkUp();
+    this.throwFault(operation, path);
     const finish = perform();
-    this.#event(operation, 'started', path);
-    this.#checkUp();
+    this.event(operation, 'started', path);
+    this.checkUp();
     finish?.();
-    this.#event(operation, 'done', path);
-    this.#checkUp();
+    this.event(operation, 'done', path);
+    this.checkUp();
   }
 
   /** Starts at once, ends after the latency. Errors go to `done`. */
-  #later(
+  private later(
     operation: SimOperation,
     path: string,
     perform: () => (() => void) | undefined,
@@ -485,81 +489,81 @@ export class SimDisk implements Disk {
     bytes = 0,
   ): void {
     if (this.down) return;
-    const life = this.#life;
+    const life = this.life;
     let finish: (() => void) | undefined;
     let failure: DiskError | undefined;
     try {
-      if (operation !== 'sync') this.#throwFault(operation, path);
+      if (operation !== 'sync') this.throwFault(operation, path);
       finish = perform();
     } catch (error) {
       failure = error as DiskError;
       if (failure.code === undefined) throw error;
     }
-    this.#event(operation, 'started', path);
+    this.event(operation, 'started', path);
     if (this.down) return;
-    const latency = this.#options.latencyMs ?? this.#defaultLatency;
-    this.#options.schedule(latency(operation, bytes), () => {
-      if (this.down || life !== this.#life) return;
+    const latency = this.options.latencyMs ?? this.defaultLatency;
+    this.options.schedule(latency(operation, bytes), () => {
+      if (this.down || life !== this.life) return;
       if (failure === undefined) finish?.();
-      this.#event(operation, 'done', path);
+      this.event(operation, 'done', path);
       if (this.down) return;
       if (failure === undefined) done();
       else done(failure);
     });
   }
 
-  readonly #defaultLatency = (_operation: SimOperation, bytes: number): number =>
-    0.02 + this.#options.random() * 0.28 + (bytes / 1_048_576) * 0.5;
+  private readonly defaultLatency = (_operation: SimOperation, bytes: number): number =>
+    0.02 + this.options.random() * 0.28 + (bytes / 1_048_576) * 0.5;
 
-  #event(operation: SimOperation, phase: 'started' | 'done', path: string): void {
+  private event(operation: SimOperation, phase: 'started' | 'done', path: string): void {
     this.events += 1;
-    this.#options.onEvent?.({ index: this.events, operation, phase, path });
-    if (this.events === this.#crashAt) this.down = true;
+    this.options.onEvent?.({ index: this.events, operation, phase, path });
+    if (this.events === this.crashAt) this.down = true;
   }
 
-  #checkUp(): void {
+  private checkUp(): void {
     if (this.down) throw new SimulatedCrash('The disk is down');
   }
 
-  #next(): number {
-    this.#sequence += 1;
-    return this.#sequence;
+  private next(): number {
+    this.sequence += 1;
+    return this.sequence;
   }
 
-  #takeFault(operation: SimOperation, path: string): DiskError | undefined {
-    const index = this.#faults.findIndex(
+  private takeFault(operation: SimOperation, path: string): DiskError | undefined {
+    const index = this.faults.findIndex(
       (fault) => fault.operation === operation && path.includes(fault.path ?? ''),
     );
     if (index < 0) return undefined;
-    const fault = this.#faults[index] as Fault;
-    if (fault.always !== true) this.#faults.splice(index, 1);
+    const fault = this.faults[index] as Fault;
+    if (fault.always !== true) this.faults.splice(index, 1);
     this.failures += 1;
     return diskError(fault.code ?? 'EIO', operation, path);
   }
 
-  #throwFault(operation: SimOperation, path: string): void {
-    // A faulty write writes a part first: see #write.
+  private throwFault(operation: SimOperation, path: string): void {
+    // A faulty write writes a part first: see write.
     if (operation === 'write' || operation === 'writeDurable') return;
-    const fault = this.#takeFault(operation, path);
+    const fault = this.takeFault(operation, path);
     if (fault !== undefined) throw fault;
   }
 
   // ---- effects ----
 
-  #open(path: string, truncate: boolean): Inode {
+  private open(path: string, truncate: boolean): Inode {
     const key = normal(path);
-    const directory = this.#directory(parentOf(key), 'open');
+    const directory = this.directory(parentOf(key), 'open');
     const existing = directory.names.get(baseOf(key));
     if (existing !== undefined) {
-      if (truncate) existing.resize(this.#next(), 0);
+      if (truncate) existing.resize(this.next(), 0);
       return existing;
     }
-    const inode = new Inode(this.#next());
+    const inode = new Inode(this.next());
     change(directory, [[baseOf(key), inode]]);
     return inode;
   }
 
-  #write(
+  private write(
     inode: Inode,
     seq: number,
     buffer: Buffer,
@@ -568,8 +572,8 @@ export class SimDisk implements Disk {
     path: string,
   ): void {
     const fault =
-      this.#takeFault('write', path) ?? this.#takeFault('writeDurable', path) ?? undefined;
-    const room = fault === undefined ? length : Math.floor(this.#options.random() * length);
+      this.takeFault('write', path) ?? this.takeFault('writeDurable', path) ?? undefined;
+    const room = fault === undefined ? length : Math.floor(this.options.random() * length);
     const fits = Math.min(room, inode.fits(position, length, this.freeBytes));
     this.freeBytes -= inode.write(seq, buffer, fits, position);
     if (fault !== undefined) throw fault;
@@ -579,9 +583,9 @@ export class SimDisk implements Disk {
     }
   }
 
-  #rename(from: string, to: string): void {
-    const inode = this.#inode(from, 'rename');
-    const directory = this.#directory(parentOf(normal(from)), 'rename');
+  private applyRename(from: string, to: string): void {
+    const inode = this.inode(from, 'rename');
+    const directory = this.directory(parentOf(normal(from)), 'rename');
     if (parentOf(normal(to)) !== parentOf(normal(from))) {
       throw new Error('The simulated disk renames inside one directory only');
     }
@@ -591,29 +595,29 @@ export class SimDisk implements Disk {
     ]);
   }
 
-  #unlink(path: string): void {
-    const inode = this.#inode(path, 'unlink');
-    change(this.#directory(parentOf(normal(path)), 'unlink'), [[baseOf(normal(path)), undefined]]);
+  private applyUnlink(path: string): void {
+    const inode = this.inode(path, 'unlink');
+    change(this.directory(parentOf(normal(path)), 'unlink'), [[baseOf(normal(path)), undefined]]);
     this.freeBytes += inode.usedBytes;
   }
 
-  #syncDirectory(path: string): () => void {
-    const directory = this.#directory(path, 'open');
+  private durableNames(path: string): () => void {
+    const directory = this.directory(path, 'open');
     const count = directory.pending.length;
     return () => {
       for (const changes of directory.pending.splice(0, count)) apply(directory.durable, changes);
     };
   }
 
-  #directory(path: string, syscall: string): Directory {
-    const directory = this.#directories.get(normal(path));
+  private directory(path: string, syscall: string): Directory {
+    const directory = this.directories.get(normal(path));
     if (directory === undefined) throw diskError('ENOENT', syscall, path);
     return directory;
   }
 
-  #inode(path: string, syscall: string): Inode {
+  private inode(path: string, syscall: string): Inode {
     const key = normal(path);
-    const inode = this.#directories.get(parentOf(key))?.names.get(baseOf(key));
+    const inode = this.directories.get(parentOf(key))?.names.get(baseOf(key));
     if (inode === undefined) throw diskError('ENOENT', syscall, path);
     return inode;
   }
@@ -670,19 +674,19 @@ class Inode {
   /** No two inodes of a disk have the same. */
   readonly id: number;
   size = 0;
-  #durableSize = 0;
+  private durableSize = 0;
   /** Sizes since the last sync, oldest first. */
-  #sizes: { seq: number; size: number }[] = [];
-  readonly #sectors = new Map<number, Sector>();
+  private sizes: { seq: number; size: number }[] = [];
+  private readonly sectors = new Map<number, Sector>();
   /** Sectors that have versions: a sync need not look at the others. */
-  readonly #dirty = new Set<number>();
+  private readonly dirty = new Set<number>();
 
   constructor(id: number) {
     this.id = id;
   }
 
   get usedBytes(): number {
-    return this.#sectors.size * SECTOR_BYTES;
+    return this.sectors.size * SECTOR_BYTES;
   }
 
   read(target: Buffer, offset: number, length: number, position: number): number {
@@ -690,7 +694,7 @@ class Inode {
     for (let at = position; at < end; ) {
       const start = at % SECTOR_BYTES;
       const count = Math.min(SECTOR_BYTES - start, end - at);
-      const bytes = this.#sectors.get((at - start) / SECTOR_BYTES)?.current ?? ZEROS;
+      const bytes = this.sectors.get((at - start) / SECTOR_BYTES)?.current ?? ZEROS;
       bytes.copy(target, offset + at - position, start, start + count);
       at += count;
     }
@@ -702,7 +706,7 @@ class Inode {
     let left = free;
     for (let at = position; at < position + length; ) {
       const sector = Math.floor(at / SECTOR_BYTES);
-      if (!this.#sectors.has(sector)) {
+      if (!this.sectors.has(sector)) {
         if (left < SECTOR_BYTES) return at - position;
         left -= SECTOR_BYTES;
       }
@@ -713,59 +717,59 @@ class Inode {
 
   /** Returns the bytes that new sectors took. */
   write(seq: number, source: Buffer, length: number, position: number): number {
-    const before = this.#sectors.size;
+    const before = this.sectors.size;
     for (let at = 0; at < length; ) {
       const start = (position + at) % SECTOR_BYTES;
       const count = Math.min(SECTOR_BYTES - start, length - at);
-      this.#change((position + at - start) / SECTOR_BYTES, seq, (bytes) => {
+      this.change((position + at - start) / SECTOR_BYTES, seq, (bytes) => {
         source.copy(bytes, start, at, at + count);
       });
       at += count;
     }
-    if (length > 0 && position + length > this.size) this.#resizeTo(seq, position + length);
-    return (this.#sectors.size - before) * SECTOR_BYTES;
+    if (length > 0 && position + length > this.size) this.resizeTo(seq, position + length);
+    return (this.sectors.size - before) * SECTOR_BYTES;
   }
 
   resize(seq: number, size: number): void {
     if (size < this.size) {
-      for (const index of this.#sectors.keys()) {
+      for (const index of this.sectors.keys()) {
         const keep = size - index * SECTOR_BYTES;
         if (keep < SECTOR_BYTES)
-          this.#change(index, seq, (bytes) => bytes.fill(0, Math.max(0, keep)));
+          this.change(index, seq, (bytes) => bytes.fill(0, Math.max(0, keep)));
       }
     }
-    if (size !== this.size) this.#resizeTo(seq, size);
+    if (size !== this.size) this.resizeTo(seq, size);
   }
 
   /** Everything up to `seq` is on stable storage. */
   makeDurable(seq: number): void {
-    for (const index of this.#dirty) this.#settleSector(index, seq);
-    const sizes = this.#sizes.filter((entry) => entry.seq <= seq);
-    this.#durableSize = sizes.at(-1)?.size ?? this.#durableSize;
-    this.#sizes = this.#sizes.filter((entry) => entry.seq > seq);
+    for (const index of this.dirty) this.settleSector(index, seq);
+    const sizes = this.sizes.filter((entry) => entry.seq <= seq);
+    this.durableSize = sizes.at(-1)?.size ?? this.durableSize;
+    this.sizes = this.sizes.filter((entry) => entry.seq > seq);
   }
 
   /** These bytes, and a size that reaches them, are on stable storage; other bytes of the file need not be. */
   makeRangeDurable(seq: number, start: number, end: number): void {
     for (let index = Math.floor(start / SECTOR_BYTES); index * SECTOR_BYTES < end; index += 1) {
-      this.#settleSector(index, seq);
+      this.settleSector(index, seq);
     }
-    if (end > this.#durableSize) this.#durableSize = end;
-    this.#sizes = this.#sizes.filter((entry) => entry.seq > seq || entry.size >= end);
+    if (end > this.durableSize) this.durableSize = end;
+    this.sizes = this.sizes.filter((entry) => entry.seq > seq || entry.size >= end);
   }
 
   /** A sync failed: what it should have written stays readable and will never be written. */
   forgetUnsynced(seq: number): void {
-    for (const sector of this.#sectors.values()) {
+    for (const sector of this.sectors.values()) {
       sector.versions = sector.versions.filter((version) => version.seq > seq);
     }
-    this.#sizes = this.#sizes.filter((entry) => entry.seq > seq);
+    this.sizes = this.sizes.filter((entry) => entry.seq > seq);
   }
 
   flip(position: number, mask: number): void {
     const index = Math.floor(position / SECTOR_BYTES);
     const at = position % SECTOR_BYTES;
-    const sector = this.#sector(index);
+    const sector = this.sector(index);
     for (const bytes of new Set([sector.current, sector.durable])) {
       bytes[at] = (bytes[at] as number) ^ mask;
     }
@@ -773,38 +777,38 @@ class Inode {
 
   /** Draws what survives of the unsynced writes, and makes that the content. */
   settle(prng: Prng): void {
-    const sequences = new Set<number>(this.#sizes.map((entry) => entry.seq));
-    for (const sector of this.#sectors.values()) {
+    const sequences = new Set<number>(this.sizes.map((entry) => entry.seq));
+    for (const sector of this.sectors.values()) {
       for (const version of sector.versions) sequences.add(version.seq);
     }
     const ordered = [...sequences].sort((a, b) => a - b);
     const mode = prng.below(5);
     switch (mode) {
       case 0: // All is lost.
-        this.#settleTo(0);
+        this.settleTo(0);
         break;
       case 1: // All is kept.
-        this.#settleTo(Number.POSITIVE_INFINITY);
+        this.settleTo(Number.POSITIVE_INFINITY);
         break;
       case 2: // Each sector for itself.
-        this.#settleEach(prng);
+        this.settleEach(prng);
         break;
       default: {
         // A prefix of the writes; the last of them by sectors, or cut at a byte.
         const kept = prng.below(ordered.length + 1);
         const torn = ordered[kept];
-        if (torn !== undefined) this.#tear(torn, mode === 3, prng);
-        this.#settleTo(kept === 0 ? 0 : (ordered[kept - 1] as number), torn);
+        if (torn !== undefined) this.tear(torn, mode === 3, prng);
+        this.settleTo(kept === 0 ? 0 : (ordered[kept - 1] as number), torn);
       }
     }
-    this.#sizes = [];
-    this.#dirty.clear();
-    this.size = this.#durableSize;
-    for (const [index, sector] of this.#sectors) {
+    this.sizes = [];
+    this.dirty.clear();
+    this.size = this.durableSize;
+    for (const [index, sector] of this.sectors) {
       sector.versions = [];
       const keep = this.size - index * SECTOR_BYTES;
       if (keep <= 0) {
-        this.#sectors.delete(index);
+        this.sectors.delete(index);
         continue;
       }
       if (keep < SECTOR_BYTES) {
@@ -815,29 +819,29 @@ class Inode {
     }
   }
 
-  /** Durable is what was written up to `seq`, and by the write `also` (already reduced by #tear). */
-  #settleTo(seq: number, also = -1): void {
-    for (const sector of this.#sectors.values()) {
+  /** Durable is what was written up to `seq`, and by the write `also` (already reduced by tear). */
+  private settleTo(seq: number, also = -1): void {
+    for (const sector of this.sectors.values()) {
       const kept = sector.versions.filter((version) => version.seq <= seq || version.seq === also);
       sector.durable = kept.at(-1)?.bytes ?? sector.durable;
     }
-    const sizes = this.#sizes.filter((entry) => entry.seq <= seq || entry.seq === also);
-    this.#durableSize = sizes.at(-1)?.size ?? this.#durableSize;
+    const sizes = this.sizes.filter((entry) => entry.seq <= seq || entry.seq === also);
+    this.durableSize = sizes.at(-1)?.size ?? this.durableSize;
   }
 
-  #settleEach(prng: Prng): void {
-    for (const index of [...this.#sectors.keys()].sort((a, b) => a - b)) {
-      const sector = this.#sectors.get(index) as Sector;
+  private settleEach(prng: Prng): void {
+    for (const index of [...this.sectors.keys()].sort((a, b) => a - b)) {
+      const sector = this.sectors.get(index) as Sector;
       const choice = prng.below(sector.versions.length + 1);
       sector.durable = sector.versions[choice - 1]?.bytes ?? sector.durable;
     }
-    const choice = prng.below(this.#sizes.length + 1);
-    this.#durableSize = this.#sizes[choice - 1]?.size ?? this.#durableSize;
+    const choice = prng.below(this.sizes.length + 1);
+    this.durableSize = this.sizes[choice - 1]?.size ?? this.durableSize;
   }
 
   /** Takes a part of the write `seq` back: any of its sectors, or all bytes after one of them. */
-  #tear(seq: number, bySector: boolean, prng: Prng): void {
-    const touched = [...this.#sectors.entries()]
+  private tear(seq: number, bySector: boolean, prng: Prng): void {
+    const touched = [...this.sectors.entries()]
       .filter(([, sector]) => sector.versions.some((version) => version.seq === seq))
       .sort(([a], [b]) => a - b);
     const cut = prng.below(touched.length * SECTOR_BYTES);
@@ -854,41 +858,41 @@ class Inode {
       if (keep > 0) version.bytes.copy(bytes, 0, 0, keep);
       sector.versions[at] = { seq, bytes };
     });
-    if (prng.chance(0.5)) this.#sizes = this.#sizes.filter((entry) => entry.seq !== seq);
+    if (prng.chance(0.5)) this.sizes = this.sizes.filter((entry) => entry.seq !== seq);
   }
 
-  #resizeTo(seq: number, size: number): void {
+  private resizeTo(seq: number, size: number): void {
     this.size = size;
-    this.#sizes.push({ seq, size });
+    this.sizes.push({ seq, size });
   }
 
-  #change(index: number, seq: number, edit: (bytes: Buffer) => void): void {
-    const sector = this.#sector(index);
+  private change(index: number, seq: number, edit: (bytes: Buffer) => void): void {
+    const sector = this.sector(index);
     const bytes = Buffer.from(sector.current);
     edit(bytes);
     sector.current = bytes;
     sector.versions.push({ seq, bytes });
-    this.#dirty.add(index);
+    this.dirty.add(index);
   }
 
-  #settleSector(index: number, seq: number): void {
-    const versions = this.#sectors.get(index)?.versions ?? [];
+  private settleSector(index: number, seq: number): void {
+    const versions = this.sectors.get(index)?.versions ?? [];
     let count = 0;
     while (count < versions.length && (versions[count] as Version).seq <= seq) count += 1;
     if (count > 0) {
-      this.#sector(index).durable = (versions[count - 1] as Version).bytes;
+      this.sector(index).durable = (versions[count - 1] as Version).bytes;
       versions.splice(0, count);
     }
-    if (versions.length === 0) this.#dirty.delete(index);
+    if (versions.length === 0) this.dirty.delete(index);
   }
 
-  #sector(index: number): Sector {
-    let sector = this.#sectors.get(index);
+  private sector(index: number): Sector {
+    let sector = this.sectors.get(index);
     if (sector === undefined) {
       sector = { current: Buffer.alloc(SECTOR_BYTES), durable: ZEROS, versions: [] };
       // Its own zeros: rot flips bits in place.
       sector.durable = sector.current;
-      this.#sectors.set(index, sector);
+      this.sectors.set(index, sector);
     }
     return sector;
   }

@@ -35,12 +35,12 @@ const stateOf = (zxids: readonly Zxid[]): number =>
   }, 0);
 
 class Learner {
-  readonly #prng = new Prng(1);
+  private readonly prng = new Prng(1);
   time = new SimScheduler();
   onEvent: (event: SimDiskEvent) => void = () => {};
   readonly disk = new SimDisk({
     schedule: (delayMs, fn) => this.time.schedule(delayMs, fn),
-    random: () => this.#prng.next(),
+    random: () => this.prng.next(),
     onEvent: (event) => this.onEvent(event),
   });
   readonly directory: DataDirectory = openDataDirectory({
@@ -52,11 +52,11 @@ class Learner {
   readonly said: string[] = [];
   durableZxid = 0;
 
-  #run(): void {
+  private run(): void {
     while (!this.disk.down && this.time.step());
   }
 
-  #log(): TxnLogLives {
+  private log(): TxnLogLives {
     return new TxnLogLives({
       disk: this.disk,
       directory: this.directory.logDirectory,
@@ -71,7 +71,7 @@ class Learner {
     });
   }
 
-  #append(log: TxnLogLives, lastZxid: Zxid, zxids: readonly Zxid[], done: () => void): void {
+  private append(log: TxnLogLives, lastZxid: Zxid, zxids: readonly Zxid[], done: () => void): void {
     const writer = log.open(lastZxid);
     for (const zxid of zxids) {
       const bytes = entryOf(zxid);
@@ -90,28 +90,28 @@ class Learner {
       writer.write(bytes, 0, bytes.length);
       writer.seal();
       writer.finish(() => {});
-      this.#run();
+      this.run();
     };
     write(0, []);
-    this.#append(this.#log(), 0, OWN.slice(0, 3), () => {});
-    this.#run();
+    this.append(this.log(), 0, OWN.slice(0, 3), () => {});
+    this.run();
     write(OWN[2] as Zxid, OWN.slice(0, 3));
-    this.#append(this.#log(), OWN[2] as Zxid, OWN.slice(3), () => {});
-    this.#run();
+    this.append(this.log(), OWN[2] as Zxid, OWN.slice(3), () => {});
+    this.run();
     loadEpochs(disk, directory.snapshotDirectory, OWN.at(-1) as Zxid);
   }
 
   /** From LEADERINFO to the ack of NEWLEADER. */
   sync(): void {
     try {
-      this.#sync();
-      this.#run();
+      this.adoptOneSnapshot();
+      this.run();
     } catch (error) {
       if (!(error instanceof SimulatedCrash)) throw error;
     }
   }
 
-  #sync(): void {
+  private adoptOneSnapshot(): void {
     const { disk, directory } = this;
     const { snapshotDirectory } = directory;
     const last = OWN.at(-1) as Zxid;
@@ -143,7 +143,7 @@ class Learner {
         done: (error) => {
           if (error !== undefined) throw error;
           this.said.push('adopted');
-          this.#append(this.#log(), SNAPSHOT, AFTER, () => {
+          this.append(this.log(), SNAPSHOT, AFTER, () => {
             this.said.push('logged');
             epochs.establish(NEW_EPOCH, () => this.said.push('ACK of NEWLEADER'));
           });

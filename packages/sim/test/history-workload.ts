@@ -139,28 +139,28 @@ function stateOf(history: History): number {
 
 /** One life of the process. */
 class Work {
-  readonly #member: Member;
-  readonly #directory: DataDirectory;
-  readonly #log: TxnLogLives;
-  #epochs: EpochFiles | undefined;
-  #history: History = [];
-  #epoch = 0;
-  #counter = 0;
+  private readonly member: Member;
+  private readonly directory: DataDirectory;
+  private readonly log: TxnLogLives;
+  private epochs: EpochFiles | undefined;
+  private history: History = [];
+  private epoch = 0;
+  private counter = 0;
 
   constructor(member: Member) {
     const { disk } = member;
-    this.#member = member;
-    this.#directory = directoryOf(member);
-    this.#log = new TxnLogLives({
+    this.member = member;
+    this.directory = directoryOf(member);
+    this.log = new TxnLogLives({
       disk,
-      directory: this.#directory.logDirectory,
+      directory: this.directory.logDirectory,
       preAllocBytes: 4_096,
       now: () => member.time.nowMs,
       onDurable: (zxid, life) => {
-        if (life !== this.#log.life) throw new Error(`Durable in life ${life}: ${zxid}`);
-        const min = this.#history.indexOf(zxid) + 1;
+        if (life !== this.log.life) throw new Error(`Durable in life ${life}: ${zxid}`);
+        const min = this.history.indexOf(zxid) + 1;
         if (min === 0) throw new Error(`${zxid} is durable and not in the history`);
-        member.allowed = [{ history: this.#history, min }];
+        member.allowed = [{ history: this.history, min }];
       },
       onFailure: (error) => {
         throw error;
@@ -169,82 +169,82 @@ class Work {
   }
 
   begin(): void {
-    this.#recover(() => this.#next());
+    this.recover(() => this.next());
   }
 
   /** As a process does when it starts, and after its history was changed. */
-  #recover(then: () => void): void {
-    const member = this.#member;
+  private recover(then: () => void): void {
+    const member = this.member;
     const result = check(member);
-    this.#history = member.allowed[0]?.history ?? [];
-    const epochs = loadEpochs(member.disk, this.#directory.snapshotDirectory, result.zxid);
-    this.#epochs ??= new EpochFiles(member.disk, this.#directory.snapshotDirectory, epochs);
+    this.history = member.allowed[0]?.history ?? [];
+    const epochs = loadEpochs(member.disk, this.directory.snapshotDirectory, result.zxid);
+    this.epochs ??= new EpochFiles(member.disk, this.directory.snapshotDirectory, epochs);
     const open = (): void => {
-      this.#log.open(result.zxid);
-      this.#newEpoch(then);
+      this.log.open(result.zxid);
+      this.newEpoch(then);
     };
-    if (result.needsSnapshot) this.#snapshot(open);
+    if (result.needsSnapshot) this.snapshot(open);
     else open();
   }
 
   /** A leader of a new epoch is found. */
-  #newEpoch(then: () => void): void {
-    const epochs = this.#epochs as EpochFiles;
-    this.#epoch = this.#member.nextEpoch;
-    this.#member.nextEpoch += 1;
-    this.#counter = 0;
-    epochs.accept(this.#epoch, () => epochs.prepare(this.#epoch, then));
+  private newEpoch(then: () => void): void {
+    const epochs = this.epochs as EpochFiles;
+    this.epoch = this.member.nextEpoch;
+    this.member.nextEpoch += 1;
+    this.counter = 0;
+    epochs.accept(this.epoch, () => epochs.prepare(this.epoch, then));
   }
 
-  #next(): void {
-    const member = this.#member;
+  private next(): void {
+    const member = this.member;
     if (member.stepsLeft === 0) {
-      this.#log.drain(() => {});
+      this.log.drain(() => {});
       return;
     }
     member.stepsLeft -= 1;
     const then = (): void => {
-      member.time.schedule(0.2, () => this.#next());
+      member.time.schedule(0.2, () => this.next());
     };
     const choice = member.prng.below(10);
-    if (choice < 5) this.#append(then);
-    else if (choice === 5) this.#snapshot(then);
-    else if (choice === 6) this.#truncate(then);
-    else if (choice === 7) this.#adopt(then);
-    else if (choice === 8) this.#discard(then);
-    else (this.#epochs as EpochFiles).establish(this.#epoch, then);
+    if (choice < 5) this.append(then);
+    else if (choice === 5) this.snapshot(then);
+    else if (choice === 6) this.truncate(then);
+    else if (choice === 7) this.adopt(then);
+    else if (choice === 8) this.discard(then);
+    else (this.epochs as EpochFiles).establish(this.epoch, then);
   }
 
-  #count(step: string): void {
-    const { done } = this.#member;
+  private count(step: string): void {
+    const { done } = this.member;
     done.set(step, (done.get(step) ?? 0) + 1);
   }
 
-  #append(then: () => void): void {
-    const member = this.#member;
-    const { writer } = this.#log;
+  private append(then: () => void): void {
+    const member = this.member;
+    const { writer } = this.log;
     if (writer === undefined) throw new Error('No life');
     const count = 1 + member.prng.below(6);
     for (let i = 0; i < count; i += 1) {
-      this.#counter += 1;
-      const zxid = makeZxid(this.#epoch, this.#counter);
+      this.counter += 1;
+      const zxid = makeZxid(this.epoch, this.counter);
       const bytes = entryBytes(zxid);
-      this.#history = [...this.#history, zxid];
-      member.allowed = [{ history: this.#history, min: member.allowed[0]?.min ?? 0 }];
+      this.history = [...this.history, zxid];
+      member.allowed = [{ history: this.history, min: member.allowed[0]?.min ?? 0 }];
       writer.append(zxid, bytes, 0, bytes.length);
       if (member.prng.chance(0.3)) writer.flush();
     }
     if (member.prng.chance(0.3)) writer.roll();
     if (member.prng.chance(0.3)) writer.prepareRoll(0.9);
     writer.flush();
-    this.#count('append');
+    this.count('append');
     then();
   }
 
-  #snapshot(then: () => void): void {
-    const member = this.#member;
-    const history = this.#history;
-    const writer = this.#spool(history);
+  private snapshot(then: () => void): void {
+    const member = this.member;
+    const history = this.history;
+    const writer = this.spool(history);
     const finish = (): void => {
       // What a snapshot shows must be durable in the log first.
       if (member.allowed[0]?.min !== history.length) {
@@ -252,17 +252,17 @@ class Work {
         return;
       }
       writer.finish(() => {
-        this.#count('snapshot');
-        purge(member.disk, this.#directory, 3, then);
+        this.count('snapshot');
+        purge(member.disk, this.directory, 3, then);
       });
     };
     finish();
   }
 
-  #spool(history: History): SnapshotWriter {
+  private spool(history: History): SnapshotWriter {
     const writer = new SnapshotWriter({
-      disk: this.#member.disk,
-      directory: this.#directory.snapshotDirectory,
+      disk: this.member.disk,
+      directory: this.directory.snapshotDirectory,
       zxid: history.at(-1) ?? 0,
     });
     const bytes = snapshotBytes(stateOf(history));
@@ -271,42 +271,42 @@ class Work {
     return writer;
   }
 
-  #drained(then: () => void): void {
-    this.#log.drain((error) => {
+  private drained(then: () => void): void {
+    this.log.drain((error) => {
       if (error !== undefined) throw error;
-      const { history, min } = this.#member.allowed[0] as Allowed;
+      const { history, min } = this.member.allowed[0] as Allowed;
       if (min !== history.length) throw new Error('Drained, and not durable');
       then();
     });
   }
 
-  #truncate(then: () => void): void {
-    const member = this.#member;
-    this.#drained(() => {
-      const history = this.#history;
+  private truncate(then: () => void): void {
+    const member = this.member;
+    this.drained(() => {
+      const history = this.history;
       const count = member.prng.below(history.length + 1);
       const zxid = history[count - 1] ?? 0;
       member.allowed = [{ history, min: count }];
-      const result = truncate(member.disk, this.#directory, zxid);
+      const result = truncate(member.disk, this.directory, zxid);
       const isCut = result.outcome === 'truncated';
       const left = isCut ? history.slice(0, count) : history;
       member.allowed = [{ history: left, min: left.length }];
-      this.#count(result.outcome);
-      this.#recover(then);
+      this.count(result.outcome);
+      this.recover(then);
     });
   }
 
-  #adopt(then: () => void): void {
-    this.#drained(() => this.#newEpoch(() => this.#adoptDrained(then)));
+  private adopt(then: () => void): void {
+    this.drained(() => this.newEpoch(() => this.adoptDrained(then)));
   }
 
-  #adoptDrained(then: () => void): void {
-    const member = this.#member;
-    const own = this.#history;
+  private adoptDrained(then: () => void): void {
+    const member = this.member;
+    const own = this.history;
     // A part of what is here, and then what others decided; or the same, or less.
     const shared = own.slice(0, member.prng.below(own.length + 1));
     const others = member.prng.below(4);
-    const leaders = Array.from({ length: others }, (_, i) => makeZxid(this.#epoch, i + 1));
+    const leaders = Array.from({ length: others }, (_, i) => makeZxid(this.epoch, i + 1));
     const history = [...shared, ...leaders];
     member.allowed = [
       { history: own, min: own.length },
@@ -314,34 +314,34 @@ class Work {
     ];
     adoptSnapshot({
       disk: member.disk,
-      directory: this.#directory,
-      spool: this.#spool(history),
-      epochs: this.#epochs as EpochFiles,
+      directory: this.directory,
+      spool: this.spool(history),
+      epochs: this.epochs as EpochFiles,
       done: (error) => {
         if (error !== undefined) throw error;
         member.allowed = [{ history, min: history.length }];
-        this.#count('adopt');
-        this.#recover(then);
+        this.count('adopt');
+        this.recover(then);
       },
     });
   }
 
-  #discard(then: () => void): void {
-    const member = this.#member;
-    this.#drained(() => {
-      const own = this.#history;
+  private discard(then: () => void): void {
+    const member = this.member;
+    this.drained(() => {
+      const own = this.history;
       member.allowed = [
         { history: own, min: own.length },
         { history: [], min: 0 },
       ];
       discardHistory({
         disk: member.disk,
-        directory: this.#directory,
+        directory: this.directory,
         done: (error) => {
           if (error !== undefined) throw error;
           member.allowed = [{ history: [], min: 0 }];
-          this.#count('discard');
-          this.#recover(then);
+          this.count('discard');
+          this.recover(then);
         },
       });
     });

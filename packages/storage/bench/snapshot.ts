@@ -21,14 +21,14 @@ data.copy(record, 8 + path.length);
 
 class Skimmer {
   isComplete = false;
-  #hasAcls = false;
+  private hasAcls = false;
   session(): void {}
   snapshotLoaded(): void {}
   records(bytes: Buffer, start: number, end: number): number {
     let at = start;
-    if (!this.#hasAcls) {
+    if (!this.hasAcls) {
       at += 4;
-      this.#hasAcls = true;
+      this.hasAcls = true;
     }
     while (end - at >= 4) {
       const pathBytes = bytes.readInt32BE(at);

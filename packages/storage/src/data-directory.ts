@@ -1,9 +1,9 @@
+// The layout of disk.md section 1: <dataDir>/version-2 holds snapshots and epoch files,
+// <dataLogDir>/version-2 the txn logs; the two may be one. `myid` and `initialize` stand beside.
+
 import type { Disk, DiskError } from './disk.ts';
 import { isLogName, isSnapshotName } from './file-names.ts';
 import { StorageError } from './storage-error.ts';
-
-// The layout of disk.md section 1: <dataDir>/version-2 holds snapshots and epoch files,
-// <dataLogDir>/version-2 the txn logs; the two may be one. `myid` and `initialize` stand beside.
 
 const VERSION_DIRECTORY = 'version-2';
 

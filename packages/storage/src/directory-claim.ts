@@ -1,7 +1,3 @@
-import * as fs from 'node:fs';
-import * as net from 'node:net';
-import type { Claimed, DirectoryClaim, DiskError, Done } from './disk.ts';
-
 // A directory is claimed by listening on a local address named for its device and inode. The kernel frees
 // it when the process dies, however that happens, so no stale lock can be left behind, and nothing
 // is written that a copy of the directory would carry along.
@@ -12,6 +8,10 @@ import type { Claimed, DirectoryClaim, DiskError, Done } from './disk.ts';
 //   elsewhere  nothing of that kind: every claim succeeds
 //
 // Apache's servers make no such claim: directory-writers.ts looks for them.
+
+import * as fs from 'node:fs';
+import * as net from 'node:net';
+import type { Claimed, DirectoryClaim, DiskError, Done } from './disk.ts';
 
 /** Claims an existing directory: see `Disk.claim`. */
 export function claimDirectory(directory: string, done: Claimed): void {

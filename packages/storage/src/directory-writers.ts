@@ -1,6 +1,3 @@
-import * as fs from 'node:fs';
-import { basename } from 'node:path';
-
 // Looks for another process that has files of a data directory open for writing: an Apache server, which makes
 // no claim (directory-claim.ts), or a zebu server whose claim is in another network namespace. Its log would be
 // cut as torn, and overwritten.
@@ -10,6 +7,9 @@ import { basename } from 'node:path';
 //   - processes of another machine, or of a container whose pids are not seen here;
 //   - a server that has no file open: Apache's opens its log with the first txn after a start or a roll.
 // Other systems show nothing of this kind here.
+
+import * as fs from 'node:fs';
+import { basename } from 'node:path';
 
 const PROC = '/proc';
 /** Processes looked at before the event loop turns. */

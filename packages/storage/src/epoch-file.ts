@@ -1,7 +1,3 @@
-import { epochOf, MAX_EPOCH, type Zxid } from '@zebu/protocol';
-import { type Disk, type DiskError, ignore } from './disk.ts';
-import { StorageError } from './storage-error.ts';
-
 // currentEpoch and acceptedEpoch (disk.md 7.4): a decimal number, no newline, in the directory of the
 // snapshots. Replaced by: write `<name>.new`, sync, rename, sync the directory.
 //
@@ -10,6 +6,10 @@ import { StorageError } from './storage-error.ts';
 // before a txn or a snapshot of a new epoch reaches its disk, so that a crash before currentEpoch is
 // raised can be survived. It must be whole at every moment for that, so nothing is ever written in
 // place under its name, as Java's AtomicFileOutputStream does.
+
+import { epochOf, MAX_EPOCH, type Zxid } from '@zebu/protocol';
+import { type Disk, type DiskError, ignore } from './disk.ts';
+import { StorageError } from './storage-error.ts';
 
 // `history-discarded` is ours: the history of this member was thrown away or lost, and no sync has replaced it
 // since. Such a member must not be counted for what its currentEpoch says. It goes when currentEpoch is written next.
@@ -136,41 +136,41 @@ export function isMarkedDiscarded(disk: Disk, directory: string): boolean {
  * Calls are carried out one after another. After a failure all of them fail.
  */
 export class EpochFiles {
-  readonly #disk: Disk;
-  readonly #directory: string;
-  #acceptedEpoch: number;
-  #currentEpoch: number;
+  private readonly disk: Disk;
+  private readonly directory: string;
+  private accepted: number;
+  private current: number;
   /** What `currentEpoch.tmp` is known to hold. */
-  #preparedEpoch = -1;
-  readonly #queue: (() => void)[] = [];
-  #failure: StorageError | undefined;
+  private preparedEpoch = -1;
+  private readonly queue: (() => void)[] = [];
+  private failure: StorageError | undefined;
 
   /** `epochs` as `loadEpochs` gave them; `directory` is that of the snapshots. */
   constructor(disk: Disk, directory: string, epochs: Epochs) {
-    this.#disk = disk;
-    this.#directory = directory;
-    this.#acceptedEpoch = epochs.acceptedEpoch;
-    this.#currentEpoch = epochs.currentEpoch;
+    this.disk = disk;
+    this.directory = directory;
+    this.accepted = epochs.acceptedEpoch;
+    this.current = epochs.currentEpoch;
   }
 
   get acceptedEpoch(): number {
-    return this.#acceptedEpoch;
+    return this.accepted;
   }
 
   /** Invariant: currentEpoch <= acceptedEpoch. */
   get currentEpoch(): number {
-    return this.#currentEpoch;
+    return this.current;
   }
 
   /** Raises acceptedEpoch. Throws RangeError when it would fall: that promise was given already. */
   accept(epoch: number, done: (error?: StorageError) => void): void {
-    if (epoch < this.#acceptedEpoch) {
-      throw new RangeError(`acceptedEpoch cannot fall from ${this.#acceptedEpoch} to ${epoch}`);
+    if (epoch < this.accepted) {
+      throw new RangeError(`acceptedEpoch cannot fall from ${this.accepted} to ${epoch}`);
     }
-    this.#add(
-      (end) => writeEpochAsync(this.#disk, this.#directory, 'acceptedEpoch', epoch, end),
+    this.add(
+      (end) => writeEpochAsync(this.disk, this.directory, 'acceptedEpoch', epoch, end),
       () => {
-        this.#acceptedEpoch = epoch;
+        this.accepted = epoch;
       },
       done,
     );
@@ -181,10 +181,10 @@ export class EpochFiles {
    * accepted one too. A member without history prepares an epoch that it has not accepted.
    */
   prepare(epoch: number, done: (error?: StorageError) => void): void {
-    this.#add(
-      (end) => prepareEpochAsync(this.#disk, this.#directory, 'currentEpoch', epoch, end),
+    this.add(
+      (end) => prepareEpochAsync(this.disk, this.directory, 'currentEpoch', epoch, end),
       () => {
-        this.#preparedEpoch = epoch;
+        this.preparedEpoch = epoch;
       },
       done,
     );
@@ -192,67 +192,67 @@ export class EpochFiles {
 
   /** Raises currentEpoch. Throws RangeError when it would fall, and for an epoch that was not accepted. */
   establish(epoch: number, done: (error?: StorageError) => void): void {
-    if (epoch < this.#currentEpoch) {
-      throw new RangeError(`currentEpoch cannot fall from ${this.#currentEpoch} to ${epoch}`);
+    if (epoch < this.current) {
+      throw new RangeError(`currentEpoch cannot fall from ${this.current} to ${epoch}`);
     }
-    this.#checkAccepted(epoch);
-    this.#add(
-      (end) => this.#writeCurrent(epoch, (error) => (error ? end(error) : this.#unmark(end))),
+    this.checkAccepted(epoch);
+    this.add(
+      (end) => this.writeCurrent(epoch, (error) => (error ? end(error) : this.unmark(end))),
       () => {
-        this.#currentEpoch = epoch;
+        this.current = epoch;
       },
       done,
     );
   }
 
-  #checkAccepted(epoch: number): void {
-    if (epoch <= this.#acceptedEpoch) return;
-    throw new RangeError(`Epoch ${epoch} is above acceptedEpoch ${this.#acceptedEpoch}`);
+  private checkAccepted(epoch: number): void {
+    if (epoch <= this.accepted) return;
+    throw new RangeError(`Epoch ${epoch} is above acceptedEpoch ${this.accepted}`);
   }
 
-  #writeCurrent(epoch: number, end: (error?: StorageError) => void): void {
-    if (this.#preparedEpoch !== epoch) {
-      writeEpochAsync(this.#disk, this.#directory, 'currentEpoch', epoch, end);
+  private writeCurrent(epoch: number, end: (error?: StorageError) => void): void {
+    if (this.preparedEpoch !== epoch) {
+      writeEpochAsync(this.disk, this.directory, 'currentEpoch', epoch, end);
       return;
     }
-    this.#preparedEpoch = -1;
-    renameAsync(this.#disk, this.#directory, prepared('currentEpoch'), 'currentEpoch', end);
+    this.preparedEpoch = -1;
+    renameAsync(this.disk, this.directory, prepared('currentEpoch'), 'currentEpoch', end);
   }
 
   /** The member is synced: its history counts again. */
-  #unmark(end: (error?: StorageError) => void): void {
-    if (!isMarkedDiscarded(this.#disk, this.#directory)) {
+  private unmark(end: (error?: StorageError) => void): void {
+    if (!isMarkedDiscarded(this.disk, this.directory)) {
       end();
       return;
     }
-    const path = `${this.#directory}/${DISCARDED}`;
-    this.#disk.unlinkAsync(path, (error) => {
+    const path = `${this.directory}/${DISCARDED}`;
+    this.disk.unlinkAsync(path, (error) => {
       if (error === undefined) {
-        this.#disk.syncDirectoryAsync(this.#directory, (failure) =>
+        this.disk.syncDirectoryAsync(this.directory, (failure) =>
           end(failure && cannotWrite(path, failure)),
         );
       } else end(cannotWrite(path, error));
     });
   }
 
-  #add(
+  private add(
     start: (end: (error?: StorageError) => void) => void,
     apply: () => void,
     done: (error?: StorageError) => void,
   ): void {
     const run = (): void => {
       const end = (error?: StorageError): void => {
-        this.#failure ??= error;
-        if (this.#failure === undefined) apply();
-        this.#queue.shift();
-        this.#queue[0]?.();
-        done(this.#failure);
+        this.failure ??= error;
+        if (this.failure === undefined) apply();
+        this.queue.shift();
+        this.queue[0]?.();
+        done(this.failure);
       };
-      if (this.#failure === undefined) start(end);
-      else this.#disk.syncDirectoryAsync(this.#directory, () => end());
+      if (this.failure === undefined) start(end);
+      else this.disk.syncDirectoryAsync(this.directory, () => end());
     };
-    this.#queue.push(run);
-    if (this.#queue.length === 1) run();
+    this.queue.push(run);
+    if (this.queue.length === 1) run();
   }
 }
 

@@ -1,12 +1,12 @@
-import type { Zxid } from '@zebu/protocol';
-import { StorageError } from './storage-error.ts';
-
 // The names of txn log files and snapshots (disk.md section 1).
 //
 //   log.<hex>                      hex: zxid of the first txn written to it
 //   snapshot.<hex>[.gz|.snappy]    hex: last processed zxid when its writing began
 //
 // hex is lower case and unpadded, as Java's Long.toHexString gives it.
+
+import type { Zxid } from '@zebu/protocol';
+import { StorageError } from './storage-error.ts';
 
 export type SnapshotCompression = '' | 'gz' | 'snappy';
 

@@ -1,11 +1,11 @@
-import { crc32 } from '@zebu/protocol';
-
 // Reads gzip (RFC 1952) as a stream, synchronously and in bounded memory: recovery pulls a snapshot
 // of any size through it slice by slice, in the simulator too. node:zlib offers only all at once or
 // through the event loop. It must never read past its window or loop without taking input.
 //
 // Symbols are decoded through one table per code, indexed by the next MAX bits of input:
 //   entry = symbol << 4 | bits of its code; 0 for a bit pattern that is no code.
+
+import { crc32 } from '@zebu/protocol';
 
 /** The next bytes of something, in order. */
 export interface ByteSource {
@@ -43,191 +43,191 @@ const AT_END = 4;
 
 /** Throws Error on malformed input; the message says what is wrong. */
 export class GunzipSource implements ByteSource {
-  readonly #source: ByteSource;
-  readonly #input = Buffer.allocUnsafeSlow(INPUT_BYTES);
-  #inputAt = 0;
-  #inputEnd = 0;
+  private readonly source: ByteSource;
+  private readonly input = Buffer.allocUnsafeSlow(INPUT_BYTES);
+  private inputAt = 0;
+  private inputEnd = 0;
   /** Bits taken from the input and not used yet, lowest first. */
-  #hold = 0;
-  #held = 0;
+  private hold = 0;
+  private held = 0;
 
-  /** History, then new output up to `#outEnd`, of which `#outAt` is the next to hand out. */
-  readonly #output = Buffer.allocUnsafeSlow(HISTORY_BYTES + OUTPUT_BYTES + MAX_MATCH);
-  #outAt = 0;
-  #outEnd = 0;
-  /** Start of this member in `#output`, or 0 when it lies further back: no match may reach below. */
-  #memberStart = 0;
+  /** History, then new output up to `outEnd`, of which `outAt` is the next to hand out. */
+  private readonly output = Buffer.allocUnsafeSlow(HISTORY_BYTES + OUTPUT_BYTES + MAX_MATCH);
+  private outAt = 0;
+  private outEnd = 0;
+  /** Start of this member in `output`, or 0 when it lies further back: no match may reach below. */
+  private memberStart = 0;
 
-  #state = AT_MEMBER;
-  #anyMember = false;
-  #lastBlock = false;
-  #storedLeft = 0;
-  #literals: CodeTable = fixedLiterals;
-  #distances: CodeTable = fixedDistances;
-  #crc = 0;
-  /** Start of the output that is not in `#crc` yet. */
-  #crcAt = 0;
+  private state = AT_MEMBER;
+  private anyMember = false;
+  private lastBlock = false;
+  private storedLeft = 0;
+  private literals: CodeTable = fixedLiterals;
+  private distances: CodeTable = fixedDistances;
+  private crc = 0;
+  /** Start of the output that is not in `crc` yet. */
+  private crcAt = 0;
   /** Output of this member, modulo 2^32. */
-  #memberBytes = 0;
+  private memberBytes = 0;
 
   constructor(source: ByteSource) {
-    this.#source = source;
+    this.source = source;
   }
 
   read(target: Buffer, offset: number, length: number): number {
     let filled = 0;
     while (filled < length) {
-      if (this.#outAt === this.#outEnd) {
-        this.#produce();
-        if (this.#outAt === this.#outEnd) break;
+      if (this.outAt === this.outEnd) {
+        this.produce();
+        if (this.outAt === this.outEnd) break;
       }
-      const count = Math.min(length - filled, this.#outEnd - this.#outAt);
-      this.#output.copy(target, offset + filled, this.#outAt, this.#outAt + count);
-      this.#outAt += count;
+      const count = Math.min(length - filled, this.outEnd - this.outAt);
+      this.output.copy(target, offset + filled, this.outAt, this.outAt + count);
+      this.outAt += count;
       filled += count;
     }
     return filled;
   }
 
   /** Decodes until there is output of a useful size or the end is met. All earlier output was handed out. */
-  #produce(): void {
-    if (this.#outEnd > HISTORY_BYTES) {
-      const from = this.#outEnd - HISTORY_BYTES;
-      this.#output.copyWithin(0, from, this.#outEnd);
-      this.#memberStart = Math.max(0, this.#memberStart - from);
-      this.#outEnd = HISTORY_BYTES;
-      this.#outAt = HISTORY_BYTES;
+  private produce(): void {
+    if (this.outEnd > HISTORY_BYTES) {
+      const from = this.outEnd - HISTORY_BYTES;
+      this.output.copyWithin(0, from, this.outEnd);
+      this.memberStart = Math.max(0, this.memberStart - from);
+      this.outEnd = HISTORY_BYTES;
+      this.outAt = HISTORY_BYTES;
     }
-    this.#crcAt = this.#outEnd;
+    this.crcAt = this.outEnd;
     const limit = HISTORY_BYTES + OUTPUT_BYTES;
-    while (this.#outEnd < limit && this.#state !== AT_END) {
-      switch (this.#state) {
+    while (this.outEnd < limit && this.state !== AT_END) {
+      switch (this.state) {
         case AT_MEMBER:
-          this.#startMember();
+          this.startMember();
           break;
         case AT_BLOCK:
-          if (this.#lastBlock) this.#endMember();
-          else this.#startBlock();
+          if (this.lastBlock) this.endMember();
+          else this.startBlock();
           break;
         case IN_STORED:
-          this.#copyStored(limit);
+          this.copyStored(limit);
           break;
         case IN_CODES:
-          this.#decodeSymbols(limit);
+          this.decodeSymbols(limit);
           break;
       }
     }
-    this.#sumOutput();
+    this.sumOutput();
   }
 
   /** Java's reader takes concatenated members, so this does; anything else after a member is ignored. */
-  #startMember(): void {
-    this.#held = 0;
-    this.#hold = 0;
-    const magic = this.#maybeByte();
-    if (magic !== 0x1f || this.#maybeByte() !== 0x8b) {
-      if (!this.#anyMember) throw new Error('Not a gzip file');
-      this.#state = AT_END;
+  private startMember(): void {
+    this.held = 0;
+    this.hold = 0;
+    const magic = this.maybeByte();
+    if (magic !== 0x1f || this.maybeByte() !== 0x8b) {
+      if (!this.anyMember) throw new Error('Not a gzip file');
+      this.state = AT_END;
       return;
     }
-    if (this.#byte() !== 8) throw new Error('Unknown gzip compression method');
-    const flags = this.#byte();
-    for (let i = 0; i < 6; i += 1) this.#byte(); // mtime, extra flags, operating system
+    if (this.byte() !== 8) throw new Error('Unknown gzip compression method');
+    const flags = this.byte();
+    for (let i = 0; i < 6; i += 1) this.byte(); // mtime, extra flags, operating system
     if ((flags & 4) !== 0) {
-      const extra = this.#byte() | (this.#byte() << 8);
-      for (let i = 0; i < extra; i += 1) this.#byte();
+      const extra = this.byte() | (this.byte() << 8);
+      for (let i = 0; i < extra; i += 1) this.byte();
     }
-    if ((flags & 8) !== 0) while (this.#byte() !== 0); // file name
-    if ((flags & 16) !== 0) while (this.#byte() !== 0); // comment
-    if ((flags & 2) !== 0) for (let i = 0; i < 2; i += 1) this.#byte(); // header checksum
-    this.#anyMember = true;
-    this.#crc = 0;
-    this.#memberBytes = 0;
-    this.#memberStart = this.#outEnd;
-    this.#lastBlock = false;
-    this.#state = AT_BLOCK;
+    if ((flags & 8) !== 0) while (this.byte() !== 0); // file name
+    if ((flags & 16) !== 0) while (this.byte() !== 0); // comment
+    if ((flags & 2) !== 0) for (let i = 0; i < 2; i += 1) this.byte(); // header checksum
+    this.anyMember = true;
+    this.crc = 0;
+    this.memberBytes = 0;
+    this.memberStart = this.outEnd;
+    this.lastBlock = false;
+    this.state = AT_BLOCK;
   }
 
-  #endMember(): void {
-    this.#sumOutput();
+  private endMember(): void {
+    this.sumOutput();
     // Whole bytes that were taken ahead belong to the trailer.
-    const crc = this.#trailerInt();
-    const length = this.#trailerInt();
-    if (crc !== this.#crc) throw new Error('Gzip checksum mismatch');
-    if (length !== this.#memberBytes) throw new Error('Gzip length mismatch');
-    this.#state = AT_MEMBER;
+    const crc = this.trailerInt();
+    const length = this.trailerInt();
+    if (crc !== this.crc) throw new Error('Gzip checksum mismatch');
+    if (length !== this.memberBytes) throw new Error('Gzip length mismatch');
+    this.state = AT_MEMBER;
   }
 
-  #sumOutput(): void {
-    this.#crc = crc32(this.#output, this.#crcAt, this.#outEnd, this.#crc);
-    this.#memberBytes = (this.#memberBytes + this.#outEnd - this.#crcAt) >>> 0;
-    this.#crcAt = this.#outEnd;
+  private sumOutput(): void {
+    this.crc = crc32(this.output, this.crcAt, this.outEnd, this.crc);
+    this.memberBytes = (this.memberBytes + this.outEnd - this.crcAt) >>> 0;
+    this.crcAt = this.outEnd;
   }
 
-  #trailerInt(): number {
-    this.#dropPartialByte();
-    const b0 = this.#bitsOf(8);
-    const b1 = this.#bitsOf(8);
-    const b2 = this.#bitsOf(8);
-    return (b0 | (b1 << 8) | (b2 << 16) | (this.#bitsOf(8) << 24)) >>> 0;
+  private trailerInt(): number {
+    this.dropPartialByte();
+    const b0 = this.bitsOf(8);
+    const b1 = this.bitsOf(8);
+    const b2 = this.bitsOf(8);
+    return (b0 | (b1 << 8) | (b2 << 16) | (this.bitsOf(8) << 24)) >>> 0;
   }
 
-  #startBlock(): void {
-    this.#lastBlock = this.#bitsOf(1) === 1;
-    switch (this.#bitsOf(2)) {
+  private startBlock(): void {
+    this.lastBlock = this.bitsOf(1) === 1;
+    switch (this.bitsOf(2)) {
       case 0: {
-        this.#dropPartialByte();
-        const length = this.#bitsOf(16);
-        if ((length ^ this.#bitsOf(16)) !== 0xffff) throw new Error('Bad length of a stored block');
-        this.#storedLeft = length;
-        this.#state = length === 0 ? AT_BLOCK : IN_STORED;
+        this.dropPartialByte();
+        const length = this.bitsOf(16);
+        if ((length ^ this.bitsOf(16)) !== 0xffff) throw new Error('Bad length of a stored block');
+        this.storedLeft = length;
+        this.state = length === 0 ? AT_BLOCK : IN_STORED;
         break;
       }
       case 1:
-        this.#literals = fixedLiterals;
-        this.#distances = fixedDistances;
-        this.#state = IN_CODES;
+        this.literals = fixedLiterals;
+        this.distances = fixedDistances;
+        this.state = IN_CODES;
         break;
       case 2:
-        this.#readCodes();
-        this.#state = IN_CODES;
+        this.readCodes();
+        this.state = IN_CODES;
         break;
       default:
         throw new Error('Unknown deflate block type');
     }
   }
 
-  #copyStored(limit: number): void {
-    let out = this.#outEnd;
-    while (this.#storedLeft > 0 && out < limit) {
-      if (this.#held > 0) {
-        this.#output[out++] = this.#bitsOf(8);
-        this.#storedLeft -= 1;
+  private copyStored(limit: number): void {
+    let out = this.outEnd;
+    while (this.storedLeft > 0 && out < limit) {
+      if (this.held > 0) {
+        this.output[out++] = this.bitsOf(8);
+        this.storedLeft -= 1;
         continue;
       }
-      if (this.#inputAt === this.#inputEnd && !this.#refill()) throw cutShort();
-      const count = Math.min(this.#storedLeft, limit - out, this.#inputEnd - this.#inputAt);
-      this.#input.copy(this.#output, out, this.#inputAt, this.#inputAt + count);
-      this.#inputAt += count;
-      this.#storedLeft -= count;
+      if (this.inputAt === this.inputEnd && !this.refill()) throw cutShort();
+      const count = Math.min(this.storedLeft, limit - out, this.inputEnd - this.inputAt);
+      this.input.copy(this.output, out, this.inputAt, this.inputAt + count);
+      this.inputAt += count;
+      this.storedLeft -= count;
       out += count;
     }
-    this.#outEnd = out;
-    if (this.#storedLeft === 0) this.#state = AT_BLOCK;
+    this.outEnd = out;
+    if (this.storedLeft === 0) this.state = AT_BLOCK;
   }
 
-  #readCodes(): void {
-    const literalCount = this.#bitsOf(5) + 257;
-    const distanceCount = this.#bitsOf(5) + 1;
-    const codeCount = this.#bitsOf(4) + 4;
+  private readCodes(): void {
+    const literalCount = this.bitsOf(5) + 257;
+    const distanceCount = this.bitsOf(5) + 1;
+    const codeCount = this.bitsOf(4) + 4;
     const codeLengths = new Uint8Array(19);
     for (let i = 0; i < codeCount; i += 1) {
-      codeLengths[CODE_LENGTH_ORDER[i] as number] = this.#bitsOf(3);
+      codeLengths[CODE_LENGTH_ORDER[i] as number] = this.bitsOf(3);
     }
     const codes = makeTable(codeLengths, 0, 19);
     const lengths = new Uint8Array(literalCount + distanceCount);
     for (let i = 0; i < lengths.length; ) {
-      const symbol = this.#symbol(codes);
+      const symbol = this.symbol(codes);
       if (symbol < 16) {
         lengths[i++] = symbol;
         continue;
@@ -236,56 +236,55 @@ export class GunzipSource implements ByteSource {
       const value = symbol === 16 ? (lengths[i - 1] as number) : 0;
       const times =
         symbol === 16
-          ? 3 + this.#bitsOf(2)
+          ? 3 + this.bitsOf(2)
           : symbol === 17
-            ? 3 + this.#bitsOf(3)
-            : 11 + this.#bitsOf(7);
+            ? 3 + this.bitsOf(3)
+            : 11 + this.bitsOf(7);
       if (i + times > lengths.length) throw new Error('Too many code lengths');
       lengths.fill(value, i, i + times);
       i += times;
     }
-    this.#literals = makeTable(lengths, 0, literalCount);
-    this.#distances = makeTable(lengths, literalCount, lengths.length);
+    this.literals = makeTable(lengths, 0, literalCount);
+    this.distances = makeTable(lengths, literalCount, lengths.length);
   }
 
   /** The inner loop: state is kept in locals, the slow helpers are called only near the end of the input. */
-  #decodeSymbols(limit: number): void {
-    const output = this.#output;
-    const input = this.#input;
-    const literals = this.#literals.entries;
-    const literalMask = (1 << this.#literals.bits) - 1;
-    let out = this.#outEnd;
+  private decodeSymbols(limit: number): void {
+    const output = this.output;
+    const input = this.input;
+    const literals = this.literals.entries;
+    const literalMask = (1 << this.literals.bits) - 1;
+    let out = this.outEnd;
     while (out < limit) {
       // A literal takes at most 15 bits: hold 15 if the input has them.
-      while (this.#held < MAX_CODE_BITS) {
-        if (this.#inputAt === this.#inputEnd && !this.#refill()) break;
-        this.#hold |= (input[this.#inputAt++] as number) << this.#held;
-        this.#held += 8;
+      while (this.held < MAX_CODE_BITS) {
+        if (this.inputAt === this.inputEnd && !this.refill()) break;
+        this.hold |= (input[this.inputAt++] as number) << this.held;
+        this.held += 8;
       }
-      const entry = literals[this.#hold & literalMask] as number;
+      const entry = literals[this.hold & literalMask] as number;
       const used = entry & 15;
-      if (used === 0 || used > this.#held)
-        throw this.#held < MAX_CODE_BITS ? cutShort() : badCode();
-      this.#hold >>>= used;
-      this.#held -= used;
+      if (used === 0 || used > this.held) throw this.held < MAX_CODE_BITS ? cutShort() : badCode();
+      this.hold >>>= used;
+      this.held -= used;
       const symbol = entry >>> 4;
       if (symbol < 256) {
         output[out++] = symbol;
         continue;
       }
       if (symbol === 256) {
-        this.#state = AT_BLOCK;
+        this.state = AT_BLOCK;
         break;
       }
       if (symbol > 285) throw badCode();
       const length =
-        (LENGTH_BASE[symbol - 257] as number) + this.#bitsOf(LENGTH_EXTRA[symbol - 257] as number);
-      const distanceSymbol = this.#symbol(this.#distances);
+        (LENGTH_BASE[symbol - 257] as number) + this.bitsOf(LENGTH_EXTRA[symbol - 257] as number);
+      const distanceSymbol = this.symbol(this.distances);
       if (distanceSymbol > 29) throw badCode();
       const distance =
         (DISTANCE_BASE[distanceSymbol] as number) +
-        this.#bitsOf(DISTANCE_EXTRA[distanceSymbol] as number);
-      if (distance > out - this.#memberStart) throw new Error('Match before the start of the data');
+        this.bitsOf(DISTANCE_EXTRA[distanceSymbol] as number);
+      if (distance > out - this.memberStart) throw new Error('Match before the start of the data');
       if (distance >= length && length > 32) {
         output.copyWithin(out, out - distance, out - distance + length);
         out += length;
@@ -295,56 +294,56 @@ export class GunzipSource implements ByteSource {
         }
       }
     }
-    this.#outEnd = out;
+    this.outEnd = out;
   }
 
-  #symbol(table: CodeTable): number {
-    while (this.#held < MAX_CODE_BITS) {
-      if (this.#inputAt === this.#inputEnd && !this.#refill()) break;
-      this.#hold |= (this.#input[this.#inputAt++] as number) << this.#held;
-      this.#held += 8;
+  private symbol(table: CodeTable): number {
+    while (this.held < MAX_CODE_BITS) {
+      if (this.inputAt === this.inputEnd && !this.refill()) break;
+      this.hold |= (this.input[this.inputAt++] as number) << this.held;
+      this.held += 8;
     }
-    const entry = table.entries[this.#hold & ((1 << table.bits) - 1)] as number;
+    const entry = table.entries[this.hold & ((1 << table.bits) - 1)] as number;
     const used = entry & 15;
-    if (used === 0 || used > this.#held) throw this.#held < MAX_CODE_BITS ? cutShort() : badCode();
-    this.#hold >>>= used;
-    this.#held -= used;
+    if (used === 0 || used > this.held) throw this.held < MAX_CODE_BITS ? cutShort() : badCode();
+    this.hold >>>= used;
+    this.held -= used;
     return entry >>> 4;
   }
 
   /** Up to 16 bits. */
-  #bitsOf(count: number): number {
-    while (this.#held < count) {
-      this.#hold |= this.#byte() << this.#held;
-      this.#held += 8;
+  private bitsOf(count: number): number {
+    while (this.held < count) {
+      this.hold |= this.byte() << this.held;
+      this.held += 8;
     }
-    const value = this.#hold & ((1 << count) - 1);
-    this.#hold >>>= count;
-    this.#held -= count;
+    const value = this.hold & ((1 << count) - 1);
+    this.hold >>>= count;
+    this.held -= count;
     return value;
   }
 
-  #dropPartialByte(): void {
-    const drop = this.#held & 7;
-    this.#hold >>>= drop;
-    this.#held -= drop;
+  private dropPartialByte(): void {
+    const drop = this.held & 7;
+    this.hold >>>= drop;
+    this.held -= drop;
   }
 
-  #byte(): number {
-    const byte = this.#maybeByte();
+  private byte(): number {
+    const byte = this.maybeByte();
     if (byte < 0) throw cutShort();
     return byte;
   }
 
-  #maybeByte(): number {
-    if (this.#inputAt === this.#inputEnd && !this.#refill()) return -1;
-    return this.#input[this.#inputAt++] as number;
+  private maybeByte(): number {
+    if (this.inputAt === this.inputEnd && !this.refill()) return -1;
+    return this.input[this.inputAt++] as number;
   }
 
-  #refill(): boolean {
-    this.#inputAt = 0;
-    this.#inputEnd = this.#source.read(this.#input, 0, INPUT_BYTES);
-    return this.#inputEnd > 0;
+  private refill(): boolean {
+    this.inputAt = 0;
+    this.inputEnd = this.source.read(this.input, 0, INPUT_BYTES);
+    return this.inputEnd > 0;
   }
 }
 

@@ -1,3 +1,14 @@
+// Finds txn logs and snapshots that recovery does not read, because their name or their place is not the
+// one it looks for: `log.5.bak`, `snapshot.5~`, `log.5` in dataDir instead of version-2, or any file that
+// starts as a txn log or a snapshot does. Serving without the newest of them would lose acknowledged txns
+// and give out their zxids again.
+//
+// A file reaches beyond what was recovered when
+//   - a log holds a txn of a higher zxid, or has a higher zxid in its name and cannot be read;
+//   - a log cannot be read, or is damaged, and no log that is read starts after it;
+//   - a snapshot has a higher zxid in its name, or at its end.
+// Apache's server reads `log.5.bak` as if it were `log.5`, dies of a compressed one, and ignores the others.
+
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { BlockingFile, Disk, ReadableFile } from './disk.ts';
@@ -14,17 +25,6 @@ import {
 import { GunzipSource } from './inflate.ts';
 import { LogFileReader } from './log-file-reader.ts';
 import { StorageError } from './storage-error.ts';
-
-// Finds txn logs and snapshots that recovery does not read, because their name or their place is not the
-// one it looks for: `log.5.bak`, `snapshot.5~`, `log.5` in dataDir instead of version-2, or any file that
-// starts as a txn log or a snapshot does. Serving without the newest of them would lose acknowledged txns
-// and give out their zxids again.
-//
-// A file reaches beyond what was recovered when
-//   - a log holds a txn of a higher zxid, or has a higher zxid in its name and cannot be read;
-//   - a log cannot be read, or is damaged, and no log that is read starts after it;
-//   - a snapshot has a higher zxid in its name, or at its end.
-// Apache's server reads `log.5.bak` as if it were `log.5`, dies of a compressed one, and ignores the others.
 
 export interface LeftOutFile {
   readonly path: string;

@@ -30,14 +30,14 @@ export class LogFileReader {
   /** Of the current record; once `next` returned false, of the place where the next one would start. */
   offset: number;
 
-  readonly #file: BlockingFile;
-  readonly #maxEntryBytes: number;
+  private readonly file: BlockingFile;
+  private readonly maxEntryBytes: number;
   /** File offset of `bytes[0]`, and how many bytes are filled. */
-  #base = 0;
-  #filled = 0;
-  /** Where the next record starts, in `bytes`. Invariant: #at <= #filled. */
-  #at = 0;
-  #outcome: RecordOutcome = RecordOutcome.RECORD;
+  private base = 0;
+  private filled = 0;
+  /** Where the next record starts, in `bytes`. Invariant: at <= filled. */
+  private at = 0;
+  private outcome: RecordOutcome = RecordOutcome.RECORD;
 
   /** Throws StorageError when the file has no txn log's header. */
   constructor(
@@ -46,16 +46,16 @@ export class LogFileReader {
     maxEntryBytes: number = DEFAULT_MAX_ENTRY_BYTES,
   ) {
     this.path = path;
-    this.#file = disk.openRead(path);
-    this.size = this.#file.size;
-    this.#maxEntryBytes = maxEntryBytes;
+    this.file = disk.openRead(path);
+    this.size = this.file.size;
+    this.maxEntryBytes = maxEntryBytes;
     this.bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
     this.start = 0;
     this.end = 0;
     this.zxid = -1;
     this.offset = FILE_HEADER_BYTES;
     try {
-      this.#checkHeader();
+      this.checkHeader();
     } catch (error) {
       this.close();
       throw error;
@@ -64,51 +64,51 @@ export class LogFileReader {
 
   /** Moves to the next record; false where the log ends, whole or not: ask `judgeEnd`. */
   next(): boolean {
-    if (this.#outcome !== RecordOutcome.RECORD) return false;
-    this.#need(RECORD_HEAD_BYTES);
-    let maxLength = this.#maxEntryBytes;
-    if (this.#filled - this.#at >= RECORD_HEAD_BYTES) {
-      maxLength = this.#maxLength();
-      const length = recordLength(this.bytes, this.#at);
-      if (length > 0 && length <= maxLength) this.#need(length + RECORD_FRAME_BYTES);
+    if (this.outcome !== RecordOutcome.RECORD) return false;
+    this.need(RECORD_HEAD_BYTES);
+    let maxLength = this.maxEntryBytes;
+    if (this.filled - this.at >= RECORD_HEAD_BYTES) {
+      maxLength = this.maxLength();
+      const length = recordLength(this.bytes, this.at);
+      if (length > 0 && length <= maxLength) this.need(length + RECORD_FRAME_BYTES);
     }
-    const at = this.#at;
-    this.offset = this.#base + at;
-    this.#outcome = judgeRecord(this.bytes, at, this.#filled, maxLength);
-    if (this.#outcome !== RecordOutcome.RECORD) return false;
+    const at = this.at;
+    this.offset = this.base + at;
+    this.outcome = judgeRecord(this.bytes, at, this.filled, maxLength);
+    if (this.outcome !== RecordOutcome.RECORD) return false;
 
     this.start = at + RECORD_HEAD_BYTES;
     this.end = this.start + recordLength(this.bytes, at);
-    this.#at = this.end + 1;
-    assertInvariant(this.#at <= this.#filled, 'a record ends beyond the bytes that were read');
-    this.zxid = this.#entryZxid();
+    this.at = this.end + 1;
+    assertInvariant(this.at <= this.filled, 'a record ends beyond the bytes that were read');
+    this.zxid = this.entryZxid();
     return true;
   }
 
   /** `next` returned false because nothing but zeros follows at once; what comes after them is not known. */
   get endsInZeros(): boolean {
-    return this.#outcome === RecordOutcome.END;
+    return this.outcome === RecordOutcome.END;
   }
 
   /** After the last record: see `judgeLogEnd`. */
   judgeEnd(): Residue | undefined {
     const length =
-      this.#filled - this.#at >= RECORD_HEAD_BYTES ? recordLength(this.bytes, this.#at) : 0;
+      this.filled - this.at >= RECORD_HEAD_BYTES ? recordLength(this.bytes, this.at) : 0;
     return judgeLogEnd({
-      file: this.#file,
+      file: this.file,
       path: this.path,
       offset: this.offset,
-      outcome: this.#outcome,
+      outcome: this.outcome,
       length,
     });
   }
 
   close(): void {
-    this.#file.close();
+    this.file.close();
   }
 
-  #checkHeader(): void {
-    this.#need(FILE_HEADER_BYTES);
+  private checkHeader(): void {
+    this.need(FILE_HEADER_BYTES);
     if (this.size < FILE_HEADER_BYTES) {
       throw new StorageError('SHORT_HEADER', `Txn log of ${this.size} bytes has no whole header`, {
         file: this.path,
@@ -125,10 +125,10 @@ export class LogFileReader {
         remedy: 'Restore the file, or move it away if it does not belong here',
       });
     }
-    this.#at = FILE_HEADER_BYTES;
+    this.at = FILE_HEADER_BYTES;
   }
 
-  #entryZxid(): Zxid {
+  private entryZxid(): Zxid {
     const at = this.start + TxnHeaderOffset.zxid;
     const high = this.bytes.readInt32BE(at);
     const zxid = high * 2 ** 32 + this.bytes.readUInt32BE(at + 4);
@@ -143,25 +143,25 @@ export class LogFileReader {
    * the file and shows its end mark. A member must read what it wrote: the limit is that of requests, and
    * a session with many ephemerals is closed by an entry longer than any request.
    */
-  #maxLength(): number {
-    const length = recordLength(this.bytes, this.#at);
-    const end = this.#base + this.#at + RECORD_HEAD_BYTES + length;
-    if (length <= this.#maxEntryBytes || end >= this.size) return this.#maxEntryBytes;
+  private maxLength(): number {
+    const length = recordLength(this.bytes, this.at);
+    const end = this.base + this.at + RECORD_HEAD_BYTES + length;
+    if (length <= this.maxEntryBytes || end >= this.size) return this.maxEntryBytes;
     const mark = Buffer.alloc(1);
-    this.#file.read(mark, 0, 1, end);
-    return mark[0] === END_MARK ? length : this.#maxEntryBytes;
+    this.file.read(mark, 0, 1, end);
+    return mark[0] === END_MARK ? length : this.maxEntryBytes;
   }
 
   /** Makes `count` bytes from the next record on available in `bytes`, or all that the file has. */
-  #need(count: number): void {
-    const left = this.#filled - this.#at;
-    if (left >= count || this.#base + this.#filled >= this.size) return;
+  private need(count: number): void {
+    const left = this.filled - this.at;
+    if (left >= count || this.base + this.filled >= this.size) return;
     const capacity = Math.max(CHUNK_BYTES, count);
     const target = this.bytes.length === capacity ? this.bytes : Buffer.allocUnsafeSlow(capacity);
-    this.bytes.copy(target, 0, this.#at, this.#filled);
+    this.bytes.copy(target, 0, this.at, this.filled);
     this.bytes = target;
-    this.#base += this.#at;
-    this.#at = 0;
-    this.#filled = left + this.#file.read(target, left, capacity - left, this.#base + left);
+    this.base += this.at;
+    this.at = 0;
+    this.filled = left + this.file.read(target, left, capacity - left, this.base + left);
   }
 }

@@ -1,7 +1,3 @@
-import type { Zxid } from '@zebu/protocol';
-import { TxnLogWriter, type TxnLogWriterOptions } from './log-writer.ts';
-import { StorageError } from './storage-error.ts';
-
 // The txn log of a member that changes roles: one TxnLogWriter after another on the same directory.
 //
 //   open(lastZxid) ──► append, flush, roll ──► drain ──► truncateHistory, adoptSnapshot, recover ──► open
@@ -12,29 +8,33 @@ import { StorageError } from './storage-error.ts';
 // There must never be two lives that write, nor a life after one that failed: what a failed write or
 // sync left in the page cache would be read back as if it were on the disk (ZOOKEEPER-4882).
 
+import type { Zxid } from '@zebu/protocol';
+import { TxnLogWriter, type TxnLogWriterOptions } from './log-writer.ts';
+import { StorageError } from './storage-error.ts';
+
 export type TxnLogLivesOptions = Omit<TxnLogWriterOptions, 'lastZxid' | 'life' | 'filesBefore'>;
 
 export class TxnLogLives {
-  readonly #options: TxnLogLivesOptions;
-  #life = 0;
-  #writer: TxnLogWriter | undefined;
-  #isDraining = false;
-  #drained: ((error?: StorageError) => void)[] = [];
-  #filesMade = 0;
-  #failure: StorageError | undefined;
+  private readonly options: TxnLogLivesOptions;
+  private lifeNumber = 0;
+  private openWriter: TxnLogWriter | undefined;
+  private isDraining = false;
+  private drained: ((error?: StorageError) => void)[] = [];
+  private filesMade = 0;
+  private failure: StorageError | undefined;
 
   constructor(options: TxnLogLivesOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /** Number of the newest life; 0 before the first. */
   get life(): number {
-    return this.#life;
+    return this.lifeNumber;
   }
 
   /** The writer of the present life; undefined before `open` and once a drain is done. */
   get writer(): TxnLogWriter | undefined {
-    return this.#writer;
+    return this.openWriter;
   }
 
   /**
@@ -43,23 +43,26 @@ export class TxnLogLives {
    * a new process may go on.
    */
   open(lastZxid: Zxid): TxnLogWriter {
-    if (this.#writer !== undefined) {
-      throw new StorageError('WRITER_CLOSED', `Life ${this.#life} of the txn log is not drained`);
+    if (this.openWriter !== undefined) {
+      throw new StorageError(
+        'WRITER_CLOSED',
+        `Life ${this.lifeNumber} of the txn log is not drained`,
+      );
     }
-    if (this.#failure !== undefined) {
-      throw new StorageError('WRITER_CLOSED', `Life ${this.#life} of the txn log failed`, {
-        cause: this.#failure,
+    if (this.failure !== undefined) {
+      throw new StorageError('WRITER_CLOSED', `Life ${this.lifeNumber} of the txn log failed`, {
+        cause: this.failure,
         remedy: 'Restart the process: what the disk holds is known only then',
       });
     }
-    this.#life += 1;
-    this.#writer = new TxnLogWriter({
-      ...this.#options,
+    this.lifeNumber += 1;
+    this.openWriter = new TxnLogWriter({
+      ...this.options,
       lastZxid,
-      life: this.#life,
-      filesBefore: this.#filesMade,
+      life: this.lifeNumber,
+      filesBefore: this.filesMade,
     });
-    return this.#writer;
+    return this.openWriter;
   }
 
   /**
@@ -68,28 +71,28 @@ export class TxnLogLives {
    * of this life after that. Asked twice, both are told; without a life there is nothing to wait for.
    */
   drain(done: (error?: StorageError) => void): void {
-    this.#drained.push(done);
-    if (this.#isDraining) return;
-    this.#isDraining = true;
-    const writer = this.#writer;
+    this.drained.push(done);
+    if (this.isDraining) return;
+    this.isDraining = true;
+    const writer = this.openWriter;
     if (writer === undefined) {
-      const { disk, directory } = this.#options;
-      disk.syncDirectoryAsync(directory, () => this.#endDrain());
+      const { disk, directory } = this.options;
+      disk.syncDirectoryAsync(directory, () => this.endDrain());
     } else {
-      writer.close(() => this.#endDrain());
+      writer.close(() => this.endDrain());
     }
   }
 
-  #endDrain(): void {
-    const writer = this.#writer;
+  private endDrain(): void {
+    const writer = this.openWriter;
     if (writer !== undefined) {
-      this.#failure = writer.failure;
-      this.#filesMade = writer.filesMade;
+      this.failure = writer.failure;
+      this.filesMade = writer.filesMade;
     }
-    this.#writer = undefined;
-    this.#isDraining = false;
-    const drained = this.#drained;
-    this.#drained = [];
-    for (const done of drained) done(this.#failure);
+    this.openWriter = undefined;
+    this.isDraining = false;
+    const drained = this.drained;
+    this.drained = [];
+    for (const done of drained) done(this.failure);
   }
 }

@@ -61,14 +61,14 @@ export class TxnLogReader {
   /** The newest log, if it is empty: it may be deleted. */
   emptyLog: string | undefined;
 
-  readonly #disk: Disk;
-  readonly #options: TxnLogReaderOptions;
-  readonly #maxEntryBytes: number;
-  readonly #logs: readonly HistoryFile[];
-  #index = 0;
-  #current: LogFileReader | undefined;
+  private readonly disk: Disk;
+  private readonly options: TxnLogReaderOptions;
+  private readonly maxEntryBytes: number;
+  private readonly logs: readonly HistoryFile[];
+  private index = 0;
+  private current: LogFileReader | undefined;
   /** Zxids handed out, as runs without a gap: [first, last, first, last, ...]. */
-  readonly #runs: Zxid[] = [];
+  private readonly runs: Zxid[] = [];
 
   constructor(options: TxnLogReaderOptions) {
     this.bytes = EMPTY;
@@ -83,12 +83,12 @@ export class TxnLogReader {
     this.bytesRead = 0;
     this.tornTail = undefined;
     this.emptyLog = undefined;
-    this.#disk = options.disk;
-    this.#options = options;
-    this.#maxEntryBytes = options.maxEntryBytes ?? DEFAULT_MAX_ENTRY_BYTES;
+    this.disk = options.disk;
+    this.options = options;
+    this.maxEntryBytes = options.maxEntryBytes ?? DEFAULT_MAX_ENTRY_BYTES;
     const all = logFiles(options.disk.list(options.directory));
-    this.#logs = options.anyStart === true ? all : logsFrom(all, options.afterZxid + 1);
-    this.files = this.#logs.map((file) => `${options.directory}/${file.name}`);
+    this.logs = options.anyStart === true ? all : logsFrom(all, options.afterZxid + 1);
+    this.files = this.logs.map((file) => `${options.directory}/${file.name}`);
     this.totalBytes = this.files.reduce((sum, path) => sum + options.disk.size(path), 0);
   }
 
@@ -98,16 +98,16 @@ export class TxnLogReader {
    */
   next(): boolean {
     for (;;) {
-      if (this.#current === undefined && !this.#openNext()) return false;
-      const file = this.#current as LogFileReader;
+      if (this.current === undefined && !this.openNext()) return false;
+      const file = this.current as LogFileReader;
       if (!file.next()) {
-        this.#endFile(file);
+        this.endFile(file);
         continue;
       }
       this.zxid = file.zxid;
       this.offset = file.offset;
-      if (file.zxid <= this.#options.afterZxid) continue;
-      this.#checkOrder(file);
+      if (file.zxid <= this.options.afterZxid) continue;
+      this.checkOrder(file);
       this.bytes = file.bytes;
       this.start = file.start;
       this.end = file.end;
@@ -117,32 +117,32 @@ export class TxnLogReader {
   }
 
   close(): void {
-    this.#current?.close();
-    this.#current = undefined;
-    this.#index = this.files.length;
+    this.current?.close();
+    this.current = undefined;
+    this.index = this.files.length;
   }
 
-  #openNext(): boolean {
-    const path = this.files[this.#index];
+  private openNext(): boolean {
+    const path = this.files[this.index];
     if (path === undefined) return false;
-    this.#index += 1;
+    this.index += 1;
     this.file = path;
-    const newest = this.#index === this.files.length;
-    if (newest && this.#disk.size(path) === 0) {
+    const newest = this.index === this.files.length;
+    if (newest && this.disk.size(path) === 0) {
       this.emptyLog = path;
       return false;
     }
-    this.#current = new LogFileReader(this.#disk, path, this.#maxEntryBytes);
+    this.current = new LogFileReader(this.disk, path, this.maxEntryBytes);
     return true;
   }
 
-  #endFile(file: LogFileReader): void {
-    const newest = this.#index === this.files.length;
-    this.#current = undefined;
+  private endFile(file: LogFileReader): void {
+    const newest = this.index === this.files.length;
+    this.current = undefined;
     try {
-      if (newest && this.#options.live === true) return;
+      if (newest && this.options.live === true) return;
       // Where the next log goes on with the next zxid, no record can be missing after the zeros.
-      if (file.endsInZeros && this.#nextLogZxid() === file.zxid + 1) return;
+      if (file.endsInZeros && this.nextLogZxid() === file.zxid + 1) return;
       // An older log needs no warning: txns that the next log does not repeat show as a gap.
       const residue = file.judgeEnd();
       if (newest && residue !== undefined) {
@@ -154,16 +154,16 @@ export class TxnLogReader {
     }
   }
 
-  #nextLogZxid(): Zxid | undefined {
-    return this.#logs[this.#index]?.zxid;
+  private nextLogZxid(): Zxid | undefined {
+    return this.logs[this.index]?.zxid;
   }
 
-  #checkOrder(file: LogFileReader): void {
+  private checkOrder(file: LogFileReader): void {
     const zxid = file.zxid;
-    const runs = this.#runs;
+    const runs = this.runs;
     if (zxid > this.maxZxid) {
       const first = runs.length === 0;
-      if (follows(zxid, this.maxZxid) || (first && this.#options.anyStart === true)) {
+      if (follows(zxid, this.maxZxid) || (first && this.options.anyStart === true)) {
         if (first || zxid !== this.maxZxid + 1) runs.push(zxid, zxid);
         else runs[runs.length - 1] = zxid;
         this.maxZxid = zxid;

@@ -1,5 +1,3 @@
-import { adler32, putInt32 } from '@zebu/protocol';
-
 // One record of a txn log (disk.md section 2):
 //
 //   long  checksum    Adler-32 of the entry alone, zero-extended; length and end mark are not covered
@@ -8,6 +6,8 @@ import { adler32, putInt32 } from '@zebu/protocol';
 //   byte  end mark    0x42 'B'
 //
 // Zeros follow the last record of a preallocated file, so a length of 0 ends the log.
+
+import { adler32, putInt32 } from '@zebu/protocol';
 
 /** Bytes before the entry. */
 export const RECORD_HEAD_BYTES = 12;

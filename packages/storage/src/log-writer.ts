@@ -1,16 +1,3 @@
-import { assertInvariant, copyBytes, counterOf, formatZxid, type Zxid } from '@zebu/protocol';
-import type { Disk, DiskError } from './disk.ts';
-import { type BatchDone, LogFileWriter, type LogFileWriterOptions } from './log-file-writer.ts';
-import { DEFAULT_PREALLOC_BYTES, ZEROS_BYTES } from './log-padding.ts';
-import {
-  frameRecord,
-  MIN_ENTRY_BYTES,
-  RECORD_FRAME_BYTES,
-  RECORD_HEAD_BYTES,
-} from './log-record.ts';
-import { StorageError } from './storage-error.ts';
-import { follows } from './zxid-order.ts';
-
 // The txn log, written with group commit:
 //
 //   append ──► filling batch ──► sealed batches ──► one write in flight ──► onDurable(lastZxid)
@@ -24,6 +11,19 @@ import { follows } from './zxid-order.ts';
 // It must never report an entry that is not on stable storage, nor anything at all after a failed
 // write or sync: what the file then holds is unknown, and a sync that is repeated may succeed
 // without having written (ZOOKEEPER-4882). The only way on is a restart from disk.
+
+import { assertInvariant, copyBytes, counterOf, formatZxid, type Zxid } from '@zebu/protocol';
+import type { Disk, DiskError } from './disk.ts';
+import { type BatchDone, LogFileWriter, type LogFileWriterOptions } from './log-file-writer.ts';
+import { DEFAULT_PREALLOC_BYTES, ZEROS_BYTES } from './log-padding.ts';
+import {
+  frameRecord,
+  MIN_ENTRY_BYTES,
+  RECORD_FRAME_BYTES,
+  RECORD_HEAD_BYTES,
+} from './log-record.ts';
+import { StorageError } from './storage-error.ts';
+import { follows } from './zxid-order.ts';
 
 /** Room of a batch buffer: about 2,000 entries of 250 bytes. A larger entry gets a buffer of its own. */
 const BATCH_BYTES = 512 * 1024;
@@ -96,31 +96,31 @@ export class TxnLogWriter {
   /** The error that stopped the writer. */
   failure: StorageError | undefined;
 
-  readonly #fileOptions: LogFileWriterOptions;
-  readonly #fileLimitBytes: number;
-  readonly #onDurable: TxnLogWriterOptions['onDurable'];
-  readonly #onBatch: TxnLogWriterOptions['onBatch'];
-  readonly #onFailure: TxnLogWriterOptions['onFailure'];
-  readonly #slowSyncMs: number;
-  readonly #onSlowSync: TxnLogWriterOptions['onSlowSync'];
-  readonly #now: () => number;
+  private readonly fileOptions: LogFileWriterOptions;
+  private readonly fileLimitBytes: number;
+  private readonly onDurable: TxnLogWriterOptions['onDurable'];
+  private readonly onBatch: TxnLogWriterOptions['onBatch'];
+  private readonly onFailure: TxnLogWriterOptions['onFailure'];
+  private readonly slowSyncMs: number;
+  private readonly onSlowSync: TxnLogWriterOptions['onSlowSync'];
+  private readonly now: () => number;
 
-  #filling: Batch;
-  readonly #sealed: Batch[] = [];
-  readonly #spare: Batch[] = [];
-  #inFlight: Batch | undefined;
-  #startedMs = 0;
+  private filling: Batch;
+  private readonly sealed: Batch[] = [];
+  private readonly spare: Batch[] = [];
+  private inFlight: Batch | undefined;
+  private startedMs = 0;
 
-  #file: LogFileWriter | undefined;
+  private file: LogFileWriter | undefined;
   /** Made ahead, for the next roll. */
-  #next: LogFileWriter | undefined;
-  /** The file's position when `#next` was begun; for each byte from there on so many of it are zeroed. */
-  #preparedAt = 0;
-  #zerosPerByte = 0;
-  #filesMade: number;
-  #closing: ((error?: StorageError) => void) | undefined;
-  #closed = false;
-  #isAbandoned = false;
+  private next: LogFileWriter | undefined;
+  /** The file's position when `next` was begun; for each byte from there on so many of it are zeroed. */
+  private preparedAt = 0;
+  private zerosPerByte = 0;
+  private madeFiles: number;
+  private closing: ((error?: StorageError) => void) | undefined;
+  private closed = false;
+  private isAbandoned = false;
 
   constructor(options: TxnLogWriterOptions) {
     this.life = options.life ?? 1;
@@ -133,26 +133,26 @@ export class TxnLogWriter {
     this.syncMsTotal = 0;
     this.syncMsMax = 0;
     this.failure = undefined;
-    this.#fileOptions = {
+    this.fileOptions = {
       disk: options.disk,
       directory: options.directory,
       preAllocBytes: options.preAllocBytes ?? DEFAULT_PREALLOC_BYTES,
       fsync: options.fsync ?? true,
     };
-    this.#fileLimitBytes = options.fileLimitBytes ?? 0;
-    this.#onDurable = options.onDurable;
-    this.#onBatch = options.onBatch;
-    this.#onFailure = options.onFailure;
-    this.#slowSyncMs = options.slowSyncMs ?? 1000;
-    this.#onSlowSync = options.onSlowSync;
-    this.#now = options.now ?? (() => performance.now());
-    this.#filling = newBatch(BATCH_BYTES);
-    this.#filesMade = options.filesBefore ?? 0;
+    this.fileLimitBytes = options.fileLimitBytes ?? 0;
+    this.onDurable = options.onDurable;
+    this.onBatch = options.onBatch;
+    this.onFailure = options.onFailure;
+    this.slowSyncMs = options.slowSyncMs ?? 1000;
+    this.onSlowSync = options.onSlowSync;
+    this.now = options.now ?? (() => performance.now());
+    this.filling = newBatch(BATCH_BYTES);
+    this.madeFiles = options.filesBefore ?? 0;
   }
 
   /** Files made by this life and those before it: `filesBefore` of the next. */
   get filesMade(): number {
-    return this.#filesMade;
+    return this.madeFiles;
   }
 
   /**
@@ -171,18 +171,18 @@ export class TxnLogWriter {
         cause: this.failure,
       });
     }
-    if (this.#closed) throw new StorageError('WRITER_CLOSED', 'The txn log is closed');
-    if (zxid !== this.appendedZxid + 1 || counterOf(zxid) === 0) this.#checkJump(zxid);
+    if (this.closed) throw new StorageError('WRITER_CLOSED', 'The txn log is closed');
+    if (zxid !== this.appendedZxid + 1 || counterOf(zxid) === 0) this.checkJump(zxid);
     const length = end - start;
     if (length < MIN_ENTRY_BYTES) throw new RangeError(`Entry of ${length} bytes has no header`);
 
     const framed = length + RECORD_FRAME_BYTES;
-    let batch = this.#filling;
-    if (batch.length + framed > batch.room) batch = this.#makeRoom(framed);
+    let batch = this.filling;
+    if (batch.length + framed > batch.room) batch = this.makeRoom(framed);
     if (batch.length === 0) {
       batch.firstZxid = zxid;
       batch.txns = 0;
-      batch.startedMs = this.#now();
+      batch.startedMs = this.now();
     }
     copyBytes(entry, start, end, batch.buffer, batch.length + RECORD_HEAD_BYTES);
     batch.length = frameRecord(batch.buffer, batch.length, length);
@@ -200,12 +200,12 @@ export class TxnLogWriter {
    * be found again. Looks at the disk.
    */
   lostFile(): string | undefined {
-    return this.#file?.isLost() === true ? this.#file.path : undefined;
+    return this.file?.isLost() === true ? this.file.path : undefined;
   }
 
   /** Starts writing what was appended, unless a write is in flight: then it follows by itself. */
   flush(): void {
-    if (this.#inFlight === undefined) this.#writeNext();
+    if (this.inFlight === undefined) this.writeNext();
   }
 
   /**
@@ -216,10 +216,10 @@ export class TxnLogWriter {
    * and takes the file that is there.
    */
   prepareRoll(share: number): void {
-    if (this.#closed || this.failure !== undefined || this.#next !== undefined) return;
-    this.#next = this.#makeFile();
-    this.#preparedAt = this.#file?.position ?? 0;
-    this.#zerosPerByte = 1 / Math.max(1 - share, 0.01);
+    if (this.closed || this.failure !== undefined || this.next !== undefined) return;
+    this.next = this.makeFile();
+    this.preparedAt = this.file?.position ?? 0;
+    this.zerosPerByte = 1 / Math.max(1 - share, 0.01);
   }
 
   /**
@@ -229,15 +229,15 @@ export class TxnLogWriter {
   roll(): void {
     this.txnsSinceRoll = 0;
     this.bytesSinceRoll = 0;
-    if (this.#filling.length > 0) this.#seal();
-    this.#filling.startsFile = true;
+    if (this.filling.length > 0) this.seal();
+    this.filling.startsFile = true;
   }
 
   /** Writes what is pending, then closes the file. `done` gets the failure, if there is or was one. */
   close(done: (error?: StorageError) => void): void {
-    this.#closed = true;
-    this.#closing = done;
-    if (this.#inFlight === undefined) this.#writeNext();
+    this.closed = true;
+    this.closing = done;
+    if (this.inFlight === undefined) this.writeNext();
   }
 
   /**
@@ -245,107 +245,107 @@ export class TxnLogWriter {
    * removed. For a server whose directory is no longer its own.
    */
   abandon(): void {
-    this.#closed = true;
-    this.#isAbandoned = true;
-    this.#file?.close();
-    this.#next?.close();
+    this.closed = true;
+    this.isAbandoned = true;
+    this.file?.close();
+    this.next?.close();
   }
 
   /** The zxid does not simply count on: throws unless it begins a higher epoch. */
-  #checkJump(zxid: Zxid): void {
+  private checkJump(zxid: Zxid): void {
     const last = this.appendedZxid;
     if (counterOf(zxid) !== 0 && follows(zxid, last)) return;
     throw new StorageError(
       zxid <= last ? 'ZXID_NOT_INCREASING' : 'ZXID_GAP',
       `Append of zxid ${formatZxid(zxid)} after ${formatZxid(last)}`,
-      { file: this.#fileOptions.directory, zxid },
+      { file: this.fileOptions.directory, zxid },
     );
   }
 
-  #makeRoom(framed: number): Batch {
-    if (this.#filling.length > 0) this.#seal();
-    if (framed > this.#filling.room) {
-      const startsFile = this.#filling.startsFile;
-      this.#recycle(this.#filling);
-      this.#filling = newBatch(framed);
-      this.#filling.startsFile = startsFile;
+  private makeRoom(framed: number): Batch {
+    if (this.filling.length > 0) this.seal();
+    if (framed > this.filling.room) {
+      const startsFile = this.filling.startsFile;
+      this.recycle(this.filling);
+      this.filling = newBatch(framed);
+      this.filling.startsFile = startsFile;
     }
-    return this.#filling;
+    return this.filling;
   }
 
-  #seal(): void {
-    this.#sealed.push(this.#filling);
-    this.#filling = this.#spare.pop() ?? newBatch(BATCH_BYTES);
+  private seal(): void {
+    this.sealed.push(this.filling);
+    this.filling = this.spare.pop() ?? newBatch(BATCH_BYTES);
   }
 
-  #recycle(batch: Batch): void {
+  private recycle(batch: Batch): void {
     // A buffer made for one huge entry is not kept.
-    if (batch.room !== BATCH_BYTES || this.#spare.length >= SPARE_BATCHES) return;
+    if (batch.room !== BATCH_BYTES || this.spare.length >= SPARE_BATCHES) return;
     batch.length = 0;
     batch.startsFile = false;
-    this.#spare.push(batch);
+    this.spare.push(batch);
   }
 
   /** Must be called with no write in flight. */
-  #writeNext(): void {
-    if (this.#isAbandoned) return;
+  private writeNext(): void {
+    if (this.isAbandoned) return;
     if (this.failure !== undefined) {
-      this.#finishClose();
+      this.finishClose();
       return;
     }
-    let batch = this.#sealed.shift();
+    let batch = this.sealed.shift();
     if (batch === undefined) {
-      if (this.#filling.length === 0) {
-        this.#finishClose();
+      if (this.filling.length === 0) {
+        this.finishClose();
         return;
       }
-      this.#seal();
-      batch = this.#sealed.shift() as Batch;
+      this.seal();
+      batch = this.sealed.shift() as Batch;
     }
-    this.#inFlight = batch;
-    this.#startedMs = this.#now();
+    this.inFlight = batch;
+    this.startedMs = this.now();
     const { buffer, length } = batch;
-    const used = this.#file?.position ?? 0;
-    const isFull = this.#fileLimitBytes > 0 && used > this.#fileLimitBytes;
-    if (this.#file === undefined || batch.startsFile || isFull) {
-      this.#file?.close();
-      this.#file = this.#takeNext();
-      this.#file.writeFirst(batch.firstZxid, buffer, length, this.#afterBatch);
+    const used = this.file?.position ?? 0;
+    const isFull = this.fileLimitBytes > 0 && used > this.fileLimitBytes;
+    if (this.file === undefined || batch.startsFile || isFull) {
+      this.file?.close();
+      this.file = this.takeNext();
+      this.file.writeFirst(batch.firstZxid, buffer, length, this.afterBatch);
     } else {
-      this.#file.write(buffer, length, this.#afterBatch);
+      this.file.write(buffer, length, this.afterBatch);
     }
   }
 
-  #takeNext(): LogFileWriter {
-    const next = this.#next;
-    this.#next = undefined;
-    return next === undefined || next.isSpoiled ? this.#makeFile() : next;
+  private takeNext(): LogFileWriter {
+    const next = this.next;
+    this.next = undefined;
+    return next === undefined || next.isSpoiled ? this.makeFile() : next;
   }
 
-  #makeFile(): LogFileWriter {
-    this.#filesMade += 1;
-    return new LogFileWriter(this.#fileOptions, this.#filesMade);
+  private makeFile(): LogFileWriter {
+    this.madeFiles += 1;
+    return new LogFileWriter(this.fileOptions, this.madeFiles);
   }
 
   /** As the batches go on, so do the zeros: a disk that is busy with many gets no more of these at once. */
-  #zeroAhead(): void {
-    if (this.#next === undefined || this.#file === undefined) return;
-    const written = this.#file.position - this.#preparedAt;
-    this.#next.zeroAhead(written * this.#zerosPerByte);
+  private zeroAhead(): void {
+    if (this.next === undefined || this.file === undefined) return;
+    const written = this.file.position - this.preparedAt;
+    this.next.zeroAhead(written * this.zerosPerByte);
   }
 
-  readonly #afterBatch: BatchDone = (error, action = ''): void => {
-    if (this.#isAbandoned) return;
-    const batch = this.#inFlight as Batch;
+  private readonly afterBatch: BatchDone = (error, action = ''): void => {
+    if (this.isAbandoned) return;
+    const batch = this.inFlight as Batch;
     if (error !== undefined) {
-      this.#fail(error, action, batch.length);
+      this.fail(error, action, batch.length);
       return;
     }
-    const durationMs = this.#now() - this.#startedMs;
+    const durationMs = this.now() - this.startedMs;
     const bytes = batch.length;
     const { lastZxid: zxid, txns } = batch;
-    const queuedMs = this.#startedMs - batch.startedMs;
-    const { path } = this.#file as LogFileWriter;
+    const queuedMs = this.startedMs - batch.startedMs;
+    const { path } = this.file as LogFileWriter;
     assertInvariant(zxid > this.durableZxid, 'the durable zxid does not rise');
     assertInvariant(zxid <= this.appendedZxid, 'the durable zxid is beyond the appended one');
     this.durableZxid = zxid;
@@ -353,26 +353,26 @@ export class TxnLogWriter {
     this.syncCount += 1;
     this.syncMsTotal += durationMs;
     if (durationMs > this.syncMsMax) this.syncMsMax = durationMs;
-    this.#inFlight = undefined;
-    this.#recycle(batch);
+    this.inFlight = undefined;
+    this.recycle(batch);
     // The next write starts before the callbacks run.
-    this.#writeNext();
-    this.#zeroAhead();
-    this.#onBatch?.(txns, queuedMs, durationMs);
-    if (durationMs > this.#slowSyncMs) {
-      this.#onSlowSync?.(durationMs, bytes, path);
+    this.writeNext();
+    this.zeroAhead();
+    this.onBatch?.(txns, queuedMs, durationMs);
+    if (durationMs > this.slowSyncMs) {
+      this.onSlowSync?.(durationMs, bytes, path);
     }
-    this.#onDurable(zxid, this.life);
+    this.onDurable(zxid, this.life);
   };
 
-  #fail(error: DiskError, action: string, bytes: number): void {
+  private fail(error: DiskError, action: string, bytes: number): void {
     this.failure = new StorageError(
       'DISK_FAILED',
       `Cannot ${action} the txn log: ${error.code ?? 'error'} (${error.message}), ${bytes} bytes; ` +
         `entries after ${formatZxid(this.durableZxid)} are not durable`,
       {
-        file: this.#file?.path ?? this.#fileOptions.directory,
-        ...(this.#file === undefined ? {} : { offset: this.#file.position }),
+        file: this.file?.path ?? this.fileOptions.directory,
+        ...(this.file === undefined ? {} : { offset: this.file.position }),
         cause: error,
         remedy:
           error.code === 'ENOSPC'
@@ -380,22 +380,22 @@ export class TxnLogWriter {
             : 'Check the disk, then restart the server',
       },
     );
-    this.#inFlight = undefined;
-    this.#sealed.length = 0;
+    this.inFlight = undefined;
+    this.sealed.length = 0;
     const failure = this.failure;
-    this.#onFailure(failure, this.life);
-    this.#finishClose();
+    this.onFailure(failure, this.life);
+    this.finishClose();
   }
 
-  #finishClose(): void {
-    const done = this.#closing;
+  private finishClose(): void {
+    const done = this.closing;
     if (done === undefined) return;
-    this.#closing = undefined;
-    const file = this.#file;
-    const next = this.#next;
-    this.#file = undefined;
-    this.#next = undefined;
-    const { disk, directory } = this.#fileOptions;
+    this.closing = undefined;
+    const file = this.file;
+    const next = this.next;
+    this.file = undefined;
+    this.next = undefined;
+    const { disk, directory } = this.fileOptions;
     const end = (): void => done(this.failure);
     const isNextThere = next !== undefined && !next.isSpoiled;
     const dropNext = isNextThere ? () => next.discard(end) : end;

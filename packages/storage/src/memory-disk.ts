@@ -30,24 +30,24 @@ export interface MemoryDiskOptions {
 }
 
 export class MemoryDisk implements Disk {
-  readonly #files = new Map<string, MemoryFile>();
-  readonly #directories = new Set<string>(['/', '.']);
-  readonly #claims = new Set<string>();
-  readonly #schedule: Schedule;
-  #filesMade = 0;
+  private readonly files = new Map<string, MemoryFile>();
+  private readonly directories = new Set<string>(['/', '.']);
+  private readonly claims = new Set<string>();
+  private readonly schedule: Schedule;
+  private filesMade = 0;
 
   constructor(options: MemoryDiskOptions = {}) {
-    this.#schedule = options.schedule ?? queueMicrotask;
+    this.schedule = options.schedule ?? queueMicrotask;
   }
 
   list(directory: string): string[] {
     const path = normal(directory);
-    if (!this.#directories.has(path)) throw diskError('ENOENT', 'scandir', directory);
+    if (!this.directories.has(path)) throw diskError('ENOENT', 'scandir', directory);
     const names: string[] = [];
-    for (const name of this.#files.keys()) {
+    for (const name of this.files.keys()) {
       if (dirname(name) === path) names.push(name.slice(name.lastIndexOf('/') + 1));
     }
-    for (const name of this.#directories) {
+    for (const name of this.directories) {
       if (name !== path && dirname(name) === path)
         names.push(name.slice(name.lastIndexOf('/') + 1));
     }
@@ -55,42 +55,42 @@ export class MemoryDisk implements Disk {
   }
 
   exists(path: string): boolean {
-    return this.#files.has(normal(path)) || this.#directories.has(normal(path));
+    return this.files.has(normal(path)) || this.directories.has(normal(path));
   }
 
   kind(path: string): FileKind | undefined {
     const key = normal(path);
-    if (this.#files.has(key)) return 'file';
-    return this.#directories.has(key) ? 'directory' : undefined;
+    if (this.files.has(key)) return 'file';
+    return this.directories.has(key) ? 'directory' : undefined;
   }
 
   size(path: string): number {
-    return this.#file(path, 'stat').size;
+    return this.file(path, 'stat').size;
   }
 
   isWritable(directory: string): boolean {
-    return this.#directories.has(normal(directory));
+    return this.directories.has(normal(directory));
   }
 
   makeDirectory(path: string): void {
-    for (let made = normal(path); !this.#directories.has(made); made = dirname(made)) {
-      this.#directories.add(made);
+    for (let made = normal(path); !this.directories.has(made); made = dirname(made)) {
+      this.directories.add(made);
     }
   }
 
   claim(directory: string, done: Claimed): void {
     const path = normal(directory);
-    this.#schedule(() => {
-      if (!this.#directories.has(path)) {
+    this.schedule(() => {
+      if (!this.directories.has(path)) {
         done(diskError('ENOENT', 'stat', directory));
-      } else if (this.#claims.has(path)) {
+      } else if (this.claims.has(path)) {
         done(diskError('EBUSY', 'claim', directory));
       } else {
-        this.#claims.add(path);
+        this.claims.add(path);
         done(undefined, {
           release: (released) => {
-            this.#claims.delete(path);
-            if (released !== undefined) this.#schedule(released);
+            this.claims.delete(path);
+            if (released !== undefined) this.schedule(released);
           },
         });
       }
@@ -99,59 +99,59 @@ export class MemoryDisk implements Disk {
 
   identity(path: string): string | undefined {
     const key = normal(path);
-    const file = this.#files.get(key);
+    const file = this.files.get(key);
     if (file !== undefined) return `file ${file.id}`;
-    return this.#directories.has(key) ? key : undefined;
+    return this.directories.has(key) ? key : undefined;
   }
 
   readFile(path: string): Buffer {
-    const file = this.#file(path, 'open');
+    const file = this.file(path, 'open');
     const bytes = Buffer.alloc(file.size);
     file.bytes.copy(bytes, 0, 0, Math.min(file.size, file.bytes.length));
     return bytes;
   }
 
   writeFile(path: string, bytes: Uint8Array): void {
-    put(this.#create(path, true), bytes, bytes.length, 0);
+    put(this.create(path, true), bytes, bytes.length, 0);
   }
 
   rename(from: string, to: string): void {
-    const file = this.#file(from, 'rename');
-    this.#files.delete(normal(from));
-    this.#files.set(normal(to), file);
+    const file = this.file(from, 'rename');
+    this.files.delete(normal(from));
+    this.files.set(normal(to), file);
   }
 
   unlink(path: string): void {
-    this.#file(path, 'unlink');
-    this.#files.delete(normal(path));
+    this.file(path, 'unlink');
+    this.files.delete(normal(path));
   }
 
   truncate(path: string, size: number): void {
-    resize(this.#file(path, 'open'), size);
+    resize(this.file(path, 'open'), size);
   }
 
   syncFile(path: string): void {
-    this.#file(path, 'open');
+    this.file(path, 'open');
   }
 
   syncDirectory(path: string): void {
-    if (!this.#directories.has(normal(path))) throw diskError('ENOENT', 'open', path);
+    if (!this.directories.has(normal(path))) throw diskError('ENOENT', 'open', path);
   }
 
   renameAsync(from: string, to: string, done: Done): void {
-    this.#later(() => this.rename(from, to), done);
+    this.later(() => this.rename(from, to), done);
   }
 
   unlinkAsync(path: string, done: Done): void {
-    this.#later(() => this.unlink(path), done);
+    this.later(() => this.unlink(path), done);
   }
 
   syncDirectoryAsync(path: string, done: Done): void {
-    this.#later(() => this.syncDirectory(path), done);
+    this.later(() => this.syncDirectory(path), done);
   }
 
   openRead(path: string): ReadableFile {
-    const file = this.#file(path, 'open');
+    const file = this.file(path, 'open');
     const size = file.size;
     const read: ReadableFile['read'] = (target, offset, length, position) => {
       const end = Math.min(position + length, file.size);
@@ -166,7 +166,7 @@ export class MemoryDisk implements Disk {
       allocatedBytes: size,
       read,
       readAsync: (target, offset, length, position, done) =>
-        this.#schedule(() => done(undefined, read(target, offset, length, position))),
+        this.schedule(() => done(undefined, read(target, offset, length, position))),
       close: () => {},
     };
   }
@@ -175,7 +175,7 @@ export class MemoryDisk implements Disk {
     let failure: DiskError | undefined;
     // Opening is the first operation of the queue, so the operations after it report its failure.
     const act = (operation: () => void, done: Done | undefined): void => {
-      this.#later(() => {
+      this.later(() => {
         if (failure !== undefined) throw failure;
         try {
           operation();
@@ -187,7 +187,7 @@ export class MemoryDisk implements Disk {
     };
     let file: MemoryFile;
     act(() => {
-      file = this.#create(path, options.truncate === true);
+      file = this.create(path, options.truncate === true);
     }, undefined);
     const write: WritableFile['write'] = (buffer, length, position, done) =>
       act(() => put(file, buffer, length, position), done);
@@ -198,14 +198,14 @@ export class MemoryDisk implements Disk {
       resize: (size, done) => act(() => resize(file, size), done),
       sync: (done) => act(() => {}, done),
       close: (done) =>
-        this.#later(() => {
+        this.later(() => {
           failure ??= diskError('EBADF', 'write', path);
         }, done),
     };
   }
 
-  #later(operation: () => void, done: Done | undefined): void {
-    this.#schedule(() => {
+  private later(operation: () => void, done: Done | undefined): void {
+    this.schedule(() => {
       let failure: DiskError | undefined;
       try {
         operation();
@@ -218,23 +218,23 @@ export class MemoryDisk implements Disk {
     });
   }
 
-  #file(path: string, syscall: string): MemoryFile {
-    const file = this.#files.get(normal(path));
+  private file(path: string, syscall: string): MemoryFile {
+    const file = this.files.get(normal(path));
     if (file === undefined) throw diskError('ENOENT', syscall, path);
     return file;
   }
 
-  #create(path: string, truncate: boolean): MemoryFile {
+  private create(path: string, truncate: boolean): MemoryFile {
     const key = normal(path);
-    if (!this.#directories.has(dirname(key))) throw diskError('ENOENT', 'open', path);
-    const existing = this.#files.get(key);
+    if (!this.directories.has(dirname(key))) throw diskError('ENOENT', 'open', path);
+    const existing = this.files.get(key);
     if (existing !== undefined) {
       if (truncate) resize(existing, 0);
       return existing;
     }
-    this.#filesMade += 1;
-    const file = { id: this.#filesMade, bytes: Buffer.alloc(0), size: 0 };
-    this.#files.set(key, file);
+    this.filesMade += 1;
+    const file = { id: this.filesMade, bytes: Buffer.alloc(0), size: 0 };
+    this.files.set(key, file);
     return file;
   }
 }

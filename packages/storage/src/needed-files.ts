@@ -1,3 +1,6 @@
+// Which files the next recovery is going to need, so that a running server can notice when somebody deletes
+// one: what it holds in memory is then the only copy.
+
 import type { Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { Disk } from './disk.ts';
@@ -8,9 +11,6 @@ import {
   type SnapshotName,
   snapshotFiles,
 } from './file-names.ts';
-
-// Which files the next recovery is going to need, so that a running server can notice when somebody deletes
-// one: what it holds in memory is then the only copy.
 
 /** What a recovery would read, by the names in the directory. */
 export interface NeededFiles {

@@ -38,7 +38,7 @@ const SYNC_FLAGS = process.platform === 'win32' ? 'r+' : 'r';
  * Every error names the path.
  */
 export class NodeDisk implements Disk {
-  readonly #claimed = new ClaimedDirectories();
+  private readonly claimed = new ClaimedDirectories();
 
   list(directory: string): string[] {
     return fs.readdirSync(directory).sort();
@@ -91,7 +91,7 @@ export class NodeDisk implements Disk {
         }
         let forget: () => void;
         try {
-          forget = this.#claimed.add(directory);
+          forget = this.claimed.add(directory);
         } catch (failure) {
           fail(failure as DiskError);
           return;
@@ -114,22 +114,22 @@ export class NodeDisk implements Disk {
   }
 
   writeFile(path: string, bytes: Uint8Array): void {
-    this.#claimed.check(path, 'open');
+    this.claimed.check(path, 'open');
     naming(path, () => fs.writeFileSync(path, bytes, { flush: true }));
   }
 
   rename(from: string, to: string): void {
-    this.#claimed.check(from, 'rename');
+    this.claimed.check(from, 'rename');
     fs.renameSync(from, to);
   }
 
   unlink(path: string): void {
-    this.#claimed.check(path, 'unlink');
+    this.claimed.check(path, 'unlink');
     fs.unlinkSync(path);
   }
 
   truncate(path: string, size: number): void {
-    this.#claimed.check(path, 'open');
+    this.claimed.check(path, 'open');
     withOpen(path, 'r+', (fd) => {
       fs.ftruncateSync(fd, size);
       fs.fsyncSync(fd);
@@ -146,12 +146,12 @@ export class NodeDisk implements Disk {
   }
 
   renameAsync(from: string, to: string, done: Done): void {
-    if (this.#isStale(from, 'rename', done)) return;
+    if (this.isStale(from, 'rename', done)) return;
     fs.rename(from, to, (error) => finish(done, error));
   }
 
   unlinkAsync(path: string, done: Done): void {
-    if (this.#isStale(path, 'unlink', done)) return;
+    if (this.isStale(path, 'unlink', done)) return;
     fs.unlink(path, (error) => finish(done, error));
   }
 
@@ -180,13 +180,13 @@ export class NodeDisk implements Disk {
   }
 
   openWrite(path: string, options: OpenWriteOptions = {}): WritableFile {
-    return new NodeWritableFile(path, options, this.#claimed);
+    return new NodeWritableFile(path, options, this.claimed);
   }
 
   /** True when the directory is no longer the one that was claimed; then `done` gets the error. */
-  #isStale(path: string, syscall: string, done: Done): boolean {
+  private isStale(path: string, syscall: string, done: Done): boolean {
     try {
-      this.#claimed.check(path, syscall);
+      this.claimed.check(path, syscall);
       return false;
     } catch (error) {
       setImmediate(done, error as DiskError);
@@ -225,33 +225,33 @@ function named<E extends DiskError>(error: E, path: string): E {
 class NodeReadableFile implements ReadableFile {
   readonly size: number;
   readonly allocatedBytes: number;
-  readonly #path: string;
-  readonly #fd: number;
-  readonly #ahead: ReadAhead | undefined;
-  #underWay = 0;
-  #isClosed = false;
+  private readonly path: string;
+  private readonly fd: number;
+  private readonly ahead: ReadAhead | undefined;
+  private underWay = 0;
+  private isClosed = false;
 
   constructor(path: string, options: OpenReadOptions) {
-    this.#path = path;
-    this.#fd = fs.openSync(path, 'r');
-    const stat = fs.fstatSync(this.#fd);
+    this.path = path;
+    this.fd = fs.openSync(path, 'r');
+    const stat = fs.fstatSync(this.fd);
     this.size = stat.size;
     // Counted in units of 512 bytes wherever the system counts them at all (not on Windows).
     this.allocatedBytes = process.platform === 'win32' ? stat.size : stat.blocks * 512;
-    this.#ahead = options.sequential === true ? readAhead(this.#fd, this.size) : undefined;
+    this.ahead = options.sequential === true ? readAhead(this.fd, this.size) : undefined;
   }
 
   read(target: Buffer, offset: number, length: number, position: number): number {
-    let filled = this.#ahead?.take(target, offset, length, position) ?? 0;
+    let filled = this.ahead?.take(target, offset, length, position) ?? 0;
     try {
       while (filled < length) {
         const at = position + filled;
-        const got = fs.readSync(this.#fd, target, offset + filled, length - filled, at);
+        const got = fs.readSync(this.fd, target, offset + filled, length - filled, at);
         if (got === 0) break;
         filled += got;
       }
     } catch (error) {
-      throw named(error as DiskError, this.#path);
+      throw named(error as DiskError, this.path);
     }
     return filled;
   }
@@ -264,31 +264,31 @@ class NodeReadableFile implements ReadableFile {
     done: (error: DiskError | undefined, bytes: number) => void,
   ): void {
     let filled = 0;
-    this.#underWay += 1;
+    this.underWay += 1;
     const onRead = (error: NodeJS.ErrnoException | null, bytes: number): void => {
       if (error === null) filled += bytes;
       if (error === null && bytes > 0 && filled < length) {
         readRest();
         return;
       }
-      this.#underWay -= 1;
-      if (this.#isClosed) this.#closeIfIdle();
+      this.underWay -= 1;
+      if (this.isClosed) this.closeIfIdle();
       done(error ?? undefined, filled);
     };
     const readRest = (): void =>
-      fs.read(this.#fd, target, offset + filled, length - filled, position + filled, onRead);
+      fs.read(this.fd, target, offset + filled, length - filled, position + filled, onRead);
     readRest();
   }
 
   close(): void {
-    this.#ahead?.close();
-    this.#isClosed = true;
-    this.#closeIfIdle();
+    this.ahead?.close();
+    this.isClosed = true;
+    this.closeIfIdle();
   }
 
   /** Not before: the pool would read from what has the descriptor's number then. */
-  #closeIfIdle(): void {
-    if (this.#underWay === 0) fs.closeSync(this.#fd);
+  private closeIfIdle(): void {
+    if (this.underWay === 0) fs.closeSync(this.fd);
   }
 }
 
@@ -323,184 +323,184 @@ interface Operation {
   done: Done | undefined;
 }
 
-/** One operation is with the thread pool at a time; the others wait in `#queue`. Allocates per call, not per byte. */
+/** One operation is with the thread pool at a time; the others wait in `queue`. Allocates per call, not per byte. */
 class NodeWritableFile implements WritableFile {
   readonly path: string;
-  readonly #claimed: ClaimedDirectories;
-  readonly #flags: number;
+  private readonly claimed: ClaimedDirectories;
+  private readonly flags: number;
   /** True when each write is durable by itself. */
-  readonly #writesThrough: boolean;
-  #fd = -1;
-  readonly #isUncached: boolean;
+  private readonly writesThrough: boolean;
+  private fd = -1;
+  private readonly isUncached: boolean;
   /** The way past the page cache, for whole pages; -1 where there is none. */
-  #directFd = -1;
-  readonly #queue: Operation[] = [];
-  #running: Operation | undefined;
+  private directFd = -1;
+  private readonly queue: Operation[] = [];
+  private running: Operation | undefined;
   /** Bytes of the running write that the kernel has taken. */
-  #written = 0;
+  private written = 0;
   /** The running write goes past the page cache. */
-  #isDirect = false;
-  #failure: DiskError | undefined;
+  private isDirect = false;
+  private failure: DiskError | undefined;
 
   constructor(path: string, options: OpenWriteOptions, claimed: ClaimedDirectories) {
     this.path = path;
-    this.#claimed = claimed;
-    this.#writesThrough = options.writeThrough === true && O_DSYNC !== 0;
-    this.#isUncached = options.uncached === true && O_DIRECT !== 0;
-    this.#flags =
+    this.claimed = claimed;
+    this.writesThrough = options.writeThrough === true && O_DSYNC !== 0;
+    this.isUncached = options.uncached === true && O_DIRECT !== 0;
+    this.flags =
       O_WRONLY |
       O_CREAT |
       (options.truncate === true ? O_TRUNC : 0) |
-      (this.#writesThrough ? O_DSYNC : 0);
-    this.#add(OPEN, undefined, 0, 0, undefined);
+      (this.writesThrough ? O_DSYNC : 0);
+    this.add(OPEN, undefined, 0, 0, undefined);
   }
 
   write(buffer: Buffer, length: number, position: number, done: Done): void {
-    this.#add(WRITE, buffer, length, position, done);
+    this.add(WRITE, buffer, length, position, done);
   }
 
   writeDurable(buffer: Buffer, length: number, position: number, done: Done): void {
-    this.#add(WRITE_DURABLE, buffer, length, position, done);
+    this.add(WRITE_DURABLE, buffer, length, position, done);
   }
 
   resize(size: number, done: Done): void {
-    this.#add(RESIZE, undefined, size, 0, done);
+    this.add(RESIZE, undefined, size, 0, done);
   }
 
   sync(done: Done): void {
-    this.#add(SYNC, undefined, 0, 0, done);
+    this.add(SYNC, undefined, 0, 0, done);
   }
 
   close(done?: Done): void {
-    this.#add(CLOSE, undefined, 0, 0, done);
+    this.add(CLOSE, undefined, 0, 0, done);
   }
 
-  #add(
+  private add(
     kind: number,
     buffer: Buffer | undefined,
     length: number,
     position: number,
     done: Done | undefined,
   ): void {
-    this.#queue.push({ kind, buffer, length, position, done });
-    if (this.#running === undefined) this.#next();
+    this.queue.push({ kind, buffer, length, position, done });
+    if (this.running === undefined) this.next();
   }
 
-  #next(): void {
-    const operation = this.#queue.shift();
-    this.#running = operation;
+  private next(): void {
+    const operation = this.queue.shift();
+    this.running = operation;
     if (operation === undefined) return;
     if (operation.kind === CLOSE) {
-      this.#failure ??= closedError(this.path);
-      this.#closeDirect(this.#closeRest);
+      this.failure ??= closedError(this.path);
+      this.closeDirect(this.closeRest);
       return;
     }
-    if (this.#failure !== undefined) {
-      process.nextTick(this.#onEnd, this.#failure);
+    if (this.failure !== undefined) {
+      process.nextTick(this.onEnd, this.failure);
       return;
     }
     switch (operation.kind) {
       case OPEN:
-        this.#open();
+        this.open();
         break;
       case WRITE:
       case WRITE_DURABLE:
-        this.#written = 0;
-        this.#writeRest(operation);
+        this.written = 0;
+        this.writeRest(operation);
         break;
       case RESIZE:
-        fs.ftruncate(this.#fd, operation.length, this.#onEnd);
+        fs.ftruncate(this.fd, operation.length, this.onEnd);
         break;
       case SYNC:
-        fs.fsync(this.#fd, this.#onEnd);
+        fs.fsync(this.fd, this.onEnd);
         break;
     }
   }
 
-  #open(): void {
+  private open(): void {
     try {
-      this.#claimed.check(this.path, 'open');
+      this.claimed.check(this.path, 'open');
     } catch (error) {
-      process.nextTick(this.#onEnd, error);
+      process.nextTick(this.onEnd, error);
       return;
     }
-    fs.open(this.path, this.#flags, 0o644, this.#onOpen);
+    fs.open(this.path, this.flags, 0o644, this.onOpen);
   }
 
-  #writeRest(operation: Operation): void {
+  private writeRest(operation: Operation): void {
     const buffer = operation.buffer as Buffer;
-    const length = operation.length - this.#written;
-    const position = operation.position + this.#written;
-    const isOfPages = (length | position) % PAGE_BYTES === 0 && mayBeAtPage(buffer, this.#written);
-    this.#isDirect = isOfPages && this.#directFd >= 0;
-    const fd = this.#isDirect ? this.#directFd : this.#fd;
-    fs.write(fd, buffer, this.#written, length, position, this.#onWritten);
+    const length = operation.length - this.written;
+    const position = operation.position + this.written;
+    const isOfPages = (length | position) % PAGE_BYTES === 0 && mayBeAtPage(buffer, this.written);
+    this.isDirect = isOfPages && this.directFd >= 0;
+    const fd = this.isDirect ? this.directFd : this.fd;
+    fs.write(fd, buffer, this.written, length, position, this.onWritten);
   }
 
-  #closeDirect(next: () => void): void {
-    const fd = this.#directFd;
-    this.#directFd = -1;
+  private closeDirect(next: () => void): void {
+    const fd = this.directFd;
+    this.directFd = -1;
     if (fd >= 0) fs.close(fd, next);
     else next();
   }
 
-  readonly #closeRest = (): void => {
-    const fd = this.#fd;
-    this.#fd = -1;
-    if (fd >= 0) fs.close(fd, this.#onEnd);
-    else process.nextTick(this.#onEnd, null);
+  private readonly closeRest = (): void => {
+    const fd = this.fd;
+    this.fd = -1;
+    if (fd >= 0) fs.close(fd, this.onEnd);
+    else process.nextTick(this.onEnd, null);
   };
 
-  readonly #onOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
-    if (error === null) this.#fd = fd;
-    if (error === null && this.#isUncached) {
-      const flags = (this.#flags & ~(O_CREAT | O_TRUNC)) | O_DIRECT;
-      fs.open(descriptorPath(fd), flags, this.#onDirectOpen);
+  private readonly onOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
+    if (error === null) this.fd = fd;
+    if (error === null && this.isUncached) {
+      const flags = (this.flags & ~(O_CREAT | O_TRUNC)) | O_DIRECT;
+      fs.open(descriptorPath(fd), flags, this.onDirectOpen);
     } else {
-      this.#onEnd(error);
+      this.onEnd(error);
     }
   };
 
   /** Not every file system has such a way: then all goes through the page cache. */
-  readonly #onDirectOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
-    if (error === null) this.#directFd = fd;
-    this.#onEnd(null);
+  private readonly onDirectOpen = (error: NodeJS.ErrnoException | null, fd: number): void => {
+    if (error === null) this.directFd = fd;
+    this.onEnd(null);
   };
 
-  readonly #onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
-    const operation = this.#running as Operation;
-    if (this.#isDirect && (error?.code === 'EINVAL' || error?.code === 'ENOTSUP')) {
+  private readonly onWritten = (error: NodeJS.ErrnoException | null, bytes: number): void => {
+    const operation = this.running as Operation;
+    if (this.isDirect && (error?.code === 'EINVAL' || error?.code === 'ENOTSUP')) {
       // The buffer does not begin at a page, or the file system opens what it cannot write.
-      this.#closeDirect(() => this.#writeRest(operation));
+      this.closeDirect(() => this.writeRest(operation));
       return;
     }
     if (error !== null) {
-      this.#onEnd(error);
+      this.onEnd(error);
       return;
     }
-    this.#written += bytes;
-    if (this.#written < operation.length) {
+    this.written += bytes;
+    if (this.written < operation.length) {
       // A short write comes before ENOSPC: the next one names the reason.
       if (bytes === 0) {
-        this.#onEnd(shortWrite(this.path, this.#written, operation.length));
+        this.onEnd(shortWrite(this.path, this.written, operation.length));
         return;
       }
-      this.#writeRest(operation);
+      this.writeRest(operation);
       return;
     }
-    if (operation.kind === WRITE_DURABLE && !this.#writesThrough) {
-      fs.fdatasync(this.#fd, this.#onEnd);
+    if (operation.kind === WRITE_DURABLE && !this.writesThrough) {
+      fs.fdatasync(this.fd, this.onEnd);
     } else {
-      this.#onEnd(null);
+      this.onEnd(null);
     }
   };
 
-  readonly #onEnd = (error: NodeJS.ErrnoException | null): void => {
-    const operation = this.#running as Operation;
+  private readonly onEnd = (error: NodeJS.ErrnoException | null): void => {
+    const operation = this.running as Operation;
     if (error !== null && operation.kind !== CLOSE) {
-      this.#failure ??= named(error, this.path);
+      this.failure ??= named(error, this.path);
     }
-    this.#next();
+    this.next();
     if (operation.done !== undefined) finish(operation.done, error);
   };
 }

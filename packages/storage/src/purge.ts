@@ -1,3 +1,5 @@
+// Deletes what no recovery from the newest `retainCount` snapshots needs (disk.md section 8).
+
 import type { DataDirectory } from './data-directory.ts';
 import type { Disk, DiskError } from './disk.ts';
 import {
@@ -10,8 +12,6 @@ import {
 import { Pins } from './pins.ts';
 import { looksValid } from './snapshot-source.ts';
 import { StorageError } from './storage-error.ts';
-
-// Deletes what no recovery from the newest `retainCount` snapshots needs (disk.md section 8).
 
 /** Java's minimum and default of `autopurge.snapRetainCount`. */
 export const MIN_RETAIN_COUNT = 3;

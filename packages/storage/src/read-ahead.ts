@@ -27,21 +27,21 @@ interface Piece {
 }
 
 export class ReadAhead {
-  readonly #fd: number;
-  readonly #size: number;
-  readonly #pieces: Piece[];
-  #underWay = 0;
+  private readonly fd: number;
+  private readonly size: number;
+  private readonly pieces: Piece[];
+  private underWay = 0;
   /** In a row. */
-  #misses = 0;
+  private misses = 0;
   /** No more pieces are requested. */
-  #isOver = false;
-  #isClosed = false;
+  private isOver = false;
+  private isClosed = false;
 
   /** Takes the descriptor over: close() is going to close it. */
   constructor(fd: number, size: number) {
-    this.#fd = fd;
-    this.#size = size;
-    this.#pieces = Array.from({ length: PIECES }, () => ({
+    this.fd = fd;
+    this.size = size;
+    this.pieces = Array.from({ length: PIECES }, () => ({
       bytes: takeChunk(),
       index: -1,
       length: 0,
@@ -54,16 +54,16 @@ export class ReadAhead {
     let filled = 0;
     while (filled < length) {
       const index = Math.floor((position + filled) / CHUNK_BYTES);
-      this.#ask(index);
-      const piece = this.#pieces[index % PIECES] as Piece;
+      this.ask(index);
+      const piece = this.pieces[index % PIECES] as Piece;
       const start = position + filled - index * CHUNK_BYTES;
       const end = piece.index === index ? Math.min(start + length - filled, piece.length) : 0;
       if (end <= start) {
-        this.#misses++;
-        if (this.#misses > MAX_MISSES) this.#isOver = true;
+        this.misses++;
+        if (this.misses > MAX_MISSES) this.isOver = true;
         break;
       }
-      this.#misses = 0;
+      this.misses = 0;
       copyBytes(piece.bytes, start, end, target, offset + filled);
       filled += end - start;
     }
@@ -71,39 +71,39 @@ export class ReadAhead {
   }
 
   close(): void {
-    this.#isClosed = true;
-    this.#isOver = true;
-    this.#closeIfIdle();
+    this.isClosed = true;
+    this.isOver = true;
+    this.closeIfIdle();
   }
 
   /** Requests this piece and those after it. */
-  #ask(first: number): void {
-    if (this.#isOver) return;
-    for (let index = first; index < first + PIECES && index * CHUNK_BYTES < this.#size; index++) {
-      const piece = this.#pieces[index % PIECES] as Piece;
-      if (piece.index < index && !piece.isUnderWay) this.#read(piece, index);
+  private ask(first: number): void {
+    if (this.isOver) return;
+    for (let index = first; index < first + PIECES && index * CHUNK_BYTES < this.size; index++) {
+      const piece = this.pieces[index % PIECES] as Piece;
+      if (piece.index < index && !piece.isUnderWay) this.read(piece, index);
     }
   }
 
-  #read(piece: Piece, index: number): void {
+  private read(piece: Piece, index: number): void {
     piece.index = index;
     piece.length = 0;
     piece.isUnderWay = true;
-    this.#underWay++;
-    fs.read(this.#fd, piece.bytes, 0, CHUNK_BYTES, index * CHUNK_BYTES, (error, bytes) => {
+    this.underWay++;
+    fs.read(this.fd, piece.bytes, 0, CHUNK_BYTES, index * CHUNK_BYTES, (error, bytes) => {
       piece.isUnderWay = false;
-      this.#underWay--;
+      this.underWay--;
       // The reader gets the error when it reads the piece itself.
       if (error === null) piece.length = bytes;
-      else this.#isOver = true;
-      if (this.#isClosed) this.#closeIfIdle();
+      else this.isOver = true;
+      if (this.isClosed) this.closeIfIdle();
     });
   }
 
   /** Not while reads are in flight: another file, or a socket, could get the descriptor's number. */
-  #closeIfIdle(): void {
-    if (this.#underWay > 0) return;
-    fs.closeSync(this.#fd);
-    for (const { bytes } of this.#pieces) giveChunk(bytes);
+  private closeIfIdle(): void {
+    if (this.underWay > 0) return;
+    fs.closeSync(this.fd);
+    for (const { bytes } of this.pieces) giveChunk(bytes);
   }
 }

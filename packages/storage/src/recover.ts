@@ -1,3 +1,14 @@
+// Brings a member's state back from disk (disk.md 7.1 and 7.3): the newest snapshot that verifies, then
+// every txn after it.
+//
+// A synchronous generator, so that the server can let its event loop turn and print progress between
+// slices, while the simulator just drains it. It knows neither sessions nor trees: a RecoveryTarget
+// does. Each attempt at a snapshot gets a fresh target, so nothing of a broken one remains
+// (Java reuses one tree across attempts).
+//
+// On return everything that was read is durable: entries that only the page cache held (the process
+// was killed, not the machine) must not vanish later under entries acknowledged since.
+
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import { type DataDirectory, hasInitializeMarker, takeInitializeMarker } from './data-directory.ts';
 import type { Disk, FileKind } from './disk.ts';
@@ -15,17 +26,6 @@ import { setTailAside } from './set-aside.ts';
 import { type SnapshotHandler, SnapshotReader, type SnapshotTrailer } from './snapshot-reader.ts';
 import { feedSnapshotFile, looksValid } from './snapshot-source.ts';
 import { StorageError, type StorageErrorCode } from './storage-error.ts';
-
-// Brings a member's state back from disk (disk.md 7.1 and 7.3): the newest snapshot that verifies, then
-// every txn after it.
-//
-// A synchronous generator, so that the server can let its event loop turn and print progress between
-// slices, while the simulator just drains it. It knows neither sessions nor trees: a RecoveryTarget
-// does. Each attempt at a snapshot gets a fresh target, so nothing of a broken one remains
-// (Java reuses one tree across attempts).
-//
-// On return everything that was read is durable: entries that only the page cache held (the process
-// was killed, not the machine) must not vanish later under entries acknowledged since.
 
 /** Snapshots that are tried, newest first, as in Java's FileSnap.deserialize. */
 const MAX_SNAPSHOTS = 100;

@@ -1,11 +1,3 @@
-import { epochOf } from '@zebu/protocol';
-import type { DataDirectory } from './data-directory.ts';
-import { type Disk, type DiskError, ignore } from './disk.ts';
-import type { EpochFiles } from './epoch-file.ts';
-import { logFiles, snapshotFiles, temporaryName } from './file-names.ts';
-import type { SnapshotWriter } from './snapshot-file.ts';
-import { StorageError } from './storage-error.ts';
-
 // Gives a member another history in place of its own: the snapshot that a leader sent (SNAP), or none.
 //
 // Own logs may end in proposals of a dead epoch, above or below the new snapshot, and own snapshots may
@@ -22,6 +14,14 @@ import { StorageError } from './storage-error.ts';
 //
 // Apache's servers do not know that file. If one of them ran on this directory in between, the file is
 // void: it lists what it found, and a log or snapshot that it does not list is history written since.
+
+import { epochOf } from '@zebu/protocol';
+import type { DataDirectory } from './data-directory.ts';
+import { type Disk, type DiskError, ignore } from './disk.ts';
+import type { EpochFiles } from './epoch-file.ts';
+import { logFiles, snapshotFiles, temporaryName } from './file-names.ts';
+import type { SnapshotWriter } from './snapshot-file.ts';
+import { StorageError } from './storage-error.ts';
 
 /** In the directory of the snapshots. */
 const REPLACEMENT_NAME = 'pending-replacement';

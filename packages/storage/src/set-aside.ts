@@ -1,14 +1,14 @@
-import type { Disk } from './disk.ts';
-import { encodeFileHeader, FILE_HEADER_BYTES, LOG_MAGIC } from './file-header.ts';
-import { cutName } from './file-names.ts';
-import type { TornTail } from './log-reader.ts';
-
 // A torn batch may hold whole records after its hole. They were not acknowledged, as far as the log can
 // tell, and they must go, for zxids may not have gaps. But what cannot be told from that is a sector
 // that the disk lost later (decision 016). So a tail with whole records in it is kept, for a human to
 // look at; one without goes.
 //
 //   cut-log.<hex>-<offset>[-<n>]     16 bytes of header, then the bytes of log.<hex> from offset on
+
+import type { Disk } from './disk.ts';
+import { encodeFileHeader, FILE_HEADER_BYTES, LOG_MAGIC } from './file-header.ts';
+import { cutName } from './file-names.ts';
+import type { TornTail } from './log-reader.ts';
 
 /**
  * Writes the torn tail to a file of its own beside its log, durably, and returns the path. Asked again,

@@ -32,7 +32,7 @@ export function maxCompressedLength(length: number): number {
 
 /** Compresses blocks; holds the hash table so that it is made once. */
 export class SnappyCompressor {
-  readonly #table = new Uint16Array(1 << HASH_BITS);
+  private readonly table = new Uint16Array(1 << HASH_BITS);
 
   /**
    * Compresses `source[start, end)`, at most 64 KiB, into `target` at `at`, which must have room for
@@ -50,7 +50,7 @@ export class SnappyCompressor {
       target[to++] = (rest & 0x7f) | 0x80;
     }
 
-    const table = this.#table.fill(0);
+    const table = this.table.fill(0);
     const lastStart = end - 4;
     let literalStart = start;
     let from = start + 1;

@@ -1,11 +1,11 @@
+// A snapshot file as the bytes that were given to its writer, whatever its compression.
+
 import type { Disk, ReadableFile } from './disk.ts';
 import type { SnapshotCompression } from './file-names.ts';
 import { type ByteSource, GunzipSource } from './inflate.ts';
 import { decompressSnappy, SNAPPY_HEADER_BYTES, SNAPPY_MAGIC, snappyLength } from './snappy.ts';
 import { SNAPSHOT_END } from './snapshot-reader.ts';
 import { StorageError } from './storage-error.ts';
-
-// A snapshot file as the bytes that were given to its writer, whatever its compression.
 
 /** Read at a time, and fed between two yields. */
 const CHUNK_BYTES = 256 * 1024;
@@ -97,14 +97,14 @@ export function looksValid(disk: Disk, path: string, compression: SnapshotCompre
 
 class FileSource implements ByteSource {
   position = 0;
-  readonly #file: ReadableFile;
+  private readonly file: ReadableFile;
 
   constructor(file: ReadableFile) {
-    this.#file = file;
+    this.file = file;
   }
 
   read(target: Buffer, offset: number, length: number): number {
-    const got = this.#file.read(target, offset, length, this.position);
+    const got = this.file.read(target, offset, length, this.position);
     this.position += got;
     return got;
   }
@@ -115,55 +115,55 @@ const MAX_SNAPPY_BLOCK_BYTES = 64 * 1024 * 1024;
 
 /** The xerial container: see snappy.ts. */
 class SnappySource implements ByteSource {
-  readonly #source: ByteSource;
-  #compressed: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
-  #block: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
-  #blockAt = 0;
-  #blockEnd = 0;
-  #started = false;
+  private readonly source: ByteSource;
+  private compressed: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
+  private block: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
+  private blockAt = 0;
+  private blockEnd = 0;
+  private started = false;
 
   constructor(source: ByteSource) {
-    this.#source = source;
+    this.source = source;
   }
 
   read(target: Buffer, offset: number, length: number): number {
     let filled = 0;
     while (filled < length) {
-      if (this.#blockAt === this.#blockEnd && !this.#nextBlock()) break;
-      const count = Math.min(length - filled, this.#blockEnd - this.#blockAt);
-      this.#block.copy(target, offset + filled, this.#blockAt, this.#blockAt + count);
-      this.#blockAt += count;
+      if (this.blockAt === this.blockEnd && !this.nextBlock()) break;
+      const count = Math.min(length - filled, this.blockEnd - this.blockAt);
+      this.block.copy(target, offset + filled, this.blockAt, this.blockAt + count);
+      this.blockAt += count;
       filled += count;
     }
     return filled;
   }
 
-  #nextBlock(): boolean {
-    const head = this.#compressed;
-    if (!this.#started) {
-      const got = this.#source.read(head, 0, SNAPPY_HEADER_BYTES);
+  private nextBlock(): boolean {
+    const head = this.compressed;
+    if (!this.started) {
+      const got = this.source.read(head, 0, SNAPPY_HEADER_BYTES);
       if (got < SNAPPY_HEADER_BYTES || head.compare(SNAPPY_MAGIC, 0, 8, 0, 8) !== 0) {
         throw new Error('Not a snappy stream');
       }
-      this.#started = true;
+      this.started = true;
     }
-    const got = this.#source.read(head, 0, 4);
+    const got = this.source.read(head, 0, 4);
     if (got === 0) return false;
     const length = got < 4 ? -1 : head.readInt32BE(0);
     if (length < 0 || length > MAX_SNAPPY_BLOCK_BYTES) {
       throw new Error(`Unreasonable snappy block of ${length} bytes`);
     }
-    if (this.#compressed.length < length) this.#compressed = Buffer.allocUnsafeSlow(length);
-    if (this.#source.read(this.#compressed, 0, length) < length) {
+    if (this.compressed.length < length) this.compressed = Buffer.allocUnsafeSlow(length);
+    if (this.source.read(this.compressed, 0, length) < length) {
       throw new Error('Snappy data is cut short');
     }
-    const size = snappyLength(this.#compressed, 0, length);
+    const size = snappyLength(this.compressed, 0, length);
     if (size > MAX_SNAPPY_BLOCK_BYTES)
       throw new Error(`Unreasonable snappy block of ${size} bytes`);
-    if (this.#block.length < size) this.#block = Buffer.allocUnsafeSlow(size);
-    this.#blockEnd = decompressSnappy(this.#compressed, 0, length, this.#block);
-    this.#blockAt = 0;
+    if (this.block.length < size) this.block = Buffer.allocUnsafeSlow(size);
+    this.blockEnd = decompressSnappy(this.compressed, 0, length, this.block);
+    this.blockAt = 0;
     // An empty block is legal: look at the next one.
-    return this.#blockEnd > 0 || this.#nextBlock();
+    return this.blockEnd > 0 || this.nextBlock();
   }
 }

@@ -1,8 +1,3 @@
-import type { Zxid } from '@zebu/protocol';
-import type { Disk } from './disk.ts';
-import { SnapshotWriter } from './snapshot-file.ts';
-import { type SnapshotHandler, SnapshotReader } from './snapshot-reader.ts';
-
 // A snapshot that a leader sends (SNAP), loaded and written to a temporary file in one pass:
 //
 //   link ──► feed ──► SnapshotReader ──► handler: the state under construction
@@ -10,6 +5,11 @@ import { type SnapshotHandler, SnapshotReader } from './snapshot-reader.ts';
 //
 // Neither is of any use before the stream has ended with its signature: half a snapshot must never be
 // taken for one (ZOOKEEPER-3642). The file has no digest and no last zxid in it; the stream has none.
+
+import type { Zxid } from '@zebu/protocol';
+import type { Disk } from './disk.ts';
+import { SnapshotWriter } from './snapshot-file.ts';
+import { type SnapshotHandler, SnapshotReader } from './snapshot-reader.ts';
 
 export interface SnapshotSpoolOptions {
   readonly disk: Disk;
@@ -30,14 +30,14 @@ export interface SnapshotSpoolOptions {
 export class SnapshotSpool {
   /** For adoptSnapshot, once `finish` was called. */
   readonly writer: SnapshotWriter;
-  readonly #reader: SnapshotReader;
+  private readonly reader: SnapshotReader;
 
   /** Throws what opening the file throws. */
   constructor(options: SnapshotSpoolOptions) {
     const { disk, directory, zxid, handler, name, maxRecordBytes, onReady } = options;
     const writer = new SnapshotWriter({ disk, directory, zxid, onReady });
     this.writer = writer;
-    this.#reader = new SnapshotReader({
+    this.reader = new SnapshotReader({
       kind: 'stream',
       handler,
       name,
@@ -51,7 +51,7 @@ export class SnapshotSpool {
    * snapshot. Fewer than given only once `isDone`: the rest are packets. Throws as SnapshotReader does.
    */
   feed(bytes: Buffer, start: number, end: number): number {
-    return this.#reader.feed(bytes, start, end);
+    return this.reader.feed(bytes, start, end);
   }
 
   /** False asks not to read on from the link before `onReady`: the disk is slower. */
@@ -61,12 +61,12 @@ export class SnapshotSpool {
 
   /** The signature has come. */
   get isDone(): boolean {
-    return this.#reader.isDone;
+    return this.reader.isDone;
   }
 
   /** Throws StorageError `BAD_SNAPSHOT` unless the stream ended as it should; then the file is sealed. */
   finish(): void {
-    this.#reader.finish();
+    this.reader.finish();
     this.writer.seal();
   }
 

@@ -1,3 +1,5 @@
+// How storage says that something is wrong on disk: with the file, the place in it, and what an operator can do.
+
 import type { Zxid } from '@zebu/protocol';
 
 /**
@@ -73,7 +75,7 @@ export class StorageError extends Error {
   readonly offset: number | undefined;
   readonly remedy: string | undefined;
   readonly zxid: Zxid | undefined;
-  readonly #what: string;
+  private readonly what: string;
 
   constructor(code: StorageErrorCode, what: string, details: StorageErrorDetails = {}) {
     const where =
@@ -84,7 +86,7 @@ export class StorageError extends Error {
           : ` (${details.file}, offset ${details.offset})`;
     const remedy = details.remedy === undefined ? '' : `. ${details.remedy}`;
     super(`${what}${where}${remedy}`, { cause: details.cause });
-    this.#what = what;
+    this.what = what;
     this.code = code;
     this.file = details.file;
     this.offset = details.offset;
@@ -95,7 +97,7 @@ export class StorageError extends Error {
   /** The same error with another sentence in its remedy. */
   withHint(hint: string): StorageError {
     const { file, offset, zxid, cause } = this;
-    return new StorageError(this.code, this.#what, {
+    return new StorageError(this.code, this.what, {
       ...(file === undefined ? {} : { file }),
       ...(offset === undefined ? {} : { offset }),
       ...(zxid === undefined ? {} : { zxid }),

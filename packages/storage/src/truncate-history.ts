@@ -1,3 +1,15 @@
+// Cuts the history of a learner where its leader says (TRUNC, disk.md 7.5).
+//
+// Everything is looked at before anything is changed: a snapshot that holds nothing above the zxid, the
+// logs from there to the record of the zxid without a gap. Then, each step durable before the next:
+//
+//   snapshots above the cut   removed, newest first     ┐ a crash: the old history, or a part of it that
+//   logs above the cut        removed, newest first     │ ends at or after the zxid, always whole
+//   the log with the zxid     cut after its record      ┘
+//
+// In the other order a crash would leave a fuzzy snapshot of txns whose log is gone. Unlike Java's it never
+// keeps a record or a snapshot above the zxid, which would bring the cut txns back (ZOOKEEPER-4837).
+
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { Disk } from './disk.ts';
@@ -14,18 +26,6 @@ import type { RecoveryProgress } from './recover.ts';
 import { checkSnapshot } from './snapshot-check.ts';
 import { StorageError } from './storage-error.ts';
 import { follows } from './zxid-order.ts';
-
-// Cuts the history of a learner where its leader says (TRUNC, disk.md 7.5).
-//
-// Everything is looked at before anything is changed: a snapshot that holds nothing above the zxid, the
-// logs from there to the record of the zxid without a gap. Then, each step durable before the next:
-//
-//   snapshots above the cut   removed, newest first     ┐ a crash: the old history, or a part of it that
-//   logs above the cut        removed, newest first     │ ends at or after the zxid, always whole
-//   the log with the zxid     cut after its record      ┘
-//
-// In the other order a crash would leave a fuzzy snapshot of txns whose log is gone. Unlike Java's it never
-// keeps a record or a snapshot above the zxid, which would bring the cut txns back (ZOOKEEPER-4837).
 
 export interface TruncateOptions {
   readonly disk: Disk;

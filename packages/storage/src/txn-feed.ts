@@ -1,3 +1,15 @@
+// Txns as they stand in the logs on disk, for a learner that is too far behind for the committed log
+// (DIFF). A leader that serves reads on the thread pool, a chunk at a time, and looks at the bytes of one
+// chunk per turn of its loop; the log goes on being written and rolled meanwhile.
+//
+// What is handed out is contiguous, and it is known what it follows: `previousZxid` of the first chunk is
+// the last txn of this history at or before `fromZxid`, from the record itself, or from the snapshot under
+// the logs. Where that cannot be shown the logs do not reach back (ZOOKEEPER-2418, 4352): then the learner
+// needs a snapshot. So it does where the logs have a seam, from a snapshot that another server got from
+// its leader: what lies before a seam may be proposals that never were committed (disk.md 14).
+//
+// Files are read through the page cache, where what was logged lately still is, without reading ahead.
+
 import { counterOf, epochOf, formatZxid, TxnHeaderOffset, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { Disk, DiskError, ReadableFile } from './disk.ts';
@@ -15,18 +27,6 @@ import {
 import type { Pin, Pins } from './pins.ts';
 import { StorageError } from './storage-error.ts';
 import { follows } from './zxid-order.ts';
-
-// Txns as they stand in the logs on disk, for a learner that is too far behind for the committed log
-// (DIFF). A leader that serves reads on the thread pool, a chunk at a time, and looks at the bytes of one
-// chunk per turn of its loop; the log goes on being written and rolled meanwhile.
-//
-// What is handed out is contiguous, and it is known what it follows: `previousZxid` of the first chunk is
-// the last txn of this history at or before `fromZxid`, from the record itself, or from the snapshot under
-// the logs. Where that cannot be shown the logs do not reach back (ZOOKEEPER-2418, 4352): then the learner
-// needs a snapshot. So it does where the logs have a seam, from a snapshot that another server got from
-// its leader: what lies before a seam may be proposals that never were committed (disk.md 14).
-//
-// Files are read through the page cache, where what was logged lately still is, without reading ahead.
 
 const CHUNK_BYTES = 256 * 1024;
 /** A record has at least 45 bytes. */
@@ -76,45 +76,45 @@ export function openTxnFeed(options: TxnFeedOptions): TxnFeed {
 
 /** Use openTxnFeed. */
 export class TxnFeed {
-  readonly #disk: Disk;
-  readonly #directory: DataDirectory;
-  readonly #fromZxid: Zxid;
-  readonly #maxEntryBytes: number;
-  readonly #pin: Pin;
-  #toZxid: Zxid;
+  private readonly disk: Disk;
+  private readonly directory: DataDirectory;
+  private readonly fromZxid: Zxid;
+  private readonly maxEntryBytes: number;
+  private readonly pin: Pin;
+  private toZxid: Zxid;
   /** The last txn passed; undefined before it is known what the first one follows. */
-  #lastZxid: Zxid | undefined;
+  private lastZxid: Zxid | undefined;
 
-  #file: ReadableFile | undefined;
-  #path: string;
-  #fileZxid: Zxid = -1;
-  /** `#bytes[0, #filled)` is what stands in the file from `#base` on; the next record begins at `#at`. */
-  #bytes: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  #base = 0;
-  #filled = 0;
-  #at = 0;
+  private file: ReadableFile | undefined;
+  private path: string;
+  private fileZxid: Zxid = -1;
+  /** `bytes[0, filled)` is what stands in the file from `base` on; the next record begins at `at`. */
+  private bytes: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  private base = 0;
+  private filled = 0;
+  private at = 0;
   /** What ended the records was read again: it is not only that it was written since. */
-  #isReread = false;
-  #isHeaderRead = false;
+  private isReread = false;
+  private isHeaderRead = false;
 
-  readonly #zxids = new Float64Array(MAX_RECORDS);
-  readonly #starts = new Int32Array(MAX_RECORDS);
-  readonly #ends = new Int32Array(MAX_RECORDS);
-  #over: TxnFeedOutcome | undefined;
-  #callback: ((outcome: TxnFeedOutcome) => void) | undefined;
-  #isClosed = false;
+  private readonly zxids = new Float64Array(MAX_RECORDS);
+  private readonly starts = new Int32Array(MAX_RECORDS);
+  private readonly ends = new Int32Array(MAX_RECORDS);
+  private over: TxnFeedOutcome | undefined;
+  private callback: ((outcome: TxnFeedOutcome) => void) | undefined;
+  private isClosed = false;
 
   constructor(options: TxnFeedOptions) {
-    this.#disk = options.disk;
-    this.#directory = options.directory;
-    this.#fromZxid = options.fromZxid;
-    this.#toZxid = options.toZxid;
-    this.#maxEntryBytes = options.maxEntryBytes ?? DEFAULT_MAX_ENTRY_BYTES;
-    this.#path = options.directory.logDirectory;
+    this.disk = options.disk;
+    this.directory = options.directory;
+    this.fromZxid = options.fromZxid;
+    this.toZxid = options.toZxid;
+    this.maxEntryBytes = options.maxEntryBytes ?? DEFAULT_MAX_ENTRY_BYTES;
+    this.path = options.directory.logDirectory;
     // Before the names are listed: purge must not come between.
-    this.#pin = options.pins.pin(options.fromZxid);
+    this.pin = options.pins.pin(options.fromZxid);
     try {
-      this.#findFirst();
+      this.findFirst();
     } catch (error) {
       this.close();
       throw error;
@@ -126,62 +126,62 @@ export class TxnFeed {
    * valid until the next call of `next`.
    */
   next(callback: (outcome: TxnFeedOutcome) => void): void {
-    if (this.#callback !== undefined) throw new Error('The feed was asked already');
-    if (this.#isClosed) throw new Error('The feed is closed');
-    this.#callback = callback;
-    if (this.#over !== undefined || this.#isAtEnd) {
-      this.#later(() => this.#answer(this.#ended()));
+    if (this.callback !== undefined) throw new Error('The feed was asked already');
+    if (this.isClosed) throw new Error('The feed is closed');
+    this.callback = callback;
+    if (this.over !== undefined || this.isAtEnd) {
+      this.later(() => this.answer(this.ended()));
       return;
     }
-    this.#read();
+    this.read();
   }
 
   /** More txns are durable and committed by now. */
   raise(toZxid: Zxid): void {
-    if (toZxid > this.#toZxid) this.#toZxid = toZxid;
+    if (toZxid > this.toZxid) this.toZxid = toZxid;
   }
 
   /** Gives back its file, memory and pin; a callback that is outstanding is not called. */
   close(): void {
-    this.#isClosed = true;
-    this.#callback = undefined;
-    this.#file?.close();
-    this.#file = undefined;
-    this.#pin.release();
+    this.isClosed = true;
+    this.callback = undefined;
+    this.file?.close();
+    this.file = undefined;
+    this.pin.release();
   }
 
   /** There is nothing to read: the cheapest thing that the disk calls back for. */
-  #later(then: () => void): void {
-    if (this.#file === undefined) {
-      this.#disk.syncDirectoryAsync(this.#directory.logDirectory, then);
+  private later(then: () => void): void {
+    if (this.file === undefined) {
+      this.disk.syncDirectoryAsync(this.directory.logDirectory, then);
     } else {
-      this.#file.readAsync(Buffer.alloc(1), 0, 1, 0, then);
+      this.file.readAsync(Buffer.alloc(1), 0, 1, 0, then);
     }
   }
 
-  get #isAtEnd(): boolean {
-    return this.#lastZxid !== undefined && this.#lastZxid >= this.#toZxid;
+  private get isAtEnd(): boolean {
+    return this.lastZxid !== undefined && this.lastZxid >= this.toZxid;
   }
 
-  #ended(): TxnFeedOutcome {
-    return this.#over ?? { kind: 'end', lastZxid: this.#lastZxid ?? this.#fromZxid };
+  private ended(): TxnFeedOutcome {
+    return this.over ?? { kind: 'end', lastZxid: this.lastZxid ?? this.fromZxid };
   }
 
   /** The log to begin with, or why there is none. */
-  #findFirst(): void {
-    const { logDirectory, snapshotDirectory } = this.#directory;
-    const logs = logFiles(this.#disk.list(logDirectory));
-    const snapshots = snapshotFiles(this.#disk.list(snapshotDirectory));
-    const from = this.#fromZxid;
+  private findFirst(): void {
+    const { logDirectory, snapshotDirectory } = this.directory;
+    const logs = logFiles(this.disk.list(logDirectory));
+    const snapshots = snapshotFiles(this.disk.list(snapshotDirectory));
+    const from = this.fromZxid;
     const next = logs.find(({ zxid }) => zxid === from + 1);
     if (next !== undefined && snapshots.some(({ zxid }) => zxid === from)) {
-      this.#lastZxid = from;
-      this.#open(next.zxid);
+      this.lastZxid = from;
+      this.open(next.zxid);
       return;
     }
     const first = logsFrom(logs, from + 1)[0];
     if (first !== undefined && first.zxid <= from) {
-      this.#open(first.zxid);
+      this.open(first.zxid);
       return;
     }
     // No log begins at or before it. The history under the first log is that of the snapshot just under it.
@@ -192,162 +192,162 @@ export class TxnFeed {
       first !== undefined &&
       follows(first.zxid, base.zxid);
     if (!isShown) {
-      this.#over = this.#unreachable(
+      this.over = this.unreachable(
         first === undefined ? 'there are no logs' : `the oldest log is ${logName(first.zxid)}`,
         first?.zxid ?? -1,
       );
       return;
     }
-    this.#lastZxid = base.zxid;
-    this.#open(first.zxid);
+    this.lastZxid = base.zxid;
+    this.open(first.zxid);
   }
 
-  #open(zxid: Zxid): void {
-    this.#file?.close();
-    this.#file = undefined;
-    this.#fileZxid = zxid;
-    this.#path = `${this.#directory.logDirectory}/${logName(zxid)}`;
-    this.#base = 0;
-    this.#filled = 0;
-    this.#at = 0;
-    this.#isReread = false;
-    this.#isHeaderRead = false;
+  private open(zxid: Zxid): void {
+    this.file?.close();
+    this.file = undefined;
+    this.fileZxid = zxid;
+    this.path = `${this.directory.logDirectory}/${logName(zxid)}`;
+    this.base = 0;
+    this.filled = 0;
+    this.at = 0;
+    this.isReread = false;
+    this.isHeaderRead = false;
     try {
-      this.#file = this.#disk.openRead(this.#path);
+      this.file = this.disk.openRead(this.path);
     } catch (error) {
-      this.#over =
+      this.over =
         (error as DiskError).code === 'ENOENT'
-          ? this.#unreachable(`${logName(zxid)} was purged`, zxid)
-          : this.#failed(error as DiskError);
+          ? this.unreachable(`${logName(zxid)} was purged`, zxid)
+          : this.failed(error as DiskError);
     }
   }
 
   /** Fills the buffer from the file, after what is left in it. */
-  #read(): void {
-    const file = this.#file as ReadableFile;
-    this.#bytes.copyWithin(0, this.#at, this.#filled);
-    this.#base += this.#at;
-    this.#filled -= this.#at;
-    this.#at = 0;
-    const room = this.#bytes.length - this.#filled;
-    file.readAsync(this.#bytes, this.#filled, room, this.#base + this.#filled, (error, bytes) => {
-      if (this.#isClosed) return;
+  private read(): void {
+    const file = this.file as ReadableFile;
+    this.bytes.copyWithin(0, this.at, this.filled);
+    this.base += this.at;
+    this.filled -= this.at;
+    this.at = 0;
+    const room = this.bytes.length - this.filled;
+    file.readAsync(this.bytes, this.filled, room, this.base + this.filled, (error, bytes) => {
+      if (this.isClosed) return;
       if (error !== undefined) {
-        this.#over = this.#failed(error);
-        this.#answer(this.#over);
+        this.over = this.failed(error);
+        this.answer(this.over);
         return;
       }
-      this.#filled += bytes;
-      this.#take(bytes < room);
+      this.filled += bytes;
+      this.take(bytes < room);
     });
   }
 
   /** Hands out the whole records of the buffer, or goes on reading. `isAll`: the file ends with it. */
-  #take(isAll: boolean): void {
-    if (!this.#isHeaderRead && !this.#takeHeader()) {
-      this.#answer(this.#ended());
+  private take(isAll: boolean): void {
+    if (!this.isHeaderRead && !this.takeHeader()) {
+      this.answer(this.ended());
       return;
     }
-    let first = this.#lastZxid;
+    let first = this.lastZxid;
     let count = 0;
     let outcome: RecordOutcome = RecordOutcome.RECORD;
-    while (!this.#isAtEnd && count < MAX_RECORDS) {
-      const at = this.#at;
-      outcome = this.#judge(at);
+    while (!this.isAtEnd && count < MAX_RECORDS) {
+      const at = this.at;
+      outcome = this.judge(at);
       if (outcome !== RecordOutcome.RECORD) break;
       const start = at + RECORD_HEAD_BYTES;
-      const end = start + recordLength(this.#bytes, at);
-      const zxid = this.#zxidAt(start);
-      const last = this.#lastZxid;
+      const end = start + recordLength(this.bytes, at);
+      const zxid = this.zxidAt(start);
+      const last = this.lastZxid;
       if (last === undefined || zxid > last) {
-        if (zxid > this.#fromZxid) {
-          if (!this.#mayFollow(zxid, last)) break;
-          if (zxid > this.#toZxid) {
-            this.#over = this.#unreachable(`${formatZxid(this.#toZxid)} is not in the logs`);
+        if (zxid > this.fromZxid) {
+          if (!this.mayFollow(zxid, last)) break;
+          if (zxid > this.toZxid) {
+            this.over = this.unreachable(`${formatZxid(this.toZxid)} is not in the logs`);
             break;
           }
           if (count === 0) first = last;
-          this.#zxids[count] = zxid;
-          this.#starts[count] = start;
-          this.#ends[count] = end;
+          this.zxids[count] = zxid;
+          this.starts[count] = start;
+          this.ends[count] = end;
           count += 1;
         }
-        this.#lastZxid = zxid;
-        this.#isReread = false;
+        this.lastZxid = zxid;
+        this.isReread = false;
       }
-      this.#at = end + 1;
+      this.at = end + 1;
     }
     if (count > 0) {
-      this.#pin.moveTo(this.#lastZxid as Zxid);
-      this.#answer({
+      this.pin.moveTo(this.lastZxid as Zxid);
+      this.answer({
         kind: 'txns',
-        bytes: this.#bytes,
+        bytes: this.bytes,
         count,
-        zxids: this.#zxids,
-        starts: this.#starts,
-        ends: this.#ends,
+        zxids: this.zxids,
+        starts: this.starts,
+        ends: this.ends,
         previousZxid: first as Zxid,
       });
       return;
     }
-    if (this.#over !== undefined || this.#isAtEnd) this.#answer(this.#ended());
-    else this.#goOn(outcome, isAll);
+    if (this.over !== undefined || this.isAtEnd) this.answer(this.ended());
+    else this.goOn(outcome, isAll);
   }
 
   /** No whole record is in the buffer. */
-  #goOn(outcome: RecordOutcome, isAll: boolean): void {
-    const left = this.#filled - this.#at;
+  private goOn(outcome: RecordOutcome, isAll: boolean): void {
+    const left = this.filled - this.at;
     const isCut = left < RECORD_HEAD_BYTES || outcome === RecordOutcome.CUT;
     if (isCut && !isAll) {
-      if (left >= RECORD_HEAD_BYTES) this.#growFor(recordLength(this.#bytes, this.#at));
-      this.#read();
+      if (left >= RECORD_HEAD_BYTES) this.growFor(recordLength(this.bytes, this.at));
+      this.read();
       return;
     }
-    if (!this.#isReread) {
+    if (!this.isReread) {
       // It may have been written since it was read.
-      this.#isReread = true;
-      this.#filled = this.#at;
-      this.#read();
+      this.isReread = true;
+      this.filled = this.at;
+      this.read();
       return;
     }
-    const next = logFiles(this.#disk.list(this.#directory.logDirectory)).find(
-      ({ zxid }) => zxid > this.#fileZxid,
+    const next = logFiles(this.disk.list(this.directory.logDirectory)).find(
+      ({ zxid }) => zxid > this.fileZxid,
     );
-    if (next !== undefined && !this.#isSeam(next.zxid)) {
-      this.#open(next.zxid);
-      if (this.#over === undefined) {
-        this.#read();
+    if (next !== undefined && !this.isSeam(next.zxid)) {
+      this.open(next.zxid);
+      if (this.over === undefined) {
+        this.read();
         return;
       }
     } else if (next !== undefined) {
-      this.#over = this.#unreachable(
+      this.over = this.unreachable(
         `before ${logName(next.zxid)} the history was replaced by a snapshot`,
         next.zxid,
       );
     } else if (outcome === RecordOutcome.END || outcome === RecordOutcome.CUT) {
-      this.#over = this.#unreachable(`the logs end at ${formatZxid(this.#lastZxid ?? -1)}`);
+      this.over = this.unreachable(`the logs end at ${formatZxid(this.lastZxid ?? -1)}`);
     } else {
-      const offset = this.#base + this.#at;
+      const offset = this.base + this.at;
       const code = outcome === RecordOutcome.BAD_LENGTH ? 'BAD_LENGTH' : 'BAD_CHECKSUM';
-      const error = logDamage(code, 'No whole record', { path: this.#path, offset });
-      this.#over = { kind: 'failed', error };
+      const error = logDamage(code, 'No whole record', { path: this.path, offset });
+      this.over = { kind: 'failed', error };
     }
-    this.#answer(this.#ended());
+    this.answer(this.ended());
   }
 
   /** Where a log begins an epoch of which a snapshot without any txn exists, a leader may have sent that. */
-  #isSeam(zxid: Zxid): boolean {
+  private isSeam(zxid: Zxid): boolean {
     if (counterOf(zxid) !== 1 || epochOf(zxid) === 0) return false;
-    const { snapshotDirectory } = this.#directory;
-    return snapshotFiles(this.#disk.list(snapshotDirectory)).some(
+    const { snapshotDirectory } = this.directory;
+    return snapshotFiles(this.disk.list(snapshotDirectory)).some(
       ({ name }) =>
         name === snapshotName(zxid - 1) || name.startsWith(`${snapshotName(zxid - 1)}.`),
     );
   }
 
-  #mayFollow(zxid: Zxid, last: Zxid | undefined): boolean {
+  private mayFollow(zxid: Zxid, last: Zxid | undefined): boolean {
     if (last !== undefined && follows(zxid, last)) return true;
-    this.#over = this.#unreachable(
+    this.over = this.unreachable(
       last === undefined
         ? `the first txn is ${formatZxid(zxid)}`
         : `${formatZxid(zxid)} comes after ${formatZxid(last)}`,
@@ -356,70 +356,70 @@ export class TxnFeed {
     return false;
   }
 
-  #takeHeader(): boolean {
+  private takeHeader(): boolean {
     const isLog =
-      this.#filled >= FILE_HEADER_BYTES && this.#bytes.readUInt32BE(this.#at) === LOG_MAGIC;
+      this.filled >= FILE_HEADER_BYTES && this.bytes.readUInt32BE(this.at) === LOG_MAGIC;
     if (isLog) {
-      this.#at = FILE_HEADER_BYTES;
-      this.#isHeaderRead = true;
+      this.at = FILE_HEADER_BYTES;
+      this.isHeaderRead = true;
       return true;
     }
-    this.#over = {
+    this.over = {
       kind: 'failed',
-      error: new StorageError('BAD_MAGIC', 'Not a txn log', { file: this.#path, offset: 0 }),
+      error: new StorageError('BAD_MAGIC', 'Not a txn log', { file: this.path, offset: 0 }),
     };
     return false;
   }
 
-  #judge(at: number): RecordOutcome {
-    const left = this.#filled - at;
+  private judge(at: number): RecordOutcome {
+    const left = this.filled - at;
     if (left < RECORD_HEAD_BYTES) return RecordOutcome.END;
-    return judgeRecord(this.#bytes, at, this.#filled, this.#maxLength(at));
+    return judgeRecord(this.bytes, at, this.filled, this.maxLength(at));
   }
 
   /** A member must read what it wrote: an entry over the limit is taken if all of it is in the file. */
-  #maxLength(at: number): number {
-    const length = recordLength(this.#bytes, at);
-    if (length <= this.#maxEntryBytes) return this.#maxEntryBytes;
-    const end = this.#base + at + length + RECORD_FRAME_BYTES;
+  private maxLength(at: number): number {
+    const length = recordLength(this.bytes, at);
+    if (length <= this.maxEntryBytes) return this.maxEntryBytes;
+    const end = this.base + at + length + RECORD_FRAME_BYTES;
     // It may have grown since it was opened.
-    return end <= this.#disk.size(this.#path) ? length : this.#maxEntryBytes;
+    return end <= this.disk.size(this.path) ? length : this.maxEntryBytes;
   }
 
-  #growFor(length: number): void {
+  private growFor(length: number): void {
     const needed = length + RECORD_FRAME_BYTES;
-    if (needed <= this.#bytes.length) return;
+    if (needed <= this.bytes.length) return;
     const grown = Buffer.allocUnsafeSlow(needed);
-    this.#bytes.copy(grown, 0, this.#at, this.#filled);
-    this.#base += this.#at;
-    this.#filled -= this.#at;
-    this.#at = 0;
-    this.#bytes = grown;
+    this.bytes.copy(grown, 0, this.at, this.filled);
+    this.base += this.at;
+    this.filled -= this.at;
+    this.at = 0;
+    this.bytes = grown;
   }
 
-  #zxidAt(start: number): Zxid {
+  private zxidAt(start: number): Zxid {
     const at = start + TxnHeaderOffset.zxid;
-    return this.#bytes.readInt32BE(at) * 2 ** 32 + this.#bytes.readUInt32BE(at + 4);
+    return this.bytes.readInt32BE(at) * 2 ** 32 + this.bytes.readUInt32BE(at + 4);
   }
 
-  #unreachable(reason: string, oldestZxid: Zxid = this.#fileZxid): TxnFeedOutcome {
-    const from = formatZxid(this.#fromZxid);
+  private unreachable(reason: string, oldestZxid: Zxid = this.fileZxid): TxnFeedOutcome {
+    const from = formatZxid(this.fromZxid);
     return { kind: 'unreachable', oldestZxid, reason: `Txns after ${from}: ${reason}` };
   }
 
-  #failed(error: DiskError): TxnFeedOutcome {
+  private failed(error: DiskError): TxnFeedOutcome {
     return {
       kind: 'failed',
       error: new StorageError('DISK_FAILED', `Cannot read a txn log: ${error.message}`, {
-        file: this.#path,
+        file: this.path,
         cause: error,
       }),
     };
   }
 
-  #answer(outcome: TxnFeedOutcome): void {
-    const callback = this.#callback;
-    this.#callback = undefined;
+  private answer(outcome: TxnFeedOutcome): void {
+    const callback = this.callback;
+    this.callback = undefined;
     callback?.(outcome);
   }
 }

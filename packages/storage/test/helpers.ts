@@ -76,17 +76,17 @@ export class NamesTarget implements RecoveryTarget {
   zxids: Zxid[] = [];
   calls = 0;
   isComplete = false;
-  #started = false;
+  private started = false;
 
   session(): void {}
 
   records(bytes: Buffer, start: number, end: number): number {
     this.calls += 1;
     let at = start;
-    if (!this.#started) {
+    if (!this.started) {
       if (end - at < 4) return 0;
       at += 4;
-      this.#started = true;
+      this.started = true;
     }
     while (end - at >= 4) {
       const length = bytes.readInt32BE(at);

@@ -45,23 +45,23 @@ export interface ClientInfo {
 const MAX_ENTRIES = 50_000;
 
 export class AccessControl {
-  readonly #providers = new Map<string, AuthProvider>();
-  readonly #skipAcl: boolean;
-  readonly #enforcedSchemes: readonly string[];
+  private readonly providers = new Map<string, AuthProvider>();
+  private readonly skipAcl: boolean;
+  private readonly enforcedSchemes: readonly string[];
 
   /** `counts`: where scheme ensemble counts, normally the server's metrics. */
   constructor(config: AccessConfig, counts: EnsembleAuthCounts = new ServerMetrics()) {
     for (const name of config.authProviders) {
       const provider = makeProvider(name, config, counts);
-      this.#providers.set(provider.scheme, provider);
+      this.providers.set(provider.scheme, provider);
     }
-    this.#skipAcl = config.skipAcl;
-    this.#enforcedSchemes = config.enforceAuth.enabled ? config.enforceAuth.schemes : [];
+    this.skipAcl = config.skipAcl;
+    this.enforcedSchemes = config.enforceAuth.enabled ? config.enforceAuth.schemes : [];
   }
 
   /** The schemes that are on, for the log line of a failed `auth`. */
   get schemes(): readonly string[] {
-    return [...this.#providers.keys()];
+    return [...this.providers.keys()];
   }
 
   /**
@@ -71,7 +71,7 @@ export class AccessControl {
   initialIdentities(context: AuthContext): readonly Identity[] | undefined {
     const id = javaHostAddress(context.remoteAddress);
     const address = addIdentities(NOBODY, [{ scheme: 'ip', id }]);
-    const x509 = this.#providers.get('x509');
+    const x509 = this.providers.get('x509');
     if (context.peerCertificate === undefined || x509 === undefined) return address;
     const result = x509.authenticate(context, null);
     return result.kind === 'ok' ? addIdentities(address, result.identities) : undefined;
@@ -79,12 +79,12 @@ export class AccessControl {
 
   /** Judges an `auth` request. A scheme that is off fails. */
   authenticate(scheme: string, data: Uint8Array | null, context: AuthContext): AuthResult {
-    return this.#providers.get(scheme)?.authenticate(context, data) ?? AUTH_FAILED;
+    return this.providers.get(scheme)?.authenticate(context, data) ?? AUTH_FAILED;
   }
 
   /** False while enforce.auth forbids this connection everything but `auth` and `sasl`. */
   mayRequest(identities: readonly Identity[]): boolean {
-    const enforced = this.#enforcedSchemes;
+    const enforced = this.enforcedSchemes;
     if (enforced.length === 0) return true;
     return identities.some(({ scheme }) => enforced.includes(scheme));
   }
@@ -94,19 +94,19 @@ export class AccessControl {
    * (ZooKeeperServer.checkACL).
    */
   isAllowed(acls: readonly Acl[], wanted: number, identities: readonly Identity[]): boolean {
-    if (this.#skipAcl || acls.length === 0) return true;
+    if (this.skipAcl || acls.length === 0) return true;
     for (const identity of identities) {
       if (identity.scheme === 'super') return true;
     }
     for (const acl of acls) {
-      if ((acl.perms & wanted) !== 0 && this.#means(acl, identities)) return true;
+      if ((acl.perms & wanted) !== 0 && this.means(acl, identities)) return true;
     }
     return false;
   }
 
-  #means(acl: Acl, identities: readonly Identity[]): boolean {
+  private means(acl: Acl, identities: readonly Identity[]): boolean {
     if (acl.scheme === 'world' && acl.id === 'anyone') return true;
-    const provider = this.#providers.get(acl.scheme);
+    const provider = this.providers.get(acl.scheme);
     if (provider === undefined) return false;
     for (const identity of identities) {
       if (identity.scheme === acl.scheme && provider.matches(identity.id, acl.id)) return true;
@@ -127,7 +127,7 @@ export class AccessControl {
     for (const acl of withoutRepetitions(acls ?? [])) {
       if (acl.scheme === 'auth') {
         const users = identities.filter(
-          ({ scheme }) => this.#providers.get(scheme)?.isAuthenticated === true,
+          ({ scheme }) => this.providers.get(scheme)?.isAuthenticated === true,
         );
         if (users.length === 0) return ErrorCode.INVALIDACL;
         // Entries times identities: a small request must not make a list that nobody can hold.
@@ -136,7 +136,7 @@ export class AccessControl {
         continue;
       }
       const isWorld = acl.scheme === 'world' && acl.id === 'anyone';
-      const isValid = isWorld || this.#providers.get(acl.scheme)?.isValid(acl.id) === true;
+      const isValid = isWorld || this.providers.get(acl.scheme)?.isValid(acl.id) === true;
       if (!isValid) return ErrorCode.INVALIDACL;
       fixed.push(acl);
     }
@@ -147,7 +147,7 @@ export class AccessControl {
   clientInfos(identities: readonly Identity[]): ClientInfo[] {
     return identities.map(({ scheme, id }) => ({
       authScheme: scheme,
-      user: this.#providers.get(scheme)?.userName(id) ?? '',
+      user: this.providers.get(scheme)?.userName(id) ?? '',
     }));
   }
 

@@ -50,24 +50,24 @@ export function generateDigest(userAndPassword: string, javaHashName = 'SHA1'): 
 export class DigestProvider implements AuthProvider {
   readonly scheme = 'digest';
   readonly isAuthenticated = true;
-  readonly #algorithm: string;
-  readonly #superDigest: string | undefined;
+  private readonly algorithm: string;
+  private readonly superDigest: string | undefined;
 
   /** Throws when `algorithm` is not a hash's Java name. */
   constructor({ algorithm, superDigest }: { algorithm: string; superDigest: string | undefined }) {
     generateDigest('', algorithm);
-    this.#algorithm = algorithm;
-    this.#superDigest = superDigest;
+    this.algorithm = algorithm;
+    this.superDigest = superDigest;
   }
 
   authenticate(_context: AuthContext, data: Uint8Array | null): AuthResult {
     if (data === null) return AUTH_FAILED;
     const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8');
-    const id = generateDigest(text, this.#algorithm);
+    const id = generateDigest(text, this.algorithm);
     const identity = { scheme: this.scheme, id };
     return {
       kind: 'ok',
-      identities: id === this.#superDigest ? [{ scheme: 'super', id: '' }, identity] : [identity],
+      identities: id === this.superDigest ? [{ scheme: 'super', id: '' }, identity] : [identity],
     };
   }
 

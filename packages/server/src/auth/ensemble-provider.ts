@@ -20,26 +20,26 @@ export type EnsembleAuthCounts = Pick<
 export class EnsembleProvider implements AuthProvider {
   readonly scheme = 'ensemble';
   readonly isAuthenticated = false;
-  readonly #names: ReadonlySet<string>;
-  readonly #counts: EnsembleAuthCounts;
+  private readonly names: ReadonlySet<string>;
+  private readonly counts: EnsembleAuthCounts;
 
   /** `names`: those that are right; with none every name is. */
   constructor({ names, counts }: { names: readonly string[]; counts: EnsembleAuthCounts }) {
-    this.#names = new Set(names);
-    this.#counts = counts;
+    this.names = new Set(names);
+    this.counts = counts;
   }
 
   authenticate(_context: AuthContext, data: Uint8Array | null): AuthResult {
-    if (data === null || data.length === 0 || this.#names.size === 0) {
-      this.#counts.ensembleAuthSkip++;
+    if (data === null || data.length === 0 || this.names.size === 0) {
+      this.counts.ensembleAuthSkip++;
       return { kind: 'ok', identities: [] };
     }
     const name = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8');
-    if (this.#names.has(name)) {
-      this.#counts.ensembleAuthSuccess++;
+    if (this.names.has(name)) {
+      this.counts.ensembleAuthSuccess++;
       return { kind: 'ok', identities: [] };
     }
-    this.#counts.ensembleAuthFail++;
+    this.counts.ensembleAuthFail++;
     return AUTH_CLOSE;
   }
 

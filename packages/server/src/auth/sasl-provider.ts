@@ -8,10 +8,10 @@ import { AUTH_FAILED, type AuthProvider, type AuthResult } from './auth-provider
 export class SaslProvider implements AuthProvider {
   readonly scheme = 'sasl';
   readonly isAuthenticated = true;
-  readonly #letAnySaslUserDoX: string | undefined;
+  private readonly letAnySaslUserDoX: string | undefined;
 
   constructor({ letAnySaslUserDoX }: { letAnySaslUserDoX: string | undefined }) {
-    this.#letAnySaslUserDoX = letAnySaslUserDoX;
+    this.letAnySaslUserDoX = letAnySaslUserDoX;
   }
 
   // SASL comes by its own request (102), never by `auth`.
@@ -20,7 +20,7 @@ export class SaslProvider implements AuthProvider {
   }
 
   matches(id: string, aclId: string): boolean {
-    return id === 'super' || id === aclId || aclId === this.#letAnySaslUserDoX;
+    return id === 'super' || id === aclId || aclId === this.letAnySaslUserDoX;
   }
 
   // KerberosName: service[/host]@realm, or a name without a realm, which may hold anything.

@@ -11,11 +11,11 @@ import { certificateSubject, isDistinguishedName } from './distinguished-name.ts
 export class X509Provider implements AuthProvider {
   readonly scheme = 'x509';
   readonly isAuthenticated = true;
-  readonly #superUser: string | undefined;
+  private readonly superUser: string | undefined;
 
   /** `superUser`: the subject of the client that is super user. */
   constructor({ superUser }: { superUser: string | undefined }) {
-    this.#superUser = superUser;
+    this.superUser = superUser;
   }
 
   authenticate({ peerCertificate }: AuthContext): AuthResult {
@@ -24,12 +24,12 @@ export class X509Provider implements AuthProvider {
     const identity = { scheme: this.scheme, id };
     return {
       kind: 'ok',
-      identities: id === this.#superUser ? [{ scheme: 'super', id }, identity] : [identity],
+      identities: id === this.superUser ? [{ scheme: 'super', id }, identity] : [identity],
     };
   }
 
   matches(id: string, aclId: string): boolean {
-    return id === aclId || id === this.#superUser;
+    return id === aclId || id === this.superUser;
   }
 
   isValid(aclId: string): boolean {

@@ -39,7 +39,7 @@ export class ConfigError extends Error {
   readonly allowed: string | undefined;
   /** What else was noticed: a misspelt key is often the reason why another one is missing. */
   readonly warnings: readonly string[];
-  readonly #gathered: readonly ConfigError[] | undefined;
+  private readonly gathered: readonly ConfigError[] | undefined;
 
   constructor(
     message: string,
@@ -58,11 +58,11 @@ export class ConfigError extends Error {
     this.source = facts.source;
     this.allowed = facts.allowed;
     this.warnings = warnings;
-    this.#gathered = gathered;
+    this.gathered = gathered;
   }
 
   /** Everything that is wrong, each by itself: this error alone, or those that it stands for. */
   get problems(): readonly ConfigError[] {
-    return this.#gathered ?? [this];
+    return this.gathered ?? [this];
   }
 }

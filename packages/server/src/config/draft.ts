@@ -32,9 +32,9 @@ export class Draft {
   readonly notes: ConfigNote[];
   /** What is wrong so far. */
   readonly problems: Problems;
-  readonly #input: ConfigInput;
-  readonly #given = new Map<string, Given>();
-  readonly #warned = new Set<string>();
+  private readonly input: ConfigInput;
+  private readonly givenByKey = new Map<string, Given>();
+  private readonly warned = new Set<string>();
 
   constructor(
     input: ConfigInput,
@@ -42,18 +42,18 @@ export class Draft {
     notes: ConfigNote[],
     problems: Problems,
   ) {
-    this.#input = input;
+    this.input = input;
     this.notes = notes;
     this.problems = problems;
-    for (const one of given) this.#given.set(one.key, one);
+    for (const one of given) this.givenByKey.set(one.key, one);
   }
 
   all(): Given[] {
-    return [...this.#given.values()];
+    return [...this.givenByKey.values()];
   }
 
   given(key: string): Given | undefined {
-    return this.#given.get(key);
+    return this.givenByKey.get(key);
   }
 
   /** The members of a family, in the order they came. */
@@ -74,12 +74,12 @@ export class Draft {
 
   /** The parsed value; undefined when it is not set. Throws ConfigError. */
   value(key: string): SettingValue | undefined {
-    const given = this.#given.get(key);
+    const given = this.givenByKey.get(key);
     if (given === undefined) return undefined;
     const parsed = parseValue(given.setting.type, given.text);
-    if (parsed === undefined || isOddlySpelt(given)) return this.#asInApache(given);
+    if (parsed === undefined || isOddlySpelt(given)) return this.asInApache(given);
     if (parsed.raised) {
-      this.#warnOnce(
+      this.warnOnce(
         given,
         `${key} ${given.text} is raised to ${(given.setting.type as { min: number }).min}, the least that is allowed`,
       );
@@ -87,22 +87,22 @@ export class Draft {
     return parsed.value;
   }
 
-  #asInApache(given: Given): SettingValue {
+  private asInApache(given: Given): SettingValue {
     const { key, text, setting } = given;
     const value = isOfApache(given) ? valueInApache(setting) : undefined;
     if (value === undefined) throw notAllowed(given);
     const counts =
       setting.type.kind === 'yesno' ? (value ? 'yes' : 'no') : value === '' ? 'none' : `${value}`;
-    this.#warnOnce(
+    this.warnOnce(
       given,
       `${key}=${text} counts as ${counts}, as in Apache: write ${allowedValues(setting.type)}`,
     );
     return value;
   }
 
-  #warnOnce({ key, source }: Given, message: string): void {
-    if (this.#warned.has(key)) return;
-    this.#warned.add(key);
+  private warnOnce({ key, source }: Given, message: string): void {
+    if (this.warned.has(key)) return;
+    this.warned.add(key);
     this.warn(source, message);
   }
 
@@ -111,19 +111,19 @@ export class Draft {
   }
 
   resolvePath(path: string): string {
-    return resolve(this.#input.cwd, path);
+    return resolve(this.input.cwd, path);
   }
 
   /** The text of a file that must be there. Throws ConfigError. */
   readFile(path: string): string {
-    return decodeStrictly(path, readContent(this.#input, path));
+    return decodeStrictly(path, readContent(this.input, path));
   }
 
   /** The text of a file, or undefined when there is none. Throws ConfigError. */
   readFileIfAny(path: string): string | undefined {
     let content: Uint8Array | string;
     try {
-      content = this.#input.readFile(path);
+      content = this.input.readFile(path);
     } catch (error) {
       if (IS_THERE.includes((error as { code?: string }).code ?? '')) throw unreadable(path, error);
       return undefined;
@@ -133,7 +133,7 @@ export class Draft {
 
   /** Adds the server.N lines of dynamicConfigFile (QuorumPeerConfig.parse). Throws ConfigError. */
   addDynamicFile(): void {
-    const pointer = this.#given.get('dynamicConfigFile');
+    const pointer = this.givenByKey.get('dynamicConfigFile');
     if (pointer === undefined) return;
     for (const { key, text, source, setting } of this.all()) {
       if (!DYNAMIC_KEYS.includes(setting.key)) continue;
@@ -145,11 +145,11 @@ export class Draft {
       );
     }
     const path = this.resolvePath(pointer.text);
-    for (const { key, value, line } of entriesOf(path, readContent(this.#input, path))) {
+    for (const { key, value, line } of entriesOf(path, readContent(this.input, path))) {
       const found = findByKey(key);
       const source = { kind: 'file', path, line } as const;
       if (found !== undefined && DYNAMIC_KEYS.includes(found.setting.key)) {
-        this.#given.set(key, { ...found, text: value, source });
+        this.givenByKey.set(key, { ...found, text: value, source });
         continue;
       }
       const reason =

@@ -7,14 +7,14 @@ import { ConfigError } from './config-error.ts';
 
 export class Problems {
   /** By message: several steps may meet the same wrong value. */
-  readonly #errors = new Map<string, ConfigError>();
+  private readonly errors = new Map<string, ConfigError>();
 
   get isEmpty(): boolean {
-    return this.#errors.size === 0;
+    return this.errors.size === 0;
   }
 
   add(error: ConfigError): void {
-    for (const one of error.problems) this.#errors.set(one.message, one);
+    for (const one of error.problems) this.errors.set(one.message, one);
   }
 
   /** Runs a step of the reading. What it throws as ConfigError is added, and undefined returned. */
@@ -30,7 +30,7 @@ export class Problems {
 
   /** Throws one ConfigError for all that was added, if anything was; the warnings go along. */
   throwIfAny(warnings: readonly string[] = []): void {
-    const errors = [...this.#errors.values()];
+    const errors = [...this.errors.values()];
     const [first] = errors;
     if (first === undefined) return;
     const message = errors.map((error) => error.message).join('\n');

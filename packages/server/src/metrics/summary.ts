@@ -44,30 +44,30 @@ const RESERVOIR_SIZE = 4096;
  * as Apache's AvgMinMaxPercentileCounter). Allocates once, at the first value.
  */
 export class PercentileSummary extends Summary {
-  #reservoir: Float64Array | undefined;
+  private reservoir: Float64Array | undefined;
   // xorshift32: which value is replaced need not be unpredictable, and must not cost.
-  #random = 0x9e3779b9 | 0;
+  private random = 0x9e3779b9 | 0;
 
   override add(value: number): void {
     super.add(value);
-    this.#reservoir ??= new Float64Array(RESERVOIR_SIZE);
+    this.reservoir ??= new Float64Array(RESERVOIR_SIZE);
     if (this.count <= RESERVOIR_SIZE) {
-      this.#reservoir[this.count - 1] = value;
+      this.reservoir[this.count - 1] = value;
       return;
     }
-    let random = this.#random;
+    let random = this.random;
     random ^= random << 13;
     random ^= random >>> 17;
     random ^= random << 5;
-    this.#random = random;
+    this.random = random;
     const index = (random >>> 0) % this.count;
-    if (index < RESERVOIR_SIZE) this.#reservoir[index] = value;
+    if (index < RESERVOIR_SIZE) this.reservoir[index] = value;
   }
 
   /** Rounded values at `quantiles` (0 to 1), which must rise; all 0 before the first value. */
   percentiles(quantiles: readonly number[]): number[] {
     const size = Math.min(this.count, RESERVOIR_SIZE);
-    const sorted = (this.#reservoir ?? new Float64Array(0)).slice(0, size).sort();
+    const sorted = (this.reservoir ?? new Float64Array(0)).slice(0, size).sort();
     return quantiles.map((quantile) => Math.round(valueAt(sorted, quantile)));
   }
 }

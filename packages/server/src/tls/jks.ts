@@ -83,22 +83,22 @@ function sha1(...parts: readonly Buffer[]): Buffer {
 }
 
 class Reader {
-  readonly #bytes: Buffer;
-  #at = 0;
+  private readonly source: Buffer;
+  private at = 0;
 
   constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+    this.source = bytes;
   }
 
   uint32(): number {
-    this.#at += 4;
-    return this.#bytes.readUInt32BE(this.#at - 4);
+    this.at += 4;
+    return this.source.readUInt32BE(this.at - 4);
   }
 
   bytes(length: number): Buffer {
-    this.#at += length;
-    if (this.#at > this.#bytes.length) throw new RangeError('the store ends too early');
-    return this.#bytes.subarray(this.#at - length, this.#at);
+    this.at += length;
+    if (this.at > this.source.length) throw new RangeError('the store ends too early');
+    return this.source.subarray(this.at - length, this.at);
   }
 
   utf(): Buffer {
