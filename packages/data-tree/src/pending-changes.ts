@@ -120,6 +120,11 @@ export class PendingChanges implements PreparedTxns {
     return this.changes.live;
   }
 
+  /** Znodes that changes in the queue touch. */
+  get touched(): number {
+    return this.znodes.live;
+  }
+
   /** Fills the view with the znode as it will be; false if there will be none. */
   load(id: PathId, view: ZnodeView): boolean {
     const pending = this.tree.paths.pending(id);

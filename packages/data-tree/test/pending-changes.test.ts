@@ -6,8 +6,10 @@ import {
   OPEN_ACL_ID,
   type PathId,
   PendingChanges,
+  QUOTA_ID,
   ROOT_ID,
   ZnodeView,
+  ZOOKEEPER_ID,
 } from '../src/index.ts';
 
 const SESSION_LOW = 7;
@@ -35,20 +37,36 @@ beforeEach(() => {
   tree.apply(entry, 0, entry.length);
 });
 
-function create(path: string, ownerLow: number): void {
+function create(path: string, ownerLow: number, ownerHigh = 0, parentId: PathId = ROOT_ID): void {
   const bytes = Buffer.from(path);
   pending.create({
     zxid: ++zxid,
     timeMs: 1,
     id: tree.paths.intern(bytes, 0, bytes.length),
-    parentId: ROOT_ID,
+    parentId,
     parentCversion: zxid,
     bytes,
     dataStart: 0,
     dataLength: -1,
     aclId: OPEN_ACL_ID,
-    ownerHigh: 0,
+    ownerHigh,
     ownerLow,
+  });
+}
+
+/** A create of a persistent znode without data, as it is logged. */
+function createEntry(path: string, parentCVersion: number): Buffer {
+  return encodeTxn({
+    header: { clientId: 1n, cxid: 1, zxid, time: 1, type: 1 },
+    body: {
+      type: 1,
+      path,
+      data: null,
+      acl: [{ perms: 31, scheme: 'world', id: 'anyone' }],
+      ephemeral: false,
+      parentCVersion,
+    },
+    digest: undefined,
   });
 }
 
@@ -92,6 +110,20 @@ describe('the ephemerals that a session will own', () => {
     remove('/e');
     create('/e', owner);
     expect(owned()).toEqual([]);
+  });
+
+  test('are not those of a session whose id ends in the same 32 bits', () => {
+    create('/f', SESSION_LOW, 1);
+    expect(owned()).toEqual(['/e']);
+    expect(pending.ephemeralsOf(1, SESSION_LOW)).toEqual([idOf('/f')]);
+  });
+
+  test('stay when a znode that is not ephemeral is deleted', () => {
+    create('/f', SESSION_LOW);
+    create('/p', 0);
+    create('/g', SESSION_LOW);
+    remove('/p');
+    expect(owned().sort()).toEqual(['/e', '/f', '/g']);
   });
 
   test('hold the one whose data is about to change', () => {
@@ -162,6 +194,88 @@ test.each([-1, 0])("a create with the parent's cversion %i above it leaves the p
   });
   pending.load(ROOT_ID, view);
   expect(view.pzxid).toBe(pzxid);
+});
+
+test('a znode that is deleted and made again begins with nothing of the old one', () => {
+  const view = new ZnodeView();
+  create('/a', 0);
+  create('/a/child', 0, 0, idOf('/a'));
+  pending.setData({
+    zxid: ++zxid,
+    timeMs: 1,
+    id: idOf('/a'),
+    bytes: Buffer.from('x'),
+    dataStart: 0,
+    dataLength: 1,
+    version: 4,
+  });
+  pending.setAcl(++zxid, idOf('/a'), OPEN_ACL_ID, 3);
+  pending.load(idOf('/a'), view);
+  expect(view).toMatchObject({ version: 4, aversion: 3, numChildren: 1, dataLength: 1 });
+  expect(view.cversion).toBeGreaterThan(0);
+  pending.delete(++zxid, idOf('/a/child'), idOf('/a'));
+  remove('/a');
+  create('/a', 0);
+  pending.load(idOf('/a'), view);
+  expect(view).toMatchObject({
+    version: 0,
+    cversion: 0,
+    aversion: 0,
+    numChildren: 0,
+    dataLength: 0,
+    pzxid: zxid,
+  });
+});
+
+test('the counter for sequential children outlives a change of the parent', () => {
+  const view = new ZnodeView();
+  create('/a', 0);
+  const stored = tree.cversion(ROOT_ID);
+  pending.rollback(0);
+  pending.setAcl(++zxid, ROOT_ID, OPEN_ACL_ID, 1);
+  pending.load(ROOT_ID, view);
+  expect(view.cversion).toBe(stored);
+});
+
+test.each([
+  ['/zookeeper/x', ZOOKEEPER_ID],
+  ['/zookeeper/quota/x', QUOTA_ID],
+])(
+  'the digest that is predicted for a create of %s is that of the tree after it',
+  (path, parent) => {
+    create(path, 0, 0, parent);
+    const entry = createEntry(path, zxid);
+    const { digestHigh, digestLow } = pending;
+    expect(tree.apply(entry, 0, entry.length)).toBe(0);
+    pending.applied(zxid);
+    expect([digestHigh, digestLow]).toEqual([tree.digestHigh, tree.digestLow]);
+  },
+);
+
+test('what lies deeper below /zookeeper is out of the predicted digest, too', () => {
+  const before = [pending.digestHigh, pending.digestLow];
+  create('/zookeeper/quota/x', 0, 0, QUOTA_ID);
+  create('/zookeeper/quota/x/y', 0, 0, idOf('/zookeeper/quota/x'));
+  expect([pending.digestHigh, pending.digestLow]).toEqual(before);
+  create('/x', 0);
+  expect([pending.digestHigh, pending.digestLow]).not.toEqual(before);
+});
+
+test('nothing is predicted where digests are switched off', () => {
+  tree = new DataTree({ digest: false });
+  pending = new PendingChanges(tree);
+  create('/a', 0);
+  expect([pending.digestHigh, pending.digestLow]).toEqual([0, 0]);
+});
+
+test('more znodes than the tree has records for are prepared, and leave no record when all is applied', () => {
+  for (let i = 0; i < 10_000; i++) create(`/n${i}`, 0);
+  expect(pending.touched).toBe(10_001);
+  const view = new ZnodeView();
+  expect(pending.load(idOf('/n9999'), view)).toBe(true);
+  pending.applied(zxid);
+  expect(pending.size).toBe(0);
+  expect(pending.touched).toBe(0);
 });
 
 describe('a rollback', () => {
