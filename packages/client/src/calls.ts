@@ -32,7 +32,7 @@ export class Calls {
 
   /** Sends a request in the order of the calls. */
   call<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
-    const policy = this.policyFor(spec, options);
+    const policy = this.policyFor(options);
     return policy === undefined
       ? this.callOnce(spec, options)
       : this.repeat(spec, options, policy, () => this.callOnce(spec, options));
@@ -44,7 +44,7 @@ export class Calls {
     options: OpOptions | undefined,
     once: () => Promise<T>,
   ): Promise<T> {
-    const policy = this.policyFor(spec, options);
+    const policy = this.policyFor(options);
     return policy === undefined ? once() : this.repeat(spec, options, policy, once);
   }
 
@@ -65,13 +65,9 @@ export class Calls {
     return { promise, request };
   }
 
-  private policyFor(
-    spec: RequestSpec<unknown>,
-    options: OpOptions | undefined,
-  ): RetryPolicy | undefined {
+  private policyFor(options: OpOptions | undefined): RetryPolicy | undefined {
     const policy = options?.retry ?? this.retry;
-    // A call that leaves a watch is expected by the registry once.
-    return policy === false || spec.finished !== undefined ? undefined : policy;
+    return policy === false ? undefined : policy;
   }
 
   private async callOnce<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {

@@ -1,6 +1,8 @@
 // The options of each call, for programs that no compiler has checked: one that nobody knows, or of another type,
 // is a TypeError that names it and what was meant. Left alone, `{ ephemeral: true }` would make a znode that stays.
 
+import { isProvider } from './servers.ts';
+
 /** What one option may hold. `undefined` always stands for the default. */
 interface Rule {
   readonly allowed: string;
@@ -39,8 +41,8 @@ const strings: Rule = {
   accepts: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
 };
 const servers: Rule = {
-  allowed: 'a string, or an array of them',
-  accepts: (value) => text.accepts(value) || strings.accepts(value),
+  allowed: 'a string, an array of them, or a HostProvider',
+  accepts: (value) => text.accepts(value) || strings.accepts(value) || isProvider(value),
 };
 const acl: Rule = {
   allowed: 'an array of { perms, scheme, id }, with perms of 0..31 (see Perms)',
@@ -128,7 +130,10 @@ const CALLS = {
       allowed: 'an array of { scheme, auth }: a string, and a string or bytes',
       accepts: (value) => Array.isArray(value) && value.every(isCredential),
     },
-    tls: object,
+    tls: {
+      allowed: 'an object, or a function that returns one',
+      accepts: (value) => isObject(value) || typeof value === 'function',
+    },
     maxPacketBytes: number,
     maxReplyBytes: number,
     maxQueuedBytes: number,

@@ -42,7 +42,6 @@ import type {
   WatchOptions,
   Znode,
 } from './client.ts';
-import { type Host, parseConnectString } from './connect-string.ts';
 import type { ConnectionLoop } from './connection-loop.ts';
 import { createZnode } from './creates.ts';
 import { deleteTree, deleteZnode } from './deletes.ts';
@@ -62,6 +61,7 @@ import {
 import { openStream } from './open-stream.ts';
 import { badPath, pathProblem, refuse } from './paths.ts';
 import type { OpOptions, RequestSpec } from './request.ts';
+import { type Servers, serversFrom } from './servers.ts';
 import type { Session, SessionTicket, State } from './session.ts';
 import { formatSessionId, Stat } from './stat.ts';
 import {
@@ -433,10 +433,9 @@ export class ClientView implements Client {
     return statesOf(current, this.listeners.state, options);
   }
 
-  setServers(servers: string | readonly string[]): void {
+  setServers(servers: Servers): void {
     checkOptions('setServers', { servers });
-    const text = typeof servers === 'string' ? servers : servers.join(',');
-    const { hosts, chroot, isTls } = parseConnectString(text);
+    const { source, chroot, isTls } = serversFrom(servers, this.loop.environment);
     const detail =
       chroot !== ''
         ? 'the chroot of a client cannot change'
@@ -446,7 +445,7 @@ export class ClientView implements Client {
     if (detail !== undefined) {
       throw new ZkError('BAD_ARGUMENTS', { op: 'setServers', outcome: 'not-sent', detail });
     }
-    this.loop.setHosts(hosts as Host[]);
+    this.loop.setServers(source);
   }
 
   detach(): SessionTicket {

@@ -8,6 +8,7 @@ import type { ClientEnvironment } from './environment.ts';
 import type { ZkError } from './errors.ts';
 import type { Created, CreateSettings, Data, Op, Results } from './multi.ts';
 import type { OpOptions } from './request.ts';
+import type { Servers } from './servers.ts';
 import type { Session, SessionTicket, State } from './session.ts';
 import type { Stat } from './stat.ts';
 import type { FailedAttempt, ListenOptions } from './states.ts';
@@ -158,8 +159,11 @@ export interface Client extends AsyncDisposable {
   ): Disposable;
   /** The state now and each later one; a slow reader sees the latest only. */
   states(options?: ListenOptions): AsyncIterable<State>;
-  /** From now on these, as in connect(). A connection to one that is not among them is given up for another. */
-  setServers(servers: string | readonly string[]): void;
+  /**
+   * From now on these, as in connect(). A connection to one that is not among them is given up for another; a
+   * HostProvider is asked once the connection is lost.
+   */
+  setServers(servers: Servers): void;
   /** Leaves the session alive for whoever resumes it, and closes this client. */
   detach(): SessionTicket;
   /**

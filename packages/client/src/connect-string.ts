@@ -1,4 +1,5 @@
-// Reads what says where the servers are: "zk1:2181,zk2:2182,[::1]:2183/app", "tls://zk1:2281".
+// Reads what says where the servers are: "zk1:2181,zk2:2182,[::1]:2183/app", "tls://zk1:2281", and
+// "srv://_zookeeper._tcp.example.com/app" for the SRV records of a name.
 //
 // Apache's client takes all that follows the first slash for the chroot. Here one chroot may also stand after
 // each server, as people write it; two that differ, or a text that could mean two things, are refused.
@@ -6,14 +7,12 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { validatePath } from '@zebu/protocol';
 import { ZkError } from './errors.ts';
-
-export interface Host {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Host } from './host-provider.ts';
 
 export interface ConnectString {
   readonly hosts: readonly Host[];
+  /** The name whose SRV records are the servers, in place of `hosts`. */
+  readonly srv: string | undefined;
   /** '' for none, else a path such as "/app". */
   readonly chroot: string;
   readonly isTls: boolean;
@@ -25,19 +24,20 @@ const DEFAULT_TLS_PORT = 2281;
 /** Throws ZkError BAD_ARGUMENTS that names what is wrong. */
 export function parseConnectString(text: string): ConnectString {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1];
-  if (scheme !== undefined && scheme !== 'tls' && scheme !== 'tcp') {
-    throw bad(text, `scheme ${scheme} is neither tcp nor tls`);
+  if (scheme !== undefined && scheme !== 'tls' && scheme !== 'tcp' && scheme !== 'srv') {
+    throw bad(text, `scheme ${scheme} is none of tcp, tls, srv`);
   }
   const isTls = scheme === 'tls';
   const rest = scheme === undefined ? text : text.slice(scheme.length + 3);
   const { list, chroot } = splitChroot(rest, text);
   const reason = chroot === '' ? undefined : validatePath(chroot);
   if (reason !== undefined) throw bad(text, `chroot ${chroot}: ${reason}`);
+  if (scheme === 'srv') return { hosts: [], srv: parseSrv(list, text), chroot, isTls };
   const hosts = list.map((entry) =>
     parseHost(entry, isTls ? DEFAULT_TLS_PORT : DEFAULT_PORT, text),
   );
   if (hosts.length === 0) throw bad(text, 'it names no server');
-  return { hosts, chroot, isTls };
+  return { hosts, srv: undefined, chroot, isTls };
 }
 
 /** The servers, and the one chroot: at the end, or the same after each server. */
@@ -79,6 +79,15 @@ function parseHost(entry: string, defaultPort: number, text: string): Host {
   if (!HOST_NAME.test(host)) throw bad(text, `"${host}" is no host name (in "${entry}")`);
   if (/^[\d.]+$/.test(host) && !isIPv4(host)) throw bad(text, `"${host}" is no IPv4 address`);
   return { host, port };
+}
+
+/** The records have the ports; a second name would have to be merged with the first. */
+function parseSrv(list: readonly string[], text: string): string {
+  const [name, ...others] = list;
+  if (name === undefined || others.length > 0) throw bad(text, 'srv:// takes one name');
+  if (!HOST_NAME.test(name))
+    throw bad(text, `"${name}" is no name of SRV records, which have no port`);
+  return name;
 }
 
 /** Letters of any script: the resolver knows what to do with them. */

@@ -1,21 +1,25 @@
 // From what the user says about servers and session to a client that has one.
 
-import type { TlsOptions } from '@zebu/transport';
 import { AbortSignals } from './abort-signals.ts';
 import { checkOptions } from './check-options.ts';
 import type { Client } from './client.ts';
 import { ClientView } from './client-view.ts';
-import { type ConnectString, parseConnectString } from './connect-string.ts';
 import { ConnectionLoop, type LoopSettings } from './connection-loop.ts';
 import { type ClientEnvironment, nodeEnvironment } from './environment.ts';
 import { atCaller, ZkError } from './errors.ts';
 import type { RetryPolicy } from './retry.ts';
+import { type Servers, serversFrom } from './servers.ts';
 import type { SessionTicket } from './session.ts';
 import { clientListeners, type FailedAttempt } from './states.ts';
+import type { HostSource, TlsSource } from './targets.ts';
 
 export interface ConnectOptions {
-  /** "host:port,host:port/chroot"; ports default to 2181. "tls://…" for TLS, port 2281. */
-  readonly servers: string | readonly string[];
+  /**
+   * "host:port,host:port/chroot"; ports default to 2181. "tls://…" for TLS, port 2281; "srv://name/chroot" for
+   * the SRV records of a name. Or a HostProvider, which is asked. Names are resolved, and the servers tried in
+   * another order, at each new round of attempts.
+   */
+  readonly servers: Servers;
   /** How long the session outlives a lost connection; the server may choose another. Default 30,000. */
   readonly sessionTimeoutMs?: number | undefined;
   /** For one server, until it has answered. Default: a share of the session's timeout. */
@@ -38,7 +42,8 @@ export interface ConnectOptions {
   readonly auth?:
     | readonly { readonly scheme: string; readonly auth: Uint8Array | string }[]
     | undefined;
-  readonly tls?: TlsOptions | undefined;
+  /** Keys and certificates, or a function that is asked for them at each connection: see tlsFiles. */
+  readonly tls?: TlsSource | undefined;
   /** Longest request, the server's jute.maxbuffer: it hangs up on longer ones. Default 1,048,575. */
   readonly maxPacketBytes?: number | undefined;
   /** Longest reply. Default 67,108,864. */
@@ -67,8 +72,8 @@ export async function connect(options: ConnectOptions | string): Promise<Client>
   // At least the servers must be given.
   checkOptions('connect', given ?? null);
   if (given.servers === undefined) throw new TypeError('connect() needs the option servers');
-  const { servers } = given;
-  const where = parseConnectString(typeof servers === 'string' ? servers : servers.join(','));
+  const environment = given.environment ?? nodeEnvironment();
+  const where = serversFrom(given.servers, environment);
   const { signal } = given;
   if (signal?.aborted === true) {
     throw new ZkError('ABORTED', { op: 'connect', outcome: 'not-sent', cause: signal.reason });
@@ -78,7 +83,7 @@ export async function connect(options: ConnectOptions | string): Promise<Client>
   if (given.onAttempt !== undefined) listeners.attempt.add(given.onAttempt);
   const loop = new ConnectionLoop(
     settingsFrom(given, where),
-    given.environment ?? nodeEnvironment(),
+    environment,
     {
       stateChanged: (state) => listeners.state.emit(state),
       sessionStarted: (session) => listeners.session.emit(session),
@@ -97,7 +102,10 @@ export async function connect(options: ConnectOptions | string): Promise<Client>
   return new ClientView(loop, listeners, where.chroot);
 }
 
-function settingsFrom(given: ConnectOptions, where: ConnectString): LoopSettings {
+function settingsFrom(
+  given: ConnectOptions,
+  where: { source: HostSource; isTls: boolean },
+): LoopSettings {
   const sessionTimeoutMs = given.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS;
   for (const name of ['sessionTimeoutMs', 'connectTimeoutMs', 'maxPacketBytes'] as const) {
     const value = given[name];
@@ -107,7 +115,7 @@ function settingsFrom(given: ConnectOptions, where: ConnectString): LoopSettings
     }
   }
   return {
-    hosts: where.hosts,
+    servers: where.source,
     tls: given.tls ?? (where.isTls ? {} : undefined),
     sessionTimeoutMs,
     connectTimeoutMs: given.connectTimeoutMs,

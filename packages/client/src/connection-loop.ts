@@ -20,14 +20,12 @@ import {
   readWatcherEvent,
   Xid,
 } from '@zebu/protocol';
-import { formatAddress, type TlsOptions } from '@zebu/transport';
+import { formatAddress } from '@zebu/transport';
 import type { AbortSignals } from './abort-signals.ts';
 import { Calls } from './calls.ts';
-import type { Host } from './connect-string.ts';
 import { Credentials, type CredentialsOwner } from './credentials.ts';
 import type { ClientEnvironment } from './environment.ts';
 import { SessionExpiredError, ZkError } from './errors.ts';
-import { HostList } from './host-list.ts';
 import { Liveness, type LivenessOwner } from './liveness.ts';
 import { Request, type RequestSpec } from './request.ts';
 import { type FlowOwner, type FlowSettings, RequestFlow } from './request-flow.ts';
@@ -35,13 +33,14 @@ import type { RetryPolicy } from './retry.ts';
 import { ClientSession, DetachedSession, type SessionTicket, type State } from './session.ts';
 import { Starting } from './starting.ts';
 import type { FailedAttempt } from './states.ts';
+import { type HostSource, type Target, Targets, type TlsSource } from './targets.ts';
 import { WatchRearming } from './watch-rearming.ts';
 import { WatchRegistry } from './watch-registry.ts';
 import { Wire, type WireOwner } from './wire.ts';
 
 export interface LoopSettings extends FlowSettings {
-  readonly hosts: readonly Host[];
-  readonly tls: TlsOptions | undefined;
+  readonly servers: HostSource;
+  readonly tls: TlsSource | undefined;
   readonly sessionTimeoutMs: number;
   /** For one server: dial and handshake. Undefined: a share of the session's timeout. */
   readonly connectTimeoutMs: number | undefined;
@@ -78,7 +77,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   session: ClientSession | undefined;
   private readonly settings: LoopSettings;
   private readonly events: LoopEvents;
-  private readonly hosts: HostList;
+  private readonly targets: Targets;
   private readonly flow: RequestFlow;
   private readonly credentials: Credentials;
   private readonly rearming: WatchRearming;
@@ -93,6 +92,8 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   /** Attempts that failed since the last connection. */
   private failedAttempts: number;
   private retryTimer: unknown;
+  /** Of the next server, and what it takes to connect to it. */
+  private cancelSearch: () => void;
   private expiryTimer: unknown;
   private closing: { promise: Promise<void>; resolve: () => void } | undefined;
 
@@ -109,7 +110,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.session = undefined;
     this.settings = settings;
     this.events = events;
-    this.hosts = new HostList(settings.hosts, () => environment.random());
+    this.targets = new Targets(settings.servers, settings.tls, environment);
     this.flow = new RequestFlow(settings, environment, aborts, this);
     this.calls = new Calls(this.flow, environment, aborts, {
       retry: settings.retry,
@@ -127,6 +128,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.ticket = settings.resume;
     this.failedAttempts = 0;
     this.retryTimer = undefined;
+    this.cancelSearch = () => {};
     this.expiryTimer = undefined;
     this.closing = undefined;
   }
@@ -152,9 +154,10 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
       : this.credentials.add(scheme, auth, this.flow.wire);
   }
 
-  setHosts(hosts: readonly Host[]): void {
-    this.hosts.replace(hosts);
-    if (this.wire !== undefined && !this.hosts.has(this.wire.host)) {
+  /** From now on these. A connection to one that is not among them is given up, once that is known. */
+  setServers(servers: HostSource): void {
+    this.targets.replace(servers);
+    if (this.wire !== undefined && !this.targets.mayHave(this.wire.host)) {
       this.drop(new Error('The list of servers changed'));
     }
   }
@@ -207,7 +210,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   }
 
   get isTls(): boolean {
-    return this.settings.tls !== undefined;
+    return this.targets.isTls;
   }
 
   get maxPacketBytes(): number {
@@ -324,31 +327,50 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
 
   private attempt(): void {
     this.retryTimer = undefined;
+    this.cancelSearch = this.targets.next(this.attemptTimeoutMs(), {
+      found: (target) => this.dial(target),
+      failed: () => this.attemptLater(),
+      trouble: (server, error) => this.attemptFailed(server, error),
+    });
+  }
+
+  private dial({ host, tls }: Target): void {
     const { settings, environment } = this;
     this.wires++;
-    this.wire = new Wire({
-      environment,
-      host: this.hosts.next(),
-      tls: settings.tls,
-      attemptTimeoutMs: this.attemptTimeoutMs(),
-      maxReplyBytes: settings.maxReplyBytes,
-      number: this.wires,
-      handshake: {
-        protocolVersion: 0,
-        lastZxidSeen: BigInt(this.lastZxid),
-        timeoutMs: settings.sessionTimeoutMs,
-        sessionId: this.ticket?.id ?? 0n,
-        password: this.ticket?.password ?? NEVER_SEEN_BYTES,
-        readOnly: settings.readOnly,
-      },
-      owner: this,
-    });
+    try {
+      this.wire = new Wire({
+        environment,
+        host,
+        tls,
+        attemptTimeoutMs: this.attemptTimeoutMs(),
+        maxReplyBytes: settings.maxReplyBytes,
+        number: this.wires,
+        handshake: {
+          protocolVersion: 0,
+          lastZxidSeen: BigInt(this.lastZxid),
+          timeoutMs: settings.sessionTimeoutMs,
+          sessionId: this.ticket?.id ?? 0n,
+          password: this.ticket?.password ?? NEVER_SEEN_BYTES,
+          readOnly: settings.readOnly,
+        },
+        owner: this,
+      });
+    } catch (error) {
+      this.attemptFailed(formatAddress(host.host, host.port), error as Error);
+      this.attemptLater();
+    }
+  }
+
+  private attemptFailed(server: string, error: Error): void {
+    this.starting.attemptFailed(server, error);
+    this.failedAttempts++;
+    this.events.attemptFailed({ server, error, attempt: this.failedAttempts });
   }
 
   private attemptTimeoutMs(): number {
     return (
       this.settings.connectTimeoutMs ??
-      Math.max(this.sessionTimeoutMs / Math.max(this.hosts.size, 2), 500)
+      Math.max(this.sessionTimeoutMs / Math.max(this.targets.size, 2), 500)
     );
   }
 
@@ -357,7 +379,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   }
 
   private attemptLater(): void {
-    const pauseMs = this.hosts.pauseMs(this.sessionTimeoutMs);
+    const pauseMs = this.targets.pauseMs(this.sessionTimeoutMs);
     if (pauseMs === 0) this.attempt();
     else this.retryTimer = this.environment.setTimer(() => this.attempt(), pauseMs);
   }
@@ -368,10 +390,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.credentials.lost();
     const server = formatAddress(wire.host.host, wire.host.port);
     if (!this.isConnected) {
-      const error = reason ?? new Error('Closed without an answer');
-      this.starting.attemptFailed(server, error);
-      this.failedAttempts++;
-      this.events.attemptFailed({ server, error, attempt: this.failedAttempts });
+      this.attemptFailed(server, reason ?? new Error('Closed without an answer'));
       this.attemptLater();
       return;
     }
@@ -379,7 +398,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     if (this.isOver) return;
     const session = this.session as ClientSession;
     this.starting.attemptFailed(server, reason ?? new Error('Closed by the server'));
-    if (this.environment.now() - this.establishedAt >= SERVED_MS) this.hosts.served();
+    if (this.environment.now() - this.establishedAt >= SERVED_MS) this.targets.served();
     this.setState({ status: 'suspended' });
     this.expiryTimer = this.environment.setTimer(
       () => this.expire('local'),
@@ -391,7 +410,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   private expire(detectedBy: 'server' | 'local'): void {
     const error = new SessionExpiredError(detectedBy, { outcome: 'failed' });
     this.clearTimer('expiryTimer');
-    this.clearTimer('retryTimer');
+    this.stopSearch();
     const attempt = this.wire;
     this.wire = undefined;
     attempt?.destroy();
@@ -448,7 +467,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
       this.closing?.resolve();
       return;
     }
-    this.clearTimer('retryTimer');
+    this.stopSearch();
     this.clearTimer('expiryTimer');
     this.liveness.stop();
     const { wire } = this;
@@ -468,6 +487,11 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   private setState(state: State): void {
     this.state = state;
     this.events.stateChanged(state);
+  }
+
+  private stopSearch(): void {
+    this.clearTimer('retryTimer');
+    this.cancelSearch();
   }
 
   private clearTimer(name: Timer): void {

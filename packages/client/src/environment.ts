@@ -1,6 +1,10 @@
 // What the client takes from the machine it runs on, so that tests and the simulator can be one.
 
+import { lookup } from 'node:dns';
+import dns from 'node:dns/promises';
 import { type Network, nodeNetwork } from '@zebu/transport';
+import type { ResolveSrv } from './host-provider.ts';
+import { shuffledLookup } from './shuffled-lookup.ts';
 
 export interface ClientEnvironment {
   readonly network: Network;
@@ -13,11 +17,20 @@ export interface ClientEnvironment {
   random(): number;
   /** Runs `callback` when the code that now runs, and what it has settled, is through. */
   gather(callback: () => void): void;
+  /** For servers given as "srv://name". */
+  readonly resolveSrv?: ResolveSrv | undefined;
 }
 
 export function nodeEnvironment(): ClientEnvironment {
+  const network = nodeNetwork();
+  const inAnyOrder = shuffledLookup(lookup, Math.random);
   return {
-    network: nodeNetwork(),
+    network: {
+      ...network,
+      dial: (options, handler) => network.dial({ ...options, lookup: inAnyOrder }, handler),
+    },
+    // Looked up at each call: dns.setServers() puts another function in its place.
+    resolveSrv: (name) => dns.resolveSrv(name),
     now: () => performance.now(),
     setTimer: (callback, ms) => setTimeout(callback, ms),
     clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),

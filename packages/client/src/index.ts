@@ -33,12 +33,16 @@ export {
   ZkError,
   type ZkErrorDetails,
 } from './errors.ts';
+export type { Host, HostProvider } from './host-provider.ts';
 export type { Created, CreateSettings, Data, Mode, Op, ResultOf, Results } from './multi.ts';
 export type { OpOptions } from './request.ts';
 export { backoff, type RetryPolicy } from './retry.ts';
+export type { Servers } from './servers.ts';
 export type { Session, SessionTicket, State } from './session.ts';
 export { formatSessionId, type Stat } from './stat.ts';
 export type { FailedAttempt, ListenOptions } from './states.ts';
+export type { TlsSource } from './targets.ts';
+export { type TlsFiles, tlsFiles } from './tls-files.ts';
 export type {
   OneShot,
   Resync,

@@ -27,7 +27,6 @@ export async function openStream(
     stream.stop();
     void unwatch(requests, kind, full, stream);
   };
-  const { settled } = watches.expect(kind, full);
   await requests.loop.calls.call(
     {
       type: OpCode.addWatch,
@@ -48,7 +47,7 @@ export async function openStream(
         stream.push({ type: 'resync', reason: 'established' });
       },
       abandoned: () => requests.removeIfUnused(kind, full),
-      finished: settled,
+      expect: () => watches.expect(kind, full).settled,
     },
     options,
   );

@@ -83,12 +83,10 @@ export class RequestFlow {
     const { op, path } = spec;
     const closed = this.owner.refusal(op, path);
     if (closed !== undefined) {
-      spec.finished?.();
       reject(closed);
       return undefined;
     }
     if (options?.signal?.aborted) {
-      spec.finished?.();
       reject(
         new ZkError('ABORTED', { op, path, outcome: 'not-sent', cause: options.signal.reason }),
       );
@@ -98,7 +96,7 @@ export class RequestFlow {
     const request = new Request(spec, this.takeXid(), { isResendable, resolve, reject });
     const refusal = this.send(request);
     if (refusal !== undefined) {
-      spec.finished?.();
+      request.finished?.();
       request.fail(refusal);
       return undefined;
     }
@@ -163,24 +161,24 @@ export class RequestFlow {
     this.owner.heard(request.writtenAt);
     request.wireNumber = wire.number;
     if (request.isSettled) {
-      spec.finished?.();
+      request.finished?.();
       // An `exists` of a missing znode leaves a watch, too.
       if (errno === ErrorCode.OK || errno === spec.answerErrno) spec.abandoned?.();
       return;
     }
     if (errno !== ErrorCode.OK && errno !== spec.answerErrno) {
-      spec.finished?.();
+      request.finished?.();
       const detail = spec.advice?.(errno);
       request.fail(serverError(errno, { op: spec.op, path: spec.path, zxid, detail }));
       return;
     }
     try {
       const value = spec.decode(reader, errno, zxid);
-      spec.finished?.();
+      request.finished?.();
       request.succeed(value);
     } catch (error) {
       if (error instanceof ZkError) {
-        spec.finished?.();
+        request.finished?.();
         request.fail(error);
         return;
       }
@@ -207,7 +205,7 @@ export class RequestFlow {
         this.owner.lostSetWatches();
       }
       if (request.isSettled) {
-        request.spec.finished?.();
+        request.finished?.();
       } else if (isUnsent && request.xid !== Xid.setWatches) {
         request.writes--;
         request.frame = Buffer.from(wire.out.bytes.subarray(request.frameStart, request.frameEnd));
@@ -235,7 +233,7 @@ export class RequestFlow {
     const now = this.environment.now();
     for (const request of waiting) {
       if (request.isSettled) {
-        request.spec.finished?.();
+        request.finished?.();
         continue;
       }
       const frame = request.frame as Buffer;
@@ -255,13 +253,13 @@ export class RequestFlow {
     const kept: Request[] = [];
     this.waitingBytes = 0;
     for (const request of this.waiting) {
-      const { op, path, isRead, isSessionBound, finished } = request.spec;
+      const { op, path, isRead, isSessionBound } = request.spec;
       if (!request.isSettled && isRead && !isSessionBound && goesOn) {
         kept.push(request);
         this.waitingBytes += (request.frame as Buffer).length;
         continue;
       }
-      finished?.();
+      request.finished?.();
       const details = { op, path, outcome: 'not-sent', cause: error } as const;
       request.fail(new SessionExpiredError(error.detectedBy, details));
     }
@@ -338,13 +336,13 @@ export class RequestFlow {
 
   private unsureOf(request: Request, cause: unknown): void {
     const { op, path } = request.spec;
-    request.spec.finished?.();
+    request.finished?.();
     request.fail(new ConnectionLossError({ op, path, outcome: 'unknown', cause }));
   }
 }
 
 function fail(request: Request, error: ZkError): void {
-  const { op, path, finished } = request.spec;
-  finished?.();
+  const { op, path } = request.spec;
+  request.finished?.();
   request.fail(new ZkError(error.code, { op, path, outcome: error.outcome, cause: error.cause }));
 }

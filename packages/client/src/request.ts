@@ -11,8 +11,8 @@ export interface OpOptions {
   /** Rejects the call with TIMEOUT. Default: the client's requestTimeoutMs. */
   readonly timeoutMs?: number | undefined;
   /**
-   * When to try again what failed for a passing reason; not for calls that leave a watch. False: never, and a
-   * read whose connection is lost fails, instead of being asked again on the next one. Default: the client's.
+   * When to try again what failed for a passing reason. False: never, and a read whose connection is lost fails,
+   * instead of being asked again on the next one. Default: the client's.
    */
   readonly retry?: RetryPolicy | false | undefined;
 }
@@ -35,8 +35,11 @@ export interface RequestSpec<T> {
   readonly decode: (reader: ByteReader, errno: number, zxid: number) => T;
   /** Called when the server did it although the caller had given up. */
   readonly abandoned?: () => void;
-  /** Called once when the request can have no more effect: answered, failed, or given up. */
-  readonly finished?: () => void;
+  /**
+   * Called when a request is made of this; what it returns, once that request can have no more effect: answered,
+   * failed, or given up.
+   */
+  readonly expect?: () => () => void;
 }
 
 export class Request {
@@ -56,6 +59,8 @@ export class Request {
   /** The connection that answered it; see Client.get with consistency 'synced'. */
   wireNumber: number;
   isSettled: boolean;
+  /** See RequestSpec.expect; may be called more than once. */
+  readonly finished: (() => void) | undefined;
   private readonly resolve: (value: unknown) => void;
   private readonly reject: (error: ZkError) => void;
   private release: (() => void) | undefined;
@@ -79,6 +84,7 @@ export class Request {
     this.writtenAt = 0;
     this.wireNumber = 0;
     this.isSettled = false;
+    this.finished = spec.expect?.();
     this.resolve = options.resolve;
     this.reject = options.reject;
     this.release = undefined;

@@ -10,7 +10,7 @@ export interface ListenOptions {
 
 /** One try to reach one server, before there is a session or while it is suspended, that came to nothing. */
 export interface FailedAttempt {
-  /** As in "zk1:2181". */
+  /** As in "zk1:2181"; "servers" if it was the list of servers that could not be had. */
   readonly server: string;
   readonly error: Error;
   /** 1 for the first since the client, or the last connection, began. */

@@ -119,7 +119,7 @@ export class ViewRequests {
       ...(watch
         ? {
             abandoned: () => this.removeIfUnused(kind, full),
-            finished: this.loop.watches.expect(kind, full).settled,
+            expect: () => this.loop.watches.expect(kind, full).settled,
           }
         : {}),
     };

@@ -16,8 +16,8 @@ import {
   Xid,
 } from '@zebu/protocol';
 import type { Connection, DialHandler, TlsOptions } from '@zebu/transport';
-import type { Host } from './connect-string.ts';
 import type { ClientEnvironment } from './environment.ts';
+import type { Host } from './host-provider.ts';
 
 /** What the connection loop hears. None of it may throw. */
 export interface WireOwner {
@@ -49,6 +49,7 @@ const KEPT_OUT_BYTES = 256 * 1024;
 /** While so much waits for the kernel, no more is handed over. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 
+/** The constructor throws if the TLS options cannot be used. */
 export class Wire implements DialHandler {
   readonly host: Host;
   readonly number: number;
@@ -84,11 +85,15 @@ export class Wire implements DialHandler {
     this.isFlushAsked = false;
     this.isClosed = false;
     this.reason = undefined;
+    const address = { host: host.host, port: host.port };
+    this.connection = environment.network.dial(
+      tls === undefined ? address : { ...address, tls },
+      this,
+    );
     this.attemptTimer = environment.setTimer(
       () => this.destroy(new Error(`No answer within ${options.attemptTimeoutMs} ms`)),
       options.attemptTimeoutMs,
     );
-    this.connection = environment.network.dial(tls === undefined ? host : { ...host, tls }, this);
   }
 
   /** Bytes that wait in user space. */

@@ -96,10 +96,22 @@ test.each([
   ['a:1/app,b:2', /a chroot stands once, at the end, or after each server/],
   ['a:1,b:2/x,y', /a chroot stands once/],
   ['a//x', /chroot \/\/x/],
-  ['srv://a', /scheme srv is neither tcp nor tls/],
+  ['http://a', /scheme http is none of tcp, tls, srv/],
+  ['srv://', /srv:\/\/ takes one name/],
+  ['srv://a,b', /srv:\/\/ takes one name/],
+  ['srv://a:2181', /"a:2181" is no name of SRV records, which have no port/],
 ])('%j is refused with the reason', (text, reason) => {
   expect(() => parseConnectString(text)).toThrow(reason);
   expect(() => parseConnectString(text)).toThrow(
     expect.objectContaining({ code: 'BAD_ARGUMENTS', outcome: 'not-sent' }),
   );
+});
+
+test('srv:// holds a name, and a chroot', () => {
+  expect(parseConnectString('srv://_zookeeper._tcp.example.com/app')).toEqual({
+    hosts: [],
+    srv: '_zookeeper._tcp.example.com',
+    chroot: '/app',
+    isTls: false,
+  });
 });

@@ -618,7 +618,7 @@ describe('xids', () => {
     const server = await world.serve({ request: answerAll });
     const loop = new ConnectionLoop(
       {
-        hosts: [{ host: 'zk', port: 2181 }],
+        servers: [{ host: 'zk', port: 2181 }],
         tls: undefined,
         sessionTimeoutMs: 12_000,
         connectTimeoutMs: undefined,

@@ -2,7 +2,14 @@
 
 import { OpCode } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
-import { backoff, type Client, type RetryPolicy, type ZkError } from '../src/index.ts';
+import {
+  backoff,
+  type Client,
+  type OneShot,
+  type RetryPolicy,
+  type WatchStream,
+  type ZkError,
+} from '../src/index.ts';
 import { protectedPath, protectionId } from '../src/protected-create.ts';
 import { refuseSession, type ServerRequest, stat, World, watched, znode } from './world.ts';
 
@@ -197,6 +204,70 @@ describe('a retry policy', () => {
     const twice = watched(zk.get('/a', { retry: backoff({ attempts: 2, firstMs: 1 }) }));
     await world.advance(1000);
     expect([twice.error, asked.length]).toMatchObject([{ code: 'THROTTLED' }, 3]);
+  });
+
+  test('a read that leaves a watch is tried again, and one event comes of it', async () => {
+    const { world, zk, asked } = await answering([THROTTLED, MOVED], backoff());
+    const reading = watched(zk.get('/a', { watch: true }));
+    await world.advance(1000);
+    expect(asked.map(({ type }) => type)).toEqual(Array(3).fill(OpCode.getData));
+    const event = watched((reading.value as { watch: OneShot }).watch.event);
+    asked.at(-1)?.connection.event(3, '/a');
+    await world.settle();
+    expect(event.value).toMatchObject({ type: 'changed', path: '/a' });
+  });
+
+  test('a watch whose first reply comes too late is set once, and not taken away under the second', async () => {
+    const world = new World();
+    const server = await world.serve();
+    const zk = await world.connect({ retry: backoff(), requestTimeoutMs: 1000 });
+    const reading = watched(zk.get('/a', { watch: true }));
+    // The first try has timed out, the second is on its way.
+    await world.advance(1200);
+    const [late, second] = [server.last.take(OpCode.getData), server.last.take(OpCode.getData)];
+    server.last.reply(late.xid, 0, znode('x'));
+    await world.settle();
+    expect(server.last.types).toEqual([]);
+    server.last.reply(second.xid, 0, znode('x'));
+    await world.settle();
+    const { watch } = reading.value as { watch: OneShot };
+    watch[Symbol.dispose]();
+    await world.settle();
+    expect(server.last.types).toEqual([OpCode.removeWatches]);
+  });
+
+  test('a watch whose late reply comes between two tries is taken away, and set by the next', async () => {
+    const world = new World();
+    const server = await world.serve();
+    const zk = await world.connect({ retry: backoff({ firstMs: 500 }), requestTimeoutMs: 1000 });
+    const reading = watched(zk.get('/a', { watch: true }));
+    await world.advance(1100);
+    server.last.reply(server.last.take(OpCode.getData).xid, 0, znode('x'));
+    await world.settle();
+    server.last.reply(server.last.take(OpCode.removeWatches).xid);
+    await world.advance(500);
+    server.last.reply(server.last.take(OpCode.getData).xid, 0, znode('y'));
+    await world.settle();
+    const event = watched((reading.value as { watch: OneShot }).watch.event);
+    server.last.event(3, '/a');
+    await world.settle();
+    expect(event.value).toMatchObject({ type: 'changed' });
+  });
+
+  test('a stream is opened once, however many tries it takes', async () => {
+    const { world, zk, asked } = await answering([THROTTLED, THROTTLED], backoff());
+    const opening = watched(zk.watch('/a'));
+    await world.advance(1000);
+    expect(asked.map(({ type }) => type)).toEqual(Array(3).fill(OpCode.addWatch));
+    const stream = opening.value as WatchStream;
+    const items = stream[Symbol.asyncIterator]();
+    expect((await items.next()).value).toMatchObject({ type: 'resync', reason: 'established' });
+    asked.at(-1)?.connection.event(3, '/a');
+    await world.settle();
+    expect((await items.next()).value).toMatchObject({ type: 'changed' });
+    const next = watched(items.next());
+    await world.settle();
+    expect(next.isSettled).toBe(false);
   });
 
   test('waits no longer when the signal aborts, and leaves no timer', async () => {

@@ -26,6 +26,8 @@ export interface MixedEnsembleOptions {
   readonly config?: Record<string, string>;
   /** Each member in a namespace of its own. Without it all of them use loopback. The caller disposes it. */
   readonly network?: MemberNetwork;
+  /** Variables of a member's environment. */
+  readonly env?: (sid: number) => Readonly<Record<string, string>>;
 }
 
 /** Where clients reach all members. */
@@ -94,6 +96,7 @@ export class MixedEnsemble implements AsyncDisposable {
       dataDir,
       port: this.clientPort(sid),
       ...(network === undefined ? {} : { within: network.launch(sid) }),
+      env: this.options.env?.(sid) ?? {},
       config: {
         tickTime: '500',
         initLimit: '20',
@@ -125,6 +128,14 @@ export class MixedEnsemble implements AsyncDisposable {
 
   async kill(sid: number): Promise<void> {
     await this.stop(sid, 'SIGKILL');
+  }
+
+  /** Waits for the end of a member that ends by itself. */
+  async ended(sid: number): Promise<{ code: number | null }> {
+    const member = this.running.get(sid) as ServerProcess;
+    const { code } = await member.exited;
+    this.running.delete(sid);
+    return { code };
   }
 
   pid(sid: number): number | undefined {

@@ -33,6 +33,8 @@ export interface ServerOptions {
   startTimeoutMs?: number;
   /** What the command line begins with, where a server is started by another program that becomes it. */
   within?: readonly string[];
+  /** Variables of its environment, over what all servers get. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** A running server. Its log is `${dataDir}.log`, its configuration `${dataDir}.cfg`. */
@@ -117,7 +119,7 @@ async function startOnce({
   const logFd = openSync(logFile, 'w');
   const child = spawn(line[0], line.slice(1), {
     stdio: ['ignore', logFd, logFd],
-    env: { ...serverEnvironment(), ...env },
+    env: { ...serverEnvironment(), ...env, ...options.env },
   });
   closeSync(logFd);
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {

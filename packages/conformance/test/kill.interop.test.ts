@@ -67,7 +67,7 @@ async function run(): Promise<void> {
       for (const writer of writers) await verify(server.port, writer, note);
       total = writers.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0);
     }
-    expect(total, 'there was a load at all').toBeGreaterThan(1000);
+    expect(total, 'there was a load at all').toBeGreaterThan(100);
     await expireOne(server, writers[0] as Writer);
     // Their ephemerals would go by the clock while the trees are read.
     for (const { session } of writers) await (await Probe.open(server.port, { session })).close();

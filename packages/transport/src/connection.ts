@@ -1,6 +1,8 @@
 // What a connection is to the packages above: bytes in, bytes out, one close. Must never know a
 // frame, a session or a request, so that sockets, the in-memory twin and the simulator can all be one.
 
+import type { LookupFunction } from 'node:net';
+
 /** One byte stream between two ends. All methods may be called in any state and never throw. */
 export interface Connection {
   /** IP address as the peer shows it; IPv4 in dotted form also on a dual-stack socket. */
@@ -112,6 +114,8 @@ export interface DialOptions {
   readonly connectTimeoutMs?: number;
   readonly keepAlive?: boolean;
   readonly tls?: TlsOptions;
+  /** How sockets resolve the host's name, in place of Node's way. */
+  readonly lookup?: LookupFunction;
 }
 
 export interface Listener {

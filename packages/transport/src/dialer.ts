@@ -17,6 +17,7 @@ export function dial(
     port: options.port,
     noDelay: true,
     keepAlive: options.keepAlive ?? false,
+    ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
   };
   const secure = options.tls !== undefined;
   // A closure, and not `this`: which object the callback is called on is documented nowhere.

@@ -11,6 +11,8 @@ import type { MixedEnsemble } from '../../src/mixed-ensemble.ts';
 import { body, Probe, readStat, walkExactly } from '../../src/probe.ts';
 
 const END_MS = 30_000;
+const CONDITION_MS = 60_000;
+const LOOK_MS = 50;
 
 /**
  * The history that a load has recorded is one of a correct ensemble, and all members hold what was acknowledged and the
@@ -34,6 +36,18 @@ export function printLogs(ensemble: MixedEnsemble): void {
   for (const sid of ensemble.sids) {
     console.log(`member ${sid}:\n${ensemble.log(sid).split('\n').slice(-30).join('\n')}`);
   }
+}
+
+/** Waits until a member answers words, and says that it serves nobody. */
+export async function untilTurnedAway(ensemble: MixedEnsemble, sid: number): Promise<void> {
+  const deadline = performance.now() + CONDITION_MS;
+  let answer = '';
+  while (performance.now() < deadline) {
+    answer = await fourLetterWord(ensemble.clientPort(sid), 'srvr').catch(() => '');
+    if (answer !== '' && !answer.includes('Mode:')) return;
+    await delay(LOOK_MS);
+  }
+  throw new Error(`Member ${sid} still serves after ${CONDITION_MS} ms: ${answer}`);
 }
 
 /** Which members led in which epoch. */
@@ -104,7 +118,7 @@ export class Epochs {
   }
 }
 
-function zxidIn(srvr: string): bigint {
+export function zxidIn(srvr: string): bigint {
   return BigInt(/^Zxid: (0x[0-9a-f]+)$/m.exec(srvr)?.[1] ?? -1);
 }
 

@@ -3,17 +3,15 @@
 // lets nobody in, the other side goes on, an epoch has one leader, and once the packets go through again all members serve,
 // sessions come back, and all hold the same tree.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect, ZkError } from '@zebu/client';
 import { expect } from 'vitest';
 import { OP } from '../../src/differential/wire.ts';
 import { EnsembleLoad } from '../../src/ensemble-load.ts';
-import { fourLetterWord } from '../../src/four-letter.ts';
 import { MemberNetwork } from '../../src/member-network.ts';
 import { MixedEnsemble } from '../../src/mixed-ensemble.ts';
 import { body, ConnectionLost, Probe } from '../../src/probe.ts';
 import { interopTest } from '../support.ts';
-import { allAgree, Epochs, printLogs } from './checks.ts';
+import { allAgree, Epochs, printLogs, untilTurnedAway } from './checks.ts';
 
 const SIDS = [1, 2, 3, 4, 5];
 const SESSIONS = 4;
@@ -22,8 +20,6 @@ const WRITES = 20;
 /** Not one of the load's: a set that was refused may have been carried out all the same. */
 const REFUSED = '/refused';
 const STRANGER_MS = 1000;
-const CONDITION_MS = 60_000;
-const LOOK_MS = 50;
 const seed = Number(process.env.ZEBU_PARTITION_SEED ?? Date.now() % 100_000);
 
 interface Partition {
@@ -195,17 +191,6 @@ async function part({
 function writeOrLoss(probe: Probe): Promise<unknown> {
   const set = body.setData(REFUSED, Buffer.from('of the minority'));
   return probe.ask(OP.setData, set).catch((error: unknown) => error);
-}
-
-async function untilTurnedAway(ensemble: MixedEnsemble, sid: number): Promise<void> {
-  const deadline = performance.now() + CONDITION_MS;
-  let answer = '';
-  while (performance.now() < deadline) {
-    answer = await fourLetterWord(ensemble.clientPort(sid), 'srvr').catch(() => '');
-    if (answer !== '' && !answer.includes('Mode:')) return;
-    await delay(LOOK_MS);
-  }
-  throw new Error(`Member ${sid} still serves after ${CONDITION_MS} ms: ${answer}`);
 }
 
 async function letsNobodyIn(ensemble: MixedEnsemble, sids: readonly number[]): Promise<void> {
