@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Installs the foreign software that the interoperability tests run: Apache's servers and zkCli, Curator,
-// kazoo, the C client and two npm clients, into <repo>/.tools/interop. Run again at will: what is there
+// kazoo, the C client, two npm clients and go-zookeeper, into <repo>/.tools/interop. Run again at will: what is there
 // stays. It uses Node 20 APIs and no dependencies, since it may run before anything else is installed.
 //
 //   node setup.mjs                 everything
@@ -32,6 +32,8 @@ const KAZOO_VERSION = '2.11.0';
 // For npm zookeeper's native part.
 const NATIVE_NODE = '24.22.3';
 const NPM_CLIENTS = { 'node-zookeeper-client': '1.1.3', zookeeper: '7.3.0' };
+/** The client's version is in its go.mod. */
+const GO_SCRIPT = join(here, 'foreign', 'go');
 const DEPENDENCY_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1';
 
 // What ZooKeeper's own pom marks "provided", at the versions its parent pom names; the rest is transitive.
@@ -142,6 +144,22 @@ const parts = {
     return `npm ${Object.entries(NPM_CLIENTS)
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}`;
+  },
+
+  go() {
+    const folder = join(tools, 'go');
+    const key = readFileSync(join(GO_SCRIPT, 'go.sum'), 'utf8');
+    if (!isDone(folder, key)) {
+      needs('go', ['version'], 'go 1.21 or newer (Debian: golang)');
+      mkdirSync(folder, { recursive: true });
+      // Writable, so that the folder can be removed as any other.
+      run('go', ['mod', 'download', '-modcacherw'], {
+        cwd: GO_SCRIPT,
+        env: { ...process.env, GOMODCACHE: join(folder, 'modules') },
+      });
+      markDone(folder, key);
+    }
+    return `go-zookeeper ${/zk (v\S+) h1/.exec(key)?.[1]}`;
   },
 };
 

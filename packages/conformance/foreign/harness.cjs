@@ -13,7 +13,7 @@ exports.section = (name) => console.log(`\n## ${name}`);
 
 exports.sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-exports.until = async (isTrue, ms = 15_000) => {
+exports.until = async (isTrue, ms = 60_000) => {
   const deadline = Date.now() + ms;
   while (!isTrue() && Date.now() < deadline) await exports.sleep(10);
   return isTrue();
@@ -41,7 +41,7 @@ exports.Events = class {
  * Closes a session from plain sockets, attach and close in one go. Its owner reconnects at once and may come
  * between: tried until the server refuses the session.
  */
-exports.closeElsewhere = async (hostAndPort, id, password) => {
+exports.closeElsewhere = async (hosts, id, password) => {
   const connect = Buffer.alloc(4 + 45);
   connect.writeInt32BE(45, 0);
   connect.writeInt32BE(10_000, 16);
@@ -52,7 +52,7 @@ exports.closeElsewhere = async (hostAndPort, id, password) => {
   close.writeInt32BE(8, 0);
   close.writeInt32BE(1, 4);
   close.writeInt32BE(-11, 8);
-  const [host, port] = hostAndPort.split(':');
+  const [host, port] = hosts.split(',')[0].split(':');
   const attempt = () =>
     new Promise((resolve) => {
       const chunks = [];

@@ -13,7 +13,7 @@ export const conformanceRoot = join(import.meta.dirname, '..');
 const installed = join(repositoryRoot, '.tools', 'interop');
 
 /** A part of `setup.mjs`. */
-export type Tool = 'apache' | 'curator' | 'kazoo' | 'c' | 'npm';
+export type Tool = 'apache' | 'curator' | 'kazoo' | 'c' | 'npm' | 'go';
 
 /** True when `node setup.mjs <tool>` has succeeded here. */
 export function hasTool(tool: Tool): boolean {
@@ -28,6 +28,8 @@ export function hasTool(tool: Tool): boolean {
       return existsSync('/usr/include/zookeeper/zookeeper.h');
     case 'npm':
       return isDone('npm');
+    case 'go':
+      return isDone('go');
   }
 }
 
@@ -50,6 +52,11 @@ export function kazooPython(): string {
 export function npmClients(): { folder: string; node: string } {
   const folder = join(installed, 'npm');
   return { folder, node: readFileSync(join(folder, 'node-path'), 'utf8') };
+}
+
+/** Where Go finds go-zookeeper, without a network. */
+export function goModules(): { GOMODCACHE: string; GOPROXY: string; GOFLAGS: string } {
+  return { GOMODCACHE: join(installed, 'go', 'modules'), GOPROXY: 'off', GOFLAGS: '-mod=mod' };
 }
 
 function isDone(folder: string): boolean {

@@ -4,11 +4,10 @@
 // other, so that a transcript differs from that of one server in what one session sees of another without a sync: the
 // script must come to its end, and print the lines that cannot differ.
 
-import { join } from 'node:path';
 import { expect } from 'vitest';
-import { JVM_OPTIONS, logbackFile } from '../../src/apache.ts';
+import { curatorScript, goScript, kazooScript, npmScript } from '../../src/foreign-clients.ts';
 import { MixedEnsemble } from '../../src/mixed-ensemble.ts';
-import { conformanceRoot, curatorClassPath, kazooPython, type Tool } from '../../src/tools.ts';
+import type { Tool } from '../../src/tools.ts';
 import { runScript, type Script } from '../../src/transcript.ts';
 import { interopTest, SUPER } from '../support.ts';
 
@@ -22,11 +21,7 @@ interface ForeignClient {
 const CLIENTS: Record<string, ForeignClient> = {
   kazoo: {
     tool: 'kazoo',
-    script: (servers) => ({
-      command: kazooPython(),
-      args: [join(conformanceRoot, 'foreign', 'kazoo', 'session.py'), servers],
-      timeoutMs: 180_000,
-    }),
+    script: kazooScript,
     prints: [
       '## connect',
       "locking b'x' True True b'y' True 1",
@@ -46,19 +41,7 @@ const CLIENTS: Record<string, ForeignClient> = {
   },
   curator: {
     tool: 'curator',
-    script: (servers) => ({
-      command: 'java',
-      args: [
-        ...JVM_OPTIONS,
-        '-Dzebu.log=OFF',
-        `-Dlogback.configurationFile=${logbackFile}`,
-        '-cp',
-        curatorClassPath(),
-        join(conformanceRoot, 'foreign', 'curator', 'Session.java'),
-        servers,
-      ],
-      timeoutMs: 240_000,
-    }),
+    script: curatorScript,
     prints: [
       '## framework',
       '## InterProcessMutex',
@@ -68,6 +51,70 @@ const CLIENTS: Record<string, ForeignClient> = {
       'ephemeral survived -> stat(version=0 cversion=0 aversion=0 ephemeral=true length=9 children=0 changed=false)',
       '## expiry',
       'lost true',
+    ],
+  },
+  'go-zookeeper': {
+    tool: 'go',
+    script: goScript,
+    prints: [
+      '## basics',
+      'create /a !! zk: node already exists',
+      'get /creator of another !! zk: not authenticated',
+      'a version that is not -> ',
+      'data watch -> EventNodeDataChanged',
+      'ephemeral went -> EventNodeDeleted',
+      '30 turns, overlaps 0',
+      '## the server restarts',
+      'exists /kept -> true true',
+      'same session true',
+      'exists /kept -> true true',
+      'same session true',
+      'data watch set again -> EventNodeDataChanged',
+      'exists watch set again -> EventNodeCreated',
+      'sequence goes on -> /a/seq-0000000007',
+      'created 1000',
+      'deleted 1000',
+      'get after close !! zk: connection closed',
+    ],
+  },
+  'node-zookeeper-client': {
+    tool: 'npm',
+    script: (servers) => npmScript('node-zookeeper-client', servers),
+    prints: [
+      '## basics',
+      "create /a 'one' !! NODE_EXISTS -110",
+      'after a failed auth true',
+      '## watches',
+      'data watch fires once -> NODE_DATA_CHANGED /w',
+      'ephemeral went -> NODE_DELETED /w/eph',
+      '## the server restarts',
+      'same session true',
+      'exists /kept -> stat(',
+      'watches were set again -> ',
+      'exists /kept -> stat(',
+      'expired true',
+      'created 1000 /many/n999',
+      'in order true',
+      'removed 1000',
+    ],
+  },
+  zookeeper: {
+    tool: 'npm',
+    script: (servers) => npmScript('zookeeper', servers),
+    prints: [
+      '## basics',
+      'a_create /a one 0 -> -110',
+      '## watches',
+      'data watch fires once -> ',
+      'ephemeral went -> ',
+      '## the server restarts',
+      'same session true',
+      'a_exists /kept false -> 0',
+      'watches were set again -> ',
+      'a_exists /kept false -> 0',
+      'created 1000 /many/n999',
+      'removed 1000',
+      'closed true',
     ],
   },
 };
