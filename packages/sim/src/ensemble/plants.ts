@@ -1,3 +1,5 @@
+// What a planted defect of a whole ensemble is: which part of a member it changes, and when.
+
 import type { Member, Serving } from '@zebu/server/internal';
 import type { Disk } from '@zebu/storage';
 import type { Plant } from '@zebu/zab';
