@@ -25,9 +25,9 @@ export function nameList(names: readonly string[]): string {
   return `[${[...names].sort().join(', ')}]`;
 }
 
-/** One line for each entry: `'world,'anyone: cdrwa`. */
+/** Two lines for each entry, `'world,'anyone` and `: cdrwa`. */
 export function aclLines(acl: readonly Acl[]): string[] {
-  return acl.map(({ scheme, id, perms }) => `'${scheme},'${id}: ${permsText(perms)}`);
+  return acl.flatMap(({ scheme, id, perms }) => [`'${scheme},'${id}`, `: ${permsText(perms)}`]);
 }
 
 /** In the order of ZKUtil.constructPermString. */

@@ -122,7 +122,8 @@ test('answers are laid out as by zkCli, and errors say what to do', async () => 
     The root cannot be deleted; name its children: ls /
     exit code 2
     $ zebu getAcl /a
-    'world,'anyone: cdrwa
+    'world,'anyone
+    : cdrwa
     $ zebu setAcl /a world:anyone:crx
     Unknown perm type: x (in world:anyone:crx); c create, d delete, r read, w write, a admin
     exit code 2

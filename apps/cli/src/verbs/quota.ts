@@ -162,7 +162,7 @@ export const delquota: Run = async ({ words, out, zk }) => {
   const given = Object.keys(FLAGS).filter((flag) => words.has(flag));
   if (given.length > 1) throw usage(`${given.join(' and ')} are both given: one at a time`);
   const limits = await track(zk, limitsOf(path));
-  if (limits === undefined) throw noQuota(path);
+  if (limits === undefined) throw noQuota(path, `Quota does not exist for ${path}`);
   const [flag] = given;
   if (flag !== undefined) {
     await zk.set(limitsOf(path), String(limits.set(FLAGS[flag] as Limit, -1)));
@@ -197,8 +197,8 @@ async function track(zk: Client, path: string): Promise<StatsTrack | undefined> 
   }
 }
 
-function noQuota(path: string): CommandError {
-  return new CommandError('no-znode', `quota for ${path} does not exist.`, { path });
+function noQuota(path: string, text = `quota for ${path} does not exist.`): CommandError {
+  return new CommandError('no-znode', text, { path });
 }
 
 function limitsOf(path: string): string {
