@@ -25,7 +25,7 @@ import type { Elected } from './election.ts';
 import { assert } from './invariants.ts';
 import { LearnerProgress, LearnerStep } from './learner-progress.ts';
 import type { CoreMessage, Notification } from './messages.ts';
-import { type Phase, type ReasonCode, SendKind } from './output.ts';
+import { type Phase, type Reason, type ReasonCode, SendKind } from './output.ts';
 import { planSync, type SyncFacts, SyncMode } from './sync-plan.ts';
 
 /** What the leader waits for. */
@@ -119,6 +119,22 @@ export class Leader {
   get phase(): Phase {
     if (this.step === 'established') return 'broadcast';
     return this.step === 'newleader-acks' ? 'synchronization' : 'discovery';
+  }
+
+  /** Why this leader is in its phase; of the first one the election says it. */
+  get phaseReason(): Reason {
+    switch (this.step) {
+      case 'established':
+        return { code: 'in-sync', text: `Servers ${[...this.newLeaderAcks]} are in sync` };
+      case 'newleader-acks': {
+        const text = `Servers ${[...this.epochAcks]} acked epoch ${this.epoch}`;
+        return { code: 'epoch-acked', text };
+      }
+      default: {
+        const text = `Epoch ${this.epoch} is above what servers ${[...this.connected]} accepted`;
+        return { code: 'epoch-chosen', text };
+      }
+    }
   }
 
   /** -1 while nothing may be proposed. */

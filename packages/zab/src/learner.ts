@@ -22,7 +22,7 @@ import type { Core } from './core.ts';
 import type { Elected } from './election.ts';
 import { assert } from './invariants.ts';
 import type { CoreMessage, Notification } from './messages.ts';
-import { type Phase, type ReasonCode, SendKind } from './output.ts';
+import { type Phase, type Reason, type ReasonCode, SendKind } from './output.ts';
 import { ZxidWindow } from './zxid-window.ts';
 
 /** What the learner waits for. */
@@ -92,6 +92,15 @@ export class Learner {
       default:
         return 'synchronization';
     }
+  }
+
+  /** Why this learner is in its phase; of the first one the election says it. */
+  get phaseReason(): Reason {
+    const { leaderSid, epoch } = this;
+    if (this.step === 'broadcast') {
+      return { code: 'in-sync', text: `Server ${leaderSid} says that this member is up to date` };
+    }
+    return { code: 'leader-answered', text: `Server ${leaderSid} leads epoch ${epoch}` };
   }
 
   get hasOutput(): boolean {

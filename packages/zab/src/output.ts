@@ -67,6 +67,10 @@ export type ReasonCode =
   // a role begins or ends
   | 'started'
   | 'elected'
+  | 'epoch-chosen'
+  | 'epoch-acked'
+  | 'leader-answered'
+  | 'in-sync'
   | 'stopped'
   | 'leader-lost'
   | 'leader-silent'
@@ -121,6 +125,7 @@ export interface RoleChange {
   readonly leaderSid: number;
   /** The leader's epoch once it is known, -1 before. */
   readonly epoch: number;
+  /** Why the member stands there, and not where it stood before. */
   readonly reason: Reason;
 }
 

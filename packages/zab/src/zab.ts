@@ -523,7 +523,8 @@ export class Zab {
     ) {
       return;
     }
-    this.told = { role, phase, leaderSid, epoch, reason: reason ?? told.reason };
+    const why = reason ?? this.leader?.phaseReason ?? this.learner?.phaseReason ?? told.reason;
+    this.told = { role, phase, leaderSid, epoch, reason: why };
     this.core.outbox.change(this.told);
   }
 

@@ -20,6 +20,7 @@ import {
   newLeader,
   observerInfo,
   offering,
+  upToDate,
 } from './support/roles.ts';
 
 const z = makeZxid;
@@ -420,6 +421,52 @@ const CASES: readonly [text: string, run: () => Probe][] = [
 
 test.each(CASES)('%s', (text, run) => {
   expect(run().reasons).toContain(text);
+});
+
+/** The reason of each change of role or phase. */
+function changesOf(probe: Probe): string[] {
+  const texts: string[] = [];
+  const { zab } = probe;
+  const take = zab.takeOutput.bind(zab);
+  zab.takeOutput = () => {
+    const output = take();
+    const { change } = output;
+    if (change !== undefined) texts.push(`${change.phase}: ${change.reason.text}`);
+    return output;
+  };
+  return texts;
+}
+
+test('a leader says of each phase why it is in it', () => {
+  const probe = elected();
+  const texts = changesOf(probe);
+  probe.zab.learnerConnected(1);
+  probe.receive(1, followerInfo(1, 5));
+  probe.durable();
+  probe.receive(1, ackEpoch(z(5, 3), 5));
+  probe.durable();
+  probe.zab.syncFacts(1, FACTS);
+  probe.receive(1, ack(z(6, 0)));
+  expect(texts).toEqual([
+    'discovery: Epoch 6 is above what servers 3,1 accepted',
+    'synchronization: Servers 3,1 acked epoch 6',
+    'broadcast: Servers 3,1 are in sync',
+  ]);
+});
+
+test('a learner says of each phase why it is in it', () => {
+  const probe = following();
+  const texts = changesOf(probe);
+  probe.receive(LEADER, leaderInfo(6));
+  probe.durable();
+  probe.receive(LEADER, message(PacketType.DIFF, z(5, 3)), newLeader(6));
+  probe.durable();
+  probe.receive(LEADER, upToDate());
+  expect(texts).toEqual([
+    'discovery: Server 3 leads epoch 6',
+    'synchronization: Server 3 leads epoch 6',
+    'broadcast: Server 3 says that this member is up to date',
+  ]);
 });
 
 test('an election says who voted', () => {

@@ -14,6 +14,7 @@ import {
   makeZxid,
   PacketType,
   type PeerMessage,
+  packetTypeName,
   type QuorumPacketView,
   type Zxid,
 } from '@zebu/protocol';
@@ -405,8 +406,13 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   }
 
   syncBegins(link: LeaderLink, mode: number, zxid: Zxid): boolean {
+    const zxidBefore = formatZxid(this.core.durableZxid);
     this.drive();
     if (this.leaderLink !== link) return true;
+    if (this.change !== undefined) {
+      const by = `${packetTypeName(mode as PacketType)} ${formatZxid(zxid)}`;
+      this.say('Being brought up to date', this.change, { zxid: zxidBefore, by });
+    }
     if (mode === PacketType.SNAP) {
       this.options.intake.begin(zxid);
       return true;
@@ -734,12 +740,10 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.change = change;
     this.figures.roleChanged(change);
     const { role, phase } = change;
-    this.options.member.environment.logger.info(describe(change), {
-      epoch: change.epoch < 0 ? undefined : change.epoch,
-      leader: change.leaderSid < 0 ? undefined : change.leaderSid,
-      zxid: formatZxid(this.core.durableZxid),
-      reason: change.reason.text,
-    });
+    // Not that its epoch is known; nor that a learner will be brought up to date, before its leader says how.
+    const isNew = role !== before?.role || phase !== before.phase;
+    const isSaidLater = phase === 'synchronization' && role !== 'leading';
+    if (isNew && !isSaidLater) this.say(describe(change), change, { reason: change.reason.text });
     if (role === 'leading') {
       // A small ensemble may be established in one step.
       const isCertain = phase === 'synchronization' || phase === 'broadcast';
@@ -755,6 +759,19 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       this.onStopped?.();
       this.onStopped = undefined;
     }
+  }
+
+  private say(
+    message: string,
+    { epoch, leaderSid }: RoleChange,
+    fields: Readonly<Record<string, unknown>>,
+  ): void {
+    this.options.member.environment.logger.info(message, {
+      epoch: epoch < 0 ? undefined : epoch,
+      leader: leaderSid < 0 ? undefined : leaderSid,
+      zxid: formatZxid(this.core.durableZxid),
+      ...fields,
+    });
   }
 
   private beginLeading(epoch: number): void {
@@ -1016,7 +1033,7 @@ function describe({ role, phase }: RoleChange): string {
     case 'discovery':
       return role === 'leading' ? 'Elected leader' : 'Found a leader';
     case 'synchronization':
-      return role === 'leading' ? 'Bringing learners up to date' : 'Being brought up to date';
+      return 'Bringing learners up to date';
     default:
       return role === 'leading' ? 'Leading' : role === 'observing' ? 'Observing' : 'Following';
   }
