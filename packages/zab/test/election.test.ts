@@ -4,7 +4,7 @@ import { ElectionState, makeZxid, NO_VOTE } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Notification } from '../src/index.ts';
 import { type Probe, vote } from './support/probe.ts';
-import { followerInfo, following, inSync, leaderInfo, looking } from './support/roles.ts';
+import { elected, followerInfo, following, inSync, leaderInfo, looking } from './support/roles.ts';
 
 const z = makeZxid;
 const { LOOKING, FOLLOWING, LEADING, OBSERVING } = ElectionState;
@@ -438,6 +438,26 @@ test.each([
   ],
 ])('a member does not start with %s', (_, start, message) => {
   expect(() => looking({}, start)).toThrow(message);
+});
+
+test('ZOOKEEPER-3769: no notification, however odd, ends an election or a role', () => {
+  const numbers = [NO_VOTE, -(2 ** 53) + 1, -1, 0, 1, 2, 3, 9, z(5, 3), z(9, 1), 2 ** 53 - 1];
+  for (const make of [looking, following, inSync, elected]) {
+    const probe = make();
+    for (const leader of numbers) {
+      for (const zxid of numbers) {
+        for (const electionEpoch of numbers) {
+          for (const peerEpoch of [-1, 0, 5, 2 ** 53 - 1]) {
+            const state = LOOKING + ((leader + zxid + electionEpoch) & 3);
+            const odd = { state, leader, zxid, electionEpoch, peerEpoch, version: 0 };
+            probe.zab.notification(2, odd as Notification);
+            probe.take();
+          }
+        }
+      }
+    }
+    expect(probe.zab.phase).not.toBe('stopped');
+  }
 });
 
 test('an observer that is a voter, and a voter that is named twice, are refused', () => {

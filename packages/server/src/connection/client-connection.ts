@@ -497,6 +497,12 @@ export class ClientConnection
       this.metrics.staleReplies++;
       return;
     }
+    if (error === ErrorCode.SESSIONMOVED) {
+      // It may answer a request of the same xid that the client sent to the member before, with its own request
+      // still to come (ZOOKEEPER-710, 2684): only a connection that ends leaves the outcome open.
+      this.finish();
+      return;
+    }
     const { output } = this;
     const writer = output.writer();
     const mark = beginReply(writer);

@@ -388,6 +388,28 @@ describe('who dials us', () => {
     expect(accepted).toHaveLength(1);
   });
 
+  test('ZOOKEEPER-4787: an announced name that is not ASCII is counted in bytes, and dialled as it is', () => {
+    const host = 'zoo-ä-動物園';
+    const world = new World();
+    new TestMember(world, { sid: 3 });
+    const heard: Connection[] = [];
+    void world.network.listen({ host, port: PORT }, (connection) => {
+      heard.push(connection);
+      return new RawPeer();
+    });
+    RawPeer.dialled(world, 'host3', preambleOf(1, [{ host, port: PORT }]));
+    expect(heard).toHaveLength(1);
+    // What this member says of itself is read by another one, with what comes behind it.
+    const asked = rawListener(world, 2);
+    const own = new TestMember(world, { sid: 4, members: [2, 4], host: 'öst' });
+    own.vote(2, 4);
+    world.settle();
+    const { bytes } = asked[0] as RawPeer;
+    const end = preambleLength(bytes, 0, bytes.length);
+    expect(readPreamble(bytes, 0, end).addresses).toEqual([{ host: 'öst', port: PORT }]);
+    expect(asked[0]?.votes(true)).toEqual([4]);
+  });
+
   test('several addresses are tried in their order', () => {
     const world = new World();
     const accepted = rawListener(world, 1);
@@ -579,6 +601,17 @@ describe('what comes over a link', () => {
     expect(raw.isClosed).toBe(true);
     expect(member.logged.at(-1)).toMatch(reason);
     expect(member.unreachable).toEqual([2]);
+  });
+
+  test('ZOOKEEPER-3769: after a notification that was cut off, wherever, the next one is heard', () => {
+    const whole = frameOf(1).subarray(4);
+    for (let length = 1; length < whole.length; length++) {
+      const world = new World();
+      const member = new TestMember(world, { sid: 1 });
+      const cut = Buffer.concat([lengthOf(length), whole.subarray(0, length)]);
+      RawPeer.dialled(world, 'host1', preambleOf(2), cut, frameOf(8));
+      expect(member.received.at(-1), `${length} bytes`).toEqual({ sid: 2, leader: 8 });
+    }
   });
 
   test('a notification that cannot be read is left out, and the link stays', () => {
