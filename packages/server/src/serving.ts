@@ -288,16 +288,17 @@ export class Serving implements ServedState {
     this.snapshotSchedule?.appended(txn.zxid);
   };
 
-  /** Hands every txn up to the zxid to the log, which writes them at once: for members of an ensemble. */
+  /** Hands every txn up to the zxid to the log, as one batch: for members of an ensemble. */
   writeLog(upTo: Zxid): void {
     for (;;) {
       const txn = this.sequence.nextUnlogged(upTo);
       if (txn === undefined) break;
       this.services.metrics.syncedRequests++;
       this.log.append(txn.zxid, txn.bytes, txn.start, txn.end);
+      this.flushSchedule.appendedToBatch();
       this.snapshotSchedule?.appended(txn.zxid);
     }
-    this.log.flush();
+    this.flushSchedule.batchEnds();
   }
 
   private durable(zxid: Zxid): void {

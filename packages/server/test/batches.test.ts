@@ -26,6 +26,15 @@ describe('the log is flushed', () => {
     expect(client.lines()).toHaveLength(25);
   });
 
+  test('with a maxBatchSize of 0 at the end of the turn only', async () => {
+    const world = await World.start({ maxBatchSize: 0 });
+    const client = world.client();
+    world.log.flushes.length = 0;
+    client.send(...creates(25));
+    world.run();
+    expect(world.log.flushes).toEqual([25]);
+  });
+
   test('only after flushDelay, with all that came until then', async () => {
     const world = await World.start({ flushDelayMs: 20 });
     const client = world.client();

@@ -2,6 +2,7 @@
 
 import { OpCode } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_ENSEMBLE } from '../src/config/ensemble-config.ts';
 import { defaultServerConfig, type ServerConfigOverrides } from '../src/config/server-config.ts';
 import { Throttle } from '../src/turns/throttle.ts';
 
@@ -26,6 +27,27 @@ test.each([
       globalOutstandingLimit: all,
       requestThrottle: { maxRequests: max },
     });
+    expect([throttle.isFull(limit), throttle.isFull(limit + 1)]).toEqual([false, true]);
+  },
+);
+
+test.each([
+  ['a voter of three', 3, 0, 1, 50],
+  ['a voter of five', 5, 2, 1, 25],
+  ['a voter of seven', 7, 0, 7, 16],
+  ['a voter of two', 2, 0, 1, 100],
+  ['an observer', 3, 1, 4, 100],
+])(
+  '%s may have its share of globalOutstandingLimit outstanding',
+  (_, voters, observers, sid, limit) => {
+    const members = Array.from({ length: voters + observers }, (_, index) => ({
+      sid: index + 1,
+      addresses: [],
+      role: index < voters ? ('participant' as const) : ('observer' as const),
+      clientAddress: undefined,
+    }));
+    const ensemble = { ...DEFAULT_ENSEMBLE, sid, members };
+    const { throttle } = make({ globalOutstandingLimit: 100, ensemble });
     expect([throttle.isFull(limit), throttle.isFull(limit + 1)]).toEqual([false, true]);
   },
 );

@@ -70,7 +70,7 @@ export function parseConfig(input: ConfigInput): ParsedConfig {
   const fromFile =
     file === undefined
       ? undefined
-      : problems.attempt(() => readFileSettings(file, readContent(input, file)));
+      : problems.attempt(() => readFileSettings(file, readContent(input, file), problems));
   const fromEnvironment = readEnvironment(input.env);
   const draft = new Draft(
     input,
@@ -136,7 +136,7 @@ function composeConfig(draft: Draft, hasFile: boolean): ServerConfig {
   add(() => access(draft));
   // A member of an ensemble may be there for its vote alone.
   const hasNoPort = config.clientPort === -1 && draft.given('secureClientPort') === undefined;
-  if (hasNoPort && config.ensemble === undefined) {
+  if (hasNoPort && draft.family('server.N').length <= 1) {
     problems.add(
       new ConfigError(
         'No client could connect: neither clientPort nor secureClientPort is set; add clientPort=2181 to the file, or --client-port 2181',

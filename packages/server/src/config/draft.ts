@@ -6,6 +6,7 @@
 import { resolve } from 'node:path';
 import { ConfigError, describeSource, type SettingSource } from './config-error.ts';
 import { decodeStrictly } from './file-text.ts';
+import { sameMember } from './members.ts';
 import type { Problems } from './problems.ts';
 import {
   allowedValues,
@@ -149,7 +150,12 @@ export class Draft {
       const found = findByKey(key);
       const source = { kind: 'file', path, line } as const;
       if (found !== undefined && DYNAMIC_KEYS.includes(found.setting.key)) {
-        this.givenByKey.set(key, { ...found, text: value, source });
+        const given = { ...found, text: value, source };
+        const twice = this.givenByKey.get(key);
+        if (twice !== undefined && found.setting.key === 'server.N') {
+          this.problems.add(sameMember(given, twice));
+        }
+        this.givenByKey.set(key, given);
         continue;
       }
       const reason =

@@ -3,10 +3,11 @@
  * Source: QuorumPeerConfig.parseProperties, .checkValidity, .setupQuorumPeerConfig (3.9.5).
  */
 
-import { ConfigError, describeSource } from './config-error.ts';
+import { ConfigError, describeSource, type SettingSource } from './config-error.ts';
 import type { Draft } from './draft.ts';
 import { DEFAULT_ENSEMBLE, type EnsembleConfig } from './ensemble-config.ts';
-import { isEnsemble, type Member, readMembers } from './members.ts';
+import { isAnyAddress, isEnsemble, type Member, readMembers, withoutBrackets } from './members.ts';
+import { Problems } from './problems.ts';
 import type { Given } from './sources.ts';
 
 /** Settings that change how members treat each other, and that this version does not have. */
@@ -29,14 +30,30 @@ export function readEnsemble(
 ): { ensemble?: EnsembleConfig; serverId?: number; commitLogCount?: number } {
   const members = readMembers(draft.family('server.N'));
   if (!isEnsemble(members)) return {};
-  for (const key of NOT_BUILT) refuse(draft, key);
+  const problems = new Problems();
+  for (const key of NOT_BUILT) problems.attempt(() => refuse(draft, key));
   for (const family of ['group.N', 'weight.N']) {
-    for (const given of draft.family(family)) throw notBuilt(given);
+    for (const given of draft.family(family)) problems.add(notBuilt(given));
   }
-  checkAddresses(members);
-  const sid = readSid(draft, dataDir, members);
+  for (const { given, member } of members) {
+    const count = member.addresses.length;
+    if (count > 1) problems.add(severalAddresses(given, count));
+  }
+  problems.attempt(() => checkAddresses(members));
+  const limits = {
+    initLimitTicks: problems.attempt(() => limit(draft, 'initLimit', members)) ?? 0,
+    syncLimitTicks: problems.attempt(() => limit(draft, 'syncLimit', members)) ?? 0,
+  };
+  const sid = problems.attempt(() => readSid(draft, dataDir, members)) ?? -1;
+  const ownLine = members.find(({ member }) => member.sid === sid);
+  if (ownLine !== undefined) {
+    for (const door of clientDoors(draft, ownLine)) {
+      problems.attempt(() => checkClientDoor(draft, door, ownLine));
+    }
+  }
+  problems.throwIfAny();
   warnOfSize(draft, members);
-  const own = members.find(({ member }) => member.sid === sid)?.member;
+  const own = ownLine?.member;
   const peerType = draft.text('peerType');
   if (peerType !== undefined && peerType !== own?.role) {
     const { source } = draft.given('peerType') as Given;
@@ -50,8 +67,7 @@ export function readEnsemble(
     ...DEFAULT_ENSEMBLE,
     sid,
     members: members.map(({ member }) => member),
-    initLimitTicks: limit(draft, 'initLimit', members),
-    syncLimitTicks: limit(draft, 'syncLimit', members),
+    ...limits,
     connectLimitTicks: numberOr('connectToLearnerMasterLimit', 0),
     cnxTimeoutMs: numberOr('cnxTimeout', DEFAULT_ENSEMBLE.cnxTimeoutMs),
     listenOnAllAddresses: draft.isTrue('quorumListenOnAllIPs', false),
@@ -101,6 +117,13 @@ function notBuilt({ key, text, source }: Given): ConfigError {
   );
 }
 
+function severalAddresses({ key, text, source }: Given, count: number): ConfigError {
+  return new ConfigError(
+    `${key}: ${JSON.stringify(text)} (${describeSource(source)}): ${count} addresses of one member need multiAddress.enabled, which this version does not have; leave one of them`,
+    { key, value: text, source },
+  );
+}
+
 /** initLimit and syncLimit have no defaults: too short a one tears an ensemble apart. */
 function limit(draft: Draft, key: string, members: readonly Member[]): number {
   const value = draft.value(key) as number | undefined;
@@ -133,6 +156,49 @@ function checkAddresses(members: readonly Member[]): void {
         { key, value: text, source },
       );
     }
+  }
+}
+
+/** A port for clients, where it is written, and the address that it is bound to; undefined: all of them. */
+interface ClientDoor {
+  readonly name: string;
+  readonly port: number;
+  readonly address: string | undefined;
+  readonly source: SettingSource;
+}
+
+function clientDoors(draft: Draft, { client }: Member): ClientDoor[] {
+  const doors = ['clientPort', 'secureClientPort'].flatMap((name) => {
+    const given = draft.given(name);
+    const port = draft.value(name);
+    const written = draft.text(`${name}Address`);
+    const address = written === undefined ? undefined : withoutBrackets(written);
+    return given === undefined || typeof port !== 'number'
+      ? []
+      : [{ name, port, address, source: given.source }];
+  });
+  if (client !== undefined && !doors.some(({ name }) => name === 'clientPort')) {
+    const { port, address, given } = client;
+    doors.push({ name: `The client port of ${given.key}`, port, address, source: given.source });
+  }
+  return doors;
+}
+
+/** The other port would be found taken, and the message would speak of another process. */
+function checkClientDoor(
+  draft: Draft,
+  { name, port, address, source }: ClientDoor,
+  { given, member }: Member,
+): void {
+  const isOnAll = isAnyAddress(address) || draft.isTrue('quorumListenOnAllIPs', false);
+  for (const { host, quorumPort, electionPort } of member.addresses) {
+    if (!isOnAll && host !== address) continue;
+    if (port === 0 || (port !== quorumPort && port !== electionPort)) continue;
+    const other = port === quorumPort ? 'quorum port' : 'election port';
+    throw new ConfigError(
+      `${name} ${port} (${describeSource(source)}) is the ${other} of this member too: ${given.key}=${given.text} (${describeSource(given.source)})`,
+      { key: name, value: `${port}`, source },
+    );
   }
 }
 

@@ -31,6 +31,10 @@ export function readMembers(lines: readonly Given[]): Member[] {
   const members = lines
     .map((line) => problems.attempt(() => parseMember(line)))
     .filter((member) => member !== undefined);
+  for (const [index, one] of members.entries()) {
+    const earlier = members.slice(0, index).find(({ member }) => member.sid === one.member.sid);
+    if (earlier !== undefined) problems.add(sameMember(one.given, earlier.given));
+  }
   problems.throwIfAny();
   return members;
 }
@@ -126,6 +130,15 @@ function notAMember(given: Given): ConfigError {
   return new ConfigError(
     `${key}: ${JSON.stringify(text)} (${describeSource(source)}) is not allowed: ${FORM}`,
     { key, value: text, source, allowed: FORM },
+  );
+}
+
+/** Two lines for one member: which of them is meant, or which number is mistyped, nobody but the writer knows. */
+export function sameMember(given: Given, earlier: Given): ConfigError {
+  const { key, text, source } = given;
+  return new ConfigError(
+    `${key}=${text} (${describeSource(source)}): the same member is ${earlier.key}=${earlier.text} (${describeSource(earlier.source)}); give each member one line and a number of its own`,
+    { key, value: text, source },
   );
 }
 

@@ -175,7 +175,7 @@ const DISK = [
     { key: 'forceSync', type: yesno, default: 'yes', field: 'forceSync', meaning: 'Sync the log before a write is acknowledged; no: a crash of the machine may lose acknowledged writes' },
     { key: 'fsync.warningthresholdms', properties: ['fsync.warningthresholdms'], type: milliseconds, default: '1000', field: 'fsyncWarningThresholdMs', meaning: 'Warn when a sync takes longer' },
     { key: 'flushDelay', type: milliseconds, default: '0', field: 'flushDelayMs', meaning: 'How long a batch of writes may wait for more before it is synced' },
-    { key: 'maxBatchSize', type: integer(0, { unit: 'txns' }), default: '1000', field: 'maxBatchSize', meaning: 'Txns that share one sync, at most' },
+    { key: 'maxBatchSize', type: integer(0, { unit: 'txns' }), default: '1000', field: 'maxBatchSize', meaning: 'Txns at which a batch is synced without waiting for more; 0: no limit' },
   ]),
   ...rows('Disk', 'ignored', [
     { key: 'maxWriteQueuePollTime', type: milliseconds, default: '(flushDelay / 3)', meaning: 'Poll of the write queue while flushDelay runs', reason: THREADS },

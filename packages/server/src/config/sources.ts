@@ -6,6 +6,7 @@
 
 import { ConfigError, type SettingSource } from './config-error.ts';
 import { decodeMarkingBadBytes } from './file-text.ts';
+import { sameMember } from './members.ts';
 import type { Problems } from './problems.ts';
 import {
   environmentName,
@@ -184,17 +185,25 @@ function truthOf({ type }: Setting): string {
   return type.kind === 'yesno' ? 'yes' : 'true';
 }
 
-/** What a file sets. Unknown keys become notes: Apache makes a system property of each, which nothing reads. */
+/**
+ * What a file sets. Unknown keys become notes: Apache makes a system property of each, which nothing reads. So do keys
+ * that are there twice, of which the last one counts; but a member that is there twice is a problem.
+ */
 export function readFileSettings(
   path: string,
   content: Uint8Array | string,
+  problems: Problems,
 ): { given: Given[]; notes: ConfigNote[] } {
   const given: Given[] = [];
   const notes: ConfigNote[] = [];
   const lines = new Map<string, number>();
   for (const { key, value, line } of entriesOf(path, content)) {
     const earlier = lines.get(key);
-    if (earlier !== undefined) {
+    const twice = given.find((one) => one.key === key && one.setting.key === 'server.N');
+    if (twice !== undefined) {
+      const source = { kind: 'file', path, line } as const;
+      problems.add(sameMember({ ...twice, text: value, source }, twice));
+    } else if (earlier !== undefined) {
       notes.push({
         level: 'warn',
         message: `${path}:${line}: ${key} stands in line ${earlier} already; this one counts`,

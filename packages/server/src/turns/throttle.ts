@@ -1,7 +1,7 @@
 // Who has to wait, and who is turned away, so that what waits in this server stays bounded.
 //
 //   globalOutstandingLimit   txns in the works; beyond it a connection that wrote is not read until
-//                            they are no more than that again
+//                            they are no more than that again; each voter of an ensemble has a share of it
 //   request_throttle_*       the same with its own limit; a request that waited longer than its session
 //                            lives can be dropped with its connection
 //   throttled_op_wait_time   a request that either of these held up for longer is answered THROTTLEDOP
@@ -11,6 +11,7 @@
 // Source: ZooKeeperServer.shouldThrottle, .checkRequestSize, RequestThrottler, BlueThrottle (3.9.5).
 
 import { OpCode } from '@zebu/protocol';
+import { isObserver } from '../config/ensemble-config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 
 /** Who waits until fewer txns are in the works. */
@@ -45,7 +46,7 @@ export class Throttle {
     this.config = options.config;
     const { maxRequests } = options.config.requestThrottle;
     this.limit = Math.min(
-      options.config.globalOutstandingLimit,
+      shareOfLimit(options.config),
       maxRequests > 0 ? maxRequests : Number.POSITIVE_INFINITY,
     );
     this.random = options.random;
@@ -164,4 +165,14 @@ export class Throttle {
     this.connectsRejected++;
     return false;
   }
+}
+
+/**
+ * A leader and a follower take the limit divided by the number of voters less one, an observer takes all of it: so do
+ * LeaderZooKeeperServer, FollowerZooKeeperServer and ObserverZooKeeperServer (getGlobalOutstandingLimit).
+ */
+function shareOfLimit({ globalOutstandingLimit, ensemble }: ServerConfig): number {
+  if (ensemble === undefined || isObserver(ensemble)) return globalOutstandingLimit;
+  const voters = ensemble.members.filter(({ role }) => role === 'participant').length;
+  return voters > 2 ? Math.floor(globalOutstandingLimit / (voters - 1)) : globalOutstandingLimit;
 }

@@ -1,5 +1,6 @@
 // When the txn log is flushed: at the end of the turn, with all that arrived in it; sooner at
-// maxBatchSize txns, later only where flushDelay asks for it.
+// maxBatchSize txns, later only where flushDelay asks for it. A member of an ensemble gets its txns in batches, and
+// the end of a batch is the end of the turn.
 
 import type { ServerConfig } from '../config/server-config.ts';
 import type { Scheduler } from '../environment.ts';
@@ -29,15 +30,36 @@ export class FlushSchedule {
 
   /** A txn was appended to the log. */
   appended(): void {
-    this.unflushedTxns++;
-    if (this.unflushedTxns >= this.maxBatchSize) {
-      this.unflushedTxns = 0;
-      this.log.flush();
-    } else if (!this.isDue) {
+    if (this.flushIfFull() || this.isDue) return;
+    this.isDue = true;
+    if (this.flushDelayMs <= 0) this.scheduler.afterTurn(this.flush);
+    else this.flushLater();
+  }
+
+  /** A txn of a batch was appended to the log. */
+  appendedToBatch(): void {
+    this.flushIfFull();
+  }
+
+  batchEnds(): void {
+    if (this.flushDelayMs <= 0) this.flush();
+    else if (!this.isDue && this.unflushedTxns > 0) {
       this.isDue = true;
-      if (this.flushDelayMs <= 0) this.scheduler.afterTurn(this.flush);
-      else this.stopTimer = this.scheduler.after(this.flushDelayMs, this.flush);
+      this.flushLater();
     }
+  }
+
+  /** 0 is no limit (SyncRequestProcessor.shouldFlush). */
+  private flushIfFull(): boolean {
+    this.unflushedTxns++;
+    if (this.maxBatchSize === 0 || this.unflushedTxns < this.maxBatchSize) return false;
+    this.unflushedTxns = 0;
+    this.log.flush();
+    return true;
+  }
+
+  private flushLater(): void {
+    this.stopTimer = this.scheduler.after(this.flushDelayMs, this.flush);
   }
 
   /** The log is being closed, which writes what it still has, or has failed. */

@@ -55,7 +55,7 @@ describe('several server.N lines are an ensemble', () => {
   });
 
   test('an observer is one by its line', () => {
-    const lines = `${THREE}\nserver.4=d:1:2:observer\ninitLimit=10\nsyncLimit=5\nclientPort=1`;
+    const lines = `${THREE}\nserver.4=d:1:2:observer\ninitLimit=10\nsyncLimit=5\nclientPort=5`;
     const { config } = parse(lines, { '/d/myid': '4' });
     expect(config.ensemble?.members.find(({ sid }) => sid === 4)?.role).toBe('observer');
   });
@@ -100,6 +100,85 @@ describe('several server.N lines are an ensemble', () => {
     ['initLimit=10\nsyncLimit=5\nreadonlymode.enabled=true', 'readonlymode.enabled: "true"'],
   ])('%j stops the start', (lines, message) => {
     expect(errorOf(`${THREE}\n${lines}`)).toContain(message);
+  });
+
+  test.each([
+    ['multiAddress.enabled=true', 'multiAddress.enabled: "true"'],
+    [
+      'server.4=d:1:2|e:1:2',
+      'server.4: "d:1:2|e:1:2" (z:7): 2 addresses of one member need multiAddress.enabled',
+    ],
+  ])('several addresses of a member stop the start: %s', (lines, message) => {
+    const error = errorOf(`${THREE}\ninitLimit=10\nsyncLimit=5\n${lines}`);
+    expect(error).toContain(message);
+    expect(error).toContain('this version does not have');
+  });
+
+  test.each([
+    ['server.3=c:1:2', 'server.3=c:1:2 (z:5): the same member is server.3=[::1]:2888:3888 (z:4)'],
+    ['server.03=c:1:2', 'server.03=c:1:2 (z:5): the same member is server.3=[::1]:2888:3888 (z:4)'],
+  ])(
+    'a member that is there twice stops the start, and both lines are named: %s',
+    (line, message) => {
+      expect(errorOf(`${THREE}\n${line}\ninitLimit=10\nsyncLimit=5`)).toContain(message);
+    },
+  );
+
+  test('a member that is there twice in the dynamic file, too', () => {
+    const files = { '/d/myid': '1', '/here/dyn': 'server.1=a:1:2\nserver.2=b:1:2\nserver.1=c:1:2' };
+    expect(errorOf('dynamicConfigFile=dyn\ninitLimit=1\nsyncLimit=1', files)).toContain(
+      'server.1=c:1:2 (/here/dyn:3): the same member is server.1=a:1:2 (/here/dyn:1)',
+    );
+  });
+
+  test.each([
+    [
+      'clientPort=2888',
+      'clientPort 2888 (z:6) is the quorum port of this member too: server.1=a:2888:3888 (z:2)',
+    ],
+    ['clientPort=3888', 'clientPort 3888 (z:6) is the election port of this member too'],
+    [
+      'clientPort=1\nsecureClientPort=3888',
+      'secureClientPort 3888 (z:7) is the election port of this',
+    ],
+    ['clientPort=3888\nclientPortAddress=a', 'is the election port of this member too'],
+    [
+      'clientPort=3888\nclientPortAddress=x\nquorumListenOnAllIPs=true',
+      'is the election port of this',
+    ],
+  ])(
+    'a port for clients that the member has for the others stops the start: %j',
+    (lines, message) => {
+      const members = 'server.1=a:2888:3888\nserver.2=b:2888:3888\ninitLimit=1\nsyncLimit=1';
+      expect(errorOf(`${members}\n${lines}`, { '/d/myid': '1' })).toContain(message);
+    },
+  );
+
+  test('a port for clients in the line of the member, too', () => {
+    const members = 'server.1=a:2888:3888;2888\nserver.2=b:2888:3888\ninitLimit=1\nsyncLimit=1';
+    expect(errorOf(members, { '/d/myid': '1' })).toContain(
+      'The client port of server.1 2888 (z:2) is the quorum port of this member too',
+    );
+    // On another address it is another port; and the ports of other members are theirs.
+    expect(parse(members.replace(';2888', ';x:2888'), { '/d/myid': '1' }).config.clientPort).toBe(
+      2888,
+    );
+    expect(
+      parse(`${members}\nclientPort=3888\nclientPortAddress=y`, { '/d/myid': '2' }).config
+        .clientPort,
+    ).toBe(3888);
+  });
+
+  test('of several things that are wrong all are named at once', () => {
+    const error = errorOf(`${THREE}\nreconfigEnabled=true\nclientPort=2888`, {});
+    const wrong = [
+      'reconfigEnabled: "true"',
+      'initLimit is not set',
+      'syncLimit is not set',
+      '/d/myid is missing',
+    ];
+    for (const one of wrong) expect(error).toContain(one);
+    expect(error.split('\n')).toHaveLength(wrong.length);
   });
 
   test('two members with one address stop the start', () => {
