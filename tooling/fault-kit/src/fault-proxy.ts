@@ -229,6 +229,8 @@ class Passage {
   /** Requests without a reply, in order. */
   private readonly pending: ProxiedRequest[];
   private isClosed: boolean;
+  /** The last bytes are on their way; nothing may follow them. */
+  private isEnding: boolean;
 
   constructor(proxy: FaultProxy, client: Socket, server: Socket, number: number) {
     this.proxy = proxy;
@@ -243,6 +245,7 @@ class Passage {
     this.isIntroduced = { 'to-client': false, 'to-server': false };
     this.pending = [];
     this.isClosed = false;
+    this.isEnding = false;
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
       socket.on('error', () => this.destroy());
@@ -267,7 +270,7 @@ class Passage {
   }
 
   private received(direction: Direction, chunk: Buffer): void {
-    if (this.isClosed || this.proxy.swallows(direction)) return;
+    if (this.isClosed || this.isEnding || this.proxy.swallows(direction)) return;
     this.decoders[direction].push(chunk, 0, chunk.length, (bytes, start, end) => {
       // The decoder gives the body; its length stands in the four bytes before.
       const frame = Buffer.alloc(4 + end - start);
@@ -275,7 +278,7 @@ class Passage {
       bytes.copy(frame, 4, start, end);
       if (this.proxy.holds(direction)) this.kept[direction].push(frame);
       else this.pass(direction, frame);
-      return !this.isClosed;
+      return !this.isClosed && !this.isEnding;
     });
   }
 
@@ -285,7 +288,7 @@ class Passage {
   }
 
   private pass(direction: Direction, frame: Buffer): void {
-    if (this.isClosed) return;
+    if (this.isClosed || this.isEnding) return;
     if (!this.isIntroduced[direction]) {
       this.isIntroduced[direction] = true;
       this.sockets[direction].write(frame);
@@ -359,6 +362,7 @@ class Passage {
 
   /** Sends the last bytes, and closes both sides once they have left. */
   private endWith(socket: Socket, bytes: Buffer): void {
+    this.isEnding = true;
     socket.write(bytes, () => this.destroy());
   }
 }

@@ -94,6 +94,22 @@ test('of a reply that is lost in its middle the first half comes', async () => {
   expect(await isThere('/a')).toBe(true);
 });
 
+test('nothing follows the first half of a reply', async () => {
+  const client = await connect();
+  proxy.hold('to-client');
+  client.create('/a');
+  client.create('/b');
+  await expect.poll(() => isThere('/b')).toBe(true);
+  let replies = 0;
+  proxy.onReply = () => {
+    replies++;
+    return 'lose-mid-frame';
+  };
+  proxy.release('to-client');
+  expect(await client.reply()).toBeUndefined();
+  expect(replies).toBe(1);
+});
+
 test('a watch event can be lost', async () => {
   proxy.onEvent = ({ path }) => (path === '/a' ? 'lose' : 'forward');
   const client = await connect();

@@ -1,9 +1,11 @@
 // Who is next: contenders are ephemeral sequential znodes in one directory, and each waits for the one that stands
 // before it. Only that one is watched, so one hand-over wakes one waiter.
 
-import { type Client, type OneShot, type OpOptions, ZkError, type Znode } from '@zebu/client';
+import { type Client, type OpOptions, ZkError } from '@zebu/client';
 import { CallLimit } from './call-limit.ts';
+import { confirmHeld } from './confirm-held.ts';
 import { HeldZnode } from './held.ts';
+import { awaitChange } from './one-shot.ts';
 import type { RecipeSettings } from './options.ts';
 import { childPath, createOwnedZnode, deleteOwnedZnode, type OwnedZnode } from './owned-znode.ts';
 import { untilAnswered } from './persistence.ts';
@@ -119,78 +121,16 @@ export class Contest {
       if (index < 0) return 'lost';
       const blocker = blockerOf(entries, index);
       if (blocker === undefined) {
-        const turn = await this.confirm(znode, limit);
+        // The list says that it is our turn.
+        const turn = await confirmHeld(this.zk, znode, this.settings.onSuspend, limit);
         if (turn !== 'again') return turn;
       } else if (kind === 'try') {
         return 'blocked';
       } else {
-        await this.awaitChange(childPath(directory, blocker.name), limit);
+        await awaitChange(this.zk, childPath(directory, blocker.name), limit);
       }
     }
     return 'lost';
-  }
-
-  /** The list says that it is our turn. Is the znode ours, and the connection still the one that said so? */
-  private async confirm(
-    znode: OwnedZnode,
-    limit: CallLimit,
-  ): Promise<HeldZnode | 'lost' | 'again'> {
-    const { zk } = this;
-    const { onSuspend: policy } = this.settings;
-    let isInterrupted = false;
-    using _ = zk.on('state', () => {
-      isInterrupted = true;
-    });
-    const own = await this.read(znode.path, limit);
-    if (own === undefined) return 'lost';
-    const { stat, watch } = own;
-    if (stat.ephemeralOwner !== znode.session.id || stat.czxid !== znode.czxid) {
-      watch[Symbol.dispose]();
-      return 'lost';
-    }
-    const { state } = zk;
-    if (isInterrupted || state.status !== 'connected' || limit.signal.aborted) {
-      watch[Symbol.dispose]();
-      return 'again';
-    }
-    if (state.readOnly) {
-      // A server without a quorum cannot know who holds what.
-      watch[Symbol.dispose]();
-      await this.stateChange(limit);
-      return 'again';
-    }
-    return new HeldZnode(zk, znode, { watch, policy });
-  }
-
-  private async awaitChange(path: string, limit: CallLimit): Promise<void> {
-    // A read that fails leaves no watch, where an `exists` would leave one on a znode that is gone.
-    const blocker = await this.read(path, limit);
-    if (blocker === undefined) return;
-    using watch = blocker.watch;
-    try {
-      await limit.race(watch.event);
-    } catch (error) {
-      // The session is over, and the loop finds out; all else is the caller's limit.
-      if (!ZkError.is(error, 'SESSION_EXPIRED')) throw error;
-    }
-  }
-
-  /** With a watch. Undefined: it is not there. */
-  private async read(
-    path: string,
-    { signal }: CallLimit,
-  ): Promise<(Znode & { readonly watch: OneShot }) | undefined> {
-    const { zk } = this;
-    try {
-      return await untilAnswered(
-        zk,
-        () => zk.get(path, { watch: true, signal, timeoutMs: 0 }),
-        signal,
-      );
-    } catch (error) {
-      if (ZkError.is(error, 'NO_NODE', 'SESSION_EXPIRED')) return undefined;
-      throw error;
-    }
   }
 
   private async entries(signal: AbortSignal | undefined): Promise<Entry[]> {
@@ -207,15 +147,6 @@ export class Contest {
       if (ZkError.is(error, 'NO_NODE')) return [];
       throw error;
     }
-  }
-
-  private async stateChange(limit: CallLimit): Promise<void> {
-    let changed: () => void = () => {};
-    const change = new Promise<void>((resolve) => {
-      changed = resolve;
-    });
-    using _ = this.zk.on('state', () => changed());
-    await limit.race(change);
   }
 }
 

@@ -8,7 +8,6 @@
 
 import {
   type Client,
-  MultiError,
   type OneShot,
   type Op,
   type OpOptions,
@@ -18,12 +17,15 @@ import {
   type State,
   ZkError,
 } from '@zebu/client';
+import { guardedMulti } from './guarded-multi.ts';
 import { deleteOwnedZnode, isStillOwned, type OwnedZnode } from './owned-znode.ts';
 import { isPassing, untilAnswered } from './persistence.ts';
 
 export interface Held extends AsyncDisposable {
-  /** The znode that stands for it. */
+  /** The znode that stands for it; the first of `paths`. */
   readonly path: string;
+  /** All znodes that stand for it: of several locks, or several permits. */
+  readonly paths: readonly string[];
   /** The fencing token: the zxid that created the znode. Each grant of the same thing has a larger one. */
   readonly token: number;
   /** The session that it ends with. */
@@ -36,11 +38,24 @@ export interface Held extends AsyncDisposable {
    */
   guard<const T extends readonly Op[]>(ops: T, options?: OpOptions): Promise<Results<T>>;
   /**
+   * Called when somebody asks for it with revoke(); nothing but the holder can make it go. Once it was asked for,
+   * a new listener is called too.
+   */
+  onRevoke(listener: () => void): Disposable;
+  /**
+   * Looks at the clock: if the session must be over by now, the signal aborts. For code that has run long, or was
+   * stopped, without giving timers a turn; guard() does it itself.
+   */
+  look(): void;
+  /**
    * Gives it up. Resolves when the server has deleted the znode or the session is over: across lost connections too.
    * May be called any number of times.
    */
   release(): Promise<void>;
 }
+
+/** What asks the holder of a znode to give it up, as its data. Source: Curator's LockInternals.REVOKE_MESSAGE. */
+export const REVOKE = Buffer.from('__REVOKE__');
 
 /** Of `Session.safeUntil`, under the policy 'lease': for the time between our clock and our next line of code. */
 const LEASE_MARGIN = 0.1;
@@ -54,7 +69,8 @@ export class HeldZnode implements Held {
   private watch: OneShot;
   private leaseTimer: unknown;
   private releasing: Promise<void> | undefined;
-  private dataListener: ((data: Buffer) => void) | undefined;
+  private readonly revokeListeners: Set<() => void>;
+  private isRevoked: boolean;
 
   /**
    * `watch` is of a read of the znode that showed that it is ours, made while there was a connection that has not
@@ -71,7 +87,8 @@ export class HeldZnode implements Held {
     this.controller = new AbortController();
     this.leaseTimer = undefined;
     this.releasing = undefined;
-    this.dataListener = undefined;
+    this.revokeListeners = new Set();
+    this.isRevoked = false;
     this.listening = zk.on('state', (state) => this.stateChanged(state));
     this.watch = watch;
     this.follow(watch);
@@ -79,6 +96,10 @@ export class HeldZnode implements Held {
 
   get path(): string {
     return this.znode.path;
+  }
+
+  get paths(): readonly string[] {
+    return [this.path];
   }
 
   get token(): number {
@@ -98,19 +119,27 @@ export class HeldZnode implements Held {
   }
 
   async guard<const T extends readonly Op[]>(ops: T, options?: OpOptions): Promise<Results<T>> {
-    const { zk, znode } = this;
-    // A process that was stopped for long may get here before any timer or socket of its does.
-    if (zk.environment.now() >= this.session.safeUntil) this.lose(this.expiredError());
-    if (this.signal.aborted || this.isReleased) throw this.lostError('guard', 'not-sent');
-    try {
-      const results: readonly unknown[] = await zk.multi(
-        [{ op: 'check', path: znode.path }, ...ops],
-        options,
-      );
-      return results.slice(1) as unknown as Results<T>;
-    } catch (error) {
-      throw this.guardError(error);
+    this.look();
+    const { path, signal } = this;
+    if (signal.aborted) {
+      throw lockLost('guard', path, 'not-sent', (signal.reason as ZkError).cause);
     }
+    if (this.isReleased) throw lockLost('guard', path, 'not-sent', undefined);
+    return await guardedMulti(this.zk, this.paths, ops, options, (cause, outcome) => {
+      this.lose(cause);
+      return lockLost('guard', path, outcome, cause);
+    });
+  }
+
+  look(): void {
+    if (this.zk.environment.now() >= this.session.safeUntil) this.lose(this.expiredError());
+  }
+
+  onRevoke(listener: () => void): Disposable {
+    const entry = (): void => listener();
+    this.revokeListeners.add(entry);
+    if (this.isRevoked) queueMicrotask(entry);
+    return { [Symbol.dispose]: () => this.revokeListeners.delete(entry) };
   }
 
   release(): Promise<void> {
@@ -122,9 +151,12 @@ export class HeldZnode implements Held {
     return this.release();
   }
 
-  /** Told of the znode's data whenever somebody has changed it. */
-  onData(listener: (data: Buffer) => void): void {
-    this.dataListener = listener;
+  /** The caller has deleted the znode itself, in a txn with something else. */
+  forget(): void {
+    if (this.releasing !== undefined) return;
+    this.releasing = Promise.resolve();
+    this.stopListening();
+    this.watch[Symbol.dispose]();
   }
 
   private async releaseOnce(): Promise<void> {
@@ -142,7 +174,7 @@ export class HeldZnode implements Held {
     if (this.signal.aborted || this.isReleased) return;
     this.stopListening();
     const { path } = this;
-    this.controller.abort(new ZkError('LOCK_LOST', { path, outcome: 'failed', cause }));
+    this.controller.abort(lockLost(undefined, path, 'failed', cause));
   }
 
   private stopListening(): void {
@@ -231,37 +263,19 @@ export class HeldZnode implements Held {
         return;
       }
       this.follow(watch);
-      this.dataListener?.(data);
+      if (REVOKE.equals(data)) this.revoked();
     } catch (error) {
       this.lose(ZkError.is(error, 'NO_NODE') ? this.deletedError() : error);
     }
   }
 
+  private revoked(): void {
+    if (this.isRevoked) return;
+    this.isRevoked = true;
+    for (const listener of this.revokeListeners) queueMicrotask(listener);
+  }
+
   // --- Errors --------------------------------------------------------------------------------
-
-  private guardError(error: unknown): unknown {
-    if (error instanceof MultiError) {
-      if (error.index === 0) {
-        this.lose(error.opErrors[0]);
-        return this.lostError('guard', 'failed');
-      }
-      // The check in front is ours, not the caller's.
-      const { outcome, op, zxid } = error;
-      return new MultiError(error.index - 1, error.opErrors.slice(1), { outcome, op, zxid });
-    }
-    if (ZkError.is(error, 'SESSION_EXPIRED')) {
-      this.lose(error);
-      return this.lostError('guard', error.outcome);
-    }
-    return error;
-  }
-
-  private lostError(op: string, outcome: 'failed' | 'not-sent' | 'unknown'): ZkError {
-    const { path, signal } = this;
-    return signal.aborted
-      ? new ZkError('LOCK_LOST', { op, path, outcome, cause: (signal.reason as ZkError).cause })
-      : new ZkError('LOCK_LOST', { op, path, outcome, detail: 'it was released' });
-  }
 
   private deletedError(): ZkError {
     return new ZkError('NO_NODE', { path: this.path, outcome: 'failed' });
@@ -270,4 +284,15 @@ export class HeldZnode implements Held {
   private expiredError(): SessionExpiredError {
     return new SessionExpiredError('local', { path: this.path, outcome: 'failed' });
   }
+}
+
+/** LOCK_LOST; without a cause because it was released. */
+export function lockLost(
+  op: string | undefined,
+  path: string,
+  outcome: ZkError['outcome'],
+  cause: unknown,
+): ZkError {
+  const detail = cause === undefined ? 'it was released' : (cause as Error).message;
+  return new ZkError('LOCK_LOST', { op, path, outcome, detail, cause });
 }

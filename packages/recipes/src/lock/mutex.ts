@@ -1,47 +1,66 @@
 // One holder at a time, in the order of arrival. Shares its znodes with Curator's InterProcessMutex, and with
 // kazoo's Lock where that is told of them: see the cookbook.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Client, OpOptions } from '@zebu/client';
-import { type Contender, Contest } from '../core/contest.ts';
+import type { ContestSettings } from '../core/contest.ts';
 import type { Held } from '../core/held.ts';
 import { type RecipeOptions, recipeSettings } from '../core/options.ts';
-import { type Lock, runHolding } from './lock.ts';
+import { ContestLock, type Lock } from './lock.ts';
 
-/** Of Curator, Rust's and Go's clients, and of kazoo. */
-const LABELS = ['lock-', '__lock__'] as const;
-
-export function mutex(zk: Client, path: string, options?: RecipeOptions): Lock {
-  const contest = new Contest(zk, {
-    ...recipeSettings('mutex', options),
-    directory: path,
-    label: LABELS[0],
-    labels: LABELS,
-  });
-  return new Mutex(contest, path);
+export interface RunOptions extends OpOptions {
+  /**
+   * True: a call inside of another one's `work`, and of what that awaits, is let in at once, with the same Held.
+   * Default false: it waits for the outer one, which waits for it.
+   */
+  readonly reentrant?: boolean | undefined;
 }
 
-class Mutex implements Lock {
-  readonly path: string;
-  private readonly contest: Contest;
+export interface Mutex extends Lock {
+  run<T>(work: (held: Held) => Promise<T> | T, options?: RunOptions): Promise<T>;
+}
 
-  constructor(contest: Contest, path: string) {
-    this.contest = contest;
-    this.path = path;
+/** Of Curator, Rust's and Go's clients; of kazoo. */
+export const MUTEX_LABELS = ['lock-', '__lock__'] as const;
+
+export function mutex(zk: Client, path: string, options?: RecipeOptions): Mutex {
+  return new ContestMutex(zk, {
+    ...recipeSettings('mutex', options),
+    directory: path,
+    label: MUTEX_LABELS[0],
+    labels: MUTEX_LABELS,
+  });
+}
+
+/** A run() and what is called from within it. */
+interface Run {
+  readonly held: Held;
+  isOver: boolean;
+}
+
+class ContestMutex extends ContestLock implements Mutex {
+  private readonly runs: AsyncLocalStorage<Run>;
+
+  constructor(zk: Client, settings: ContestSettings) {
+    super(zk, settings, (held) => held);
+    this.runs = new AsyncLocalStorage();
   }
 
-  acquire(options?: OpOptions): Promise<Held> {
-    return this.contest.enter('acquire', options);
-  }
-
-  tryAcquire(options?: OpOptions): Promise<Held | undefined> {
-    return this.contest.tryEnter('tryAcquire', options);
-  }
-
-  run<T>(work: (held: Held) => Promise<T> | T, options?: OpOptions): Promise<T> {
-    return runHolding(() => this.acquire(options), work);
-  }
-
-  contenders(options?: OpOptions): Promise<readonly Contender[]> {
-    return this.contest.contenders(options);
+  override async run<T>(
+    work: (held: Held) => Promise<T> | T,
+    options: RunOptions = {},
+  ): Promise<T> {
+    const { reentrant = false, ...limits } = options;
+    const outer = reentrant ? this.runs.getStore() : undefined;
+    // What was started inside and goes on after the lock was released is outside.
+    if (outer?.isOver === false) return await work(outer.held);
+    return await super.run(async (held) => {
+      const run = { held, isOver: false };
+      try {
+        return await this.runs.run(run, work, held);
+      } finally {
+        run.isOver = true;
+      }
+    }, limits);
   }
 }

@@ -1,0 +1,36 @@
+// To wait for one event of one watch.
+
+import { type Client, type OneShot, ZkError } from '@zebu/client';
+import type { CallLimit } from './call-limit.ts';
+import { untilAnswered } from './persistence.ts';
+
+/**
+ * Waits until the znode is deleted or its data changes; returns at once if it is not there, or if the session ends: the
+ * caller looks again. Leaves no watch.
+ */
+export async function awaitChange(zk: Client, path: string, limit: CallLimit): Promise<void> {
+  const { signal } = limit;
+  try {
+    // A read that fails leaves no watch, where an `exists` would leave one on a znode that is gone.
+    const found = await untilAnswered(
+      zk,
+      () => zk.get(path, { watch: true, signal, timeoutMs: 0 }),
+      signal,
+    );
+    await awaitEvent(found.watch, limit);
+  } catch (error) {
+    if (signal.aborted) throw limit.error;
+    if (!ZkError.is(error, 'NO_NODE')) throwUnlessExpired(zk, error);
+  }
+}
+
+/** Waits until the watch fires. The end of the session is an event too. */
+export async function awaitEvent(watch: OneShot, limit: CallLimit): Promise<void> {
+  using _ = watch;
+  await limit.race(watch.event);
+}
+
+/** An expired session is no failure while another follows. */
+export function throwUnlessExpired(zk: Client, error: unknown): void {
+  if (!ZkError.is(error, 'SESSION_EXPIRED') || zk.state.status === 'expired') throw error;
+}
