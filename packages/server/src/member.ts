@@ -246,23 +246,30 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.role?.start();
   }
 
-  /**
-   * The role is over: its clients are sent away, what the log has is made durable and applied, and the database
-   * is what the disk holds when `done` is called.
-   */
-  endServing(done: () => void): void {
+  /** The role is over: its clients are sent away at once. endServing() follows when nothing more comes to the log. */
+  leaveServing(): void {
     const { serving, role } = this;
     this.role = undefined;
     role?.stop();
-    if (serving === undefined) {
-      done();
-      return;
-    }
+    if (serving === undefined) return;
     this.turns.look();
+    serving.closeForClients(() => {});
     for (const connection of this.connections) {
       if (connection.serving === serving) connection.end();
     }
     this.turns.flush();
+  }
+
+  /**
+   * After leaveServing(): what the log has is made durable and applied, and the database is what the disk holds when
+   * `done` is called.
+   */
+  endServing(done: () => void): void {
+    const { serving } = this;
+    if (serving === undefined) {
+      done();
+      return;
+    }
     let waits = 2;
     const rested = (): void => {
       if (--waits > 0) return;

@@ -934,6 +934,8 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.serving = undefined;
     this.history = undefined;
     intake.abort();
+    // Not when the log is drained: that takes as long as the disk stands still.
+    member.leaveServing();
     const { mustDiscard } = this;
     this.mustDiscard = false;
     const drained = (): void => {

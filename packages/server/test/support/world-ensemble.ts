@@ -41,6 +41,8 @@ export class WorldEnsemble {
   private readonly peers: SplitNetwork;
   private readonly networks = new Map<number, Network>();
   private readonly disks = new Map<number, MemoryDisk>();
+  /** What the disks that stand still have not done, by member. */
+  private readonly stalled = new Map<number, (() => void)[]>();
   private readonly schedule = (task: () => void): void => this.time.afterTurn(task);
 
   private constructor(options: WorldEnsembleOptions) {
@@ -75,7 +77,7 @@ export class WorldEnsemble {
     } = this.options;
     const isListed = (one: number) => one <= voters + observers || one === sid;
     const network = memoryNetwork({ schedule: this.schedule });
-    const disk = this.disks.get(sid) ?? new MemoryDisk({ schedule: this.schedule });
+    const disk = this.disks.get(sid) ?? new MemoryDisk({ schedule: this.diskScheduleOf(sid) });
     const peers = this.peersOf(sid);
     this.networks.set(sid, network);
     this.disks.set(sid, disk);
@@ -174,6 +176,17 @@ export class WorldEnsemble {
     this.peers.heal();
   }
 
+  /** The member's disk finishes nothing any more. */
+  stallDisk(sid: number): void {
+    this.stalled.set(sid, []);
+  }
+
+  resumeDisk(sid: number): void {
+    const tasks = this.stalled.get(sid) ?? [];
+    this.stalled.delete(sid);
+    for (const task of tasks) this.schedule(task);
+  }
+
   dial(sid: number): RawClient {
     const network = this.networks.get(sid);
     if (network === undefined) throw new Error(`Member ${sid} does not run`);
@@ -199,6 +212,14 @@ export class WorldEnsemble {
   /** Enough time for a write to go to the leader, to a quorum and back. */
   settle(): void {
     this.time.advance(5 * STEP_MS);
+  }
+
+  private diskScheduleOf(sid: number): (task: () => void) => void {
+    return (task) => {
+      const tasks = this.stalled.get(sid);
+      if (tasks === undefined) this.schedule(task);
+      else tasks.push(task);
+    };
   }
 
   private peersOf(sid: number): Network {
