@@ -225,6 +225,23 @@ test('a znode that is deleted and made again begins with nothing of the old one'
     dataLength: 0,
     pzxid: zxid,
   });
+  // Its first child raises what is stored of its counter, and with it the pzxid.
+  const bytes = Buffer.from('/a/child');
+  pending.create({
+    zxid: ++zxid,
+    timeMs: 1,
+    id: tree.paths.intern(bytes, 0, bytes.length),
+    parentId: idOf('/a'),
+    parentCversion: 1,
+    bytes,
+    dataStart: 0,
+    dataLength: 0,
+    aclId: OPEN_ACL_ID,
+    ownerHigh: 0,
+    ownerLow: 0,
+  });
+  pending.load(idOf('/a'), view);
+  expect(view).toMatchObject({ cversion: 1, pzxid: zxid });
 });
 
 test('the counter for sequential children outlives a change of the parent', () => {
