@@ -32,6 +32,8 @@ function from<M>(load: () => Promise<M>, pick: (module: M) => Run): () => Promis
 const read = () => import('./verbs/read.ts');
 const write = () => import('./verbs/write.ts');
 const quota = () => import('./verbs/quota.ts');
+const copy = () => import('./verbs/copy.ts');
+const ping = () => import('./verbs/ping.ts');
 const watches = () => import('./verbs/watches.ts');
 
 export const COMMANDS: readonly Verb[] = [
@@ -83,6 +85,52 @@ export const COMMANDS: readonly Verb[] = [
     paths: [0],
     examples: [{ line: 'zebu stat /app --json', text: 'versions, times and sizes for a program' }],
     load: from(read, (module) => module.stat),
+  },
+  {
+    name: 'tree',
+    group: 'read',
+    synopsis: '[--depth N] [path]',
+    summary: 'draw a subtree, with sizes and owners',
+    options: [{ names: ['--depth'], value: 'N', text: 'no deeper than N levels below the path' }],
+    operands: [0, 1],
+    paths: [0],
+    examples: [{ line: 'zebu tree --depth 2 /app', text: 'two levels, and how much is below' }],
+    load: from(
+      () => import('./verbs/tree.ts'),
+      (module) => module.tree,
+    ),
+  },
+  {
+    name: 'find',
+    group: 'read',
+    synopsis:
+      '[--name GLOB] [--larger SIZE] [--smaller SIZE] [--older AGE] [--newer AGE] [--owner OWNER] [--empty] [--depth N] [path]',
+    summary: 'find znodes by name, size, owner and age',
+    details: ['Prints the paths of those of which all that was given is true.'],
+    options: [
+      { names: ['--name'], value: 'GLOB', text: 'the last element: * and ? stand for others' },
+      { names: ['--larger'], value: 'SIZE', text: 'more data than 512, 10k, 1M' },
+      { names: ['--smaller'], value: 'SIZE', text: 'less data' },
+      { names: ['--older'], value: 'AGE', text: 'not changed for 30s, 5m, 2h, 1d' },
+      { names: ['--newer'], value: 'AGE', text: 'changed within that time' },
+      {
+        names: ['--owner'],
+        value: 'OWNER',
+        text: 'the session of an ephemeral znode (0x1000...), any, or none',
+      },
+      { names: ['--empty'], text: 'no data and no children' },
+      { names: ['--depth'], value: 'N', text: 'no deeper than N levels below the path' },
+    ],
+    operands: [0, 1],
+    paths: [0],
+    examples: [
+      { line: 'zebu find /app --larger 100k', text: 'what is large' },
+      { line: 'zebu find / --owner any --older 1d', text: 'what lives long' },
+    ],
+    load: from(
+      () => import('./verbs/find.ts'),
+      (module) => module.find,
+    ),
   },
   {
     name: 'getAllChildrenNumber',
@@ -174,6 +222,48 @@ export const COMMANDS: readonly Verb[] = [
     isDestructive: true,
     examples: [{ line: 'zebu deleteall /app/old', text: 'a subtree' }],
     load: from(write, (module) => module.deleteall),
+  },
+  {
+    name: 'edit',
+    group: 'write',
+    synopsis: 'path',
+    summary: 'open the data of a znode in an editor, and set it',
+    details: [
+      'The editor is VISUAL or EDITOR. It is set only if its version still holds; if it does not, the edited text is kept in a file.',
+    ],
+    operands: [1, 1],
+    paths: [0],
+    isDestructive: true,
+    examples: [{ line: 'EDITOR=nano zebu edit /app/config', text: 'by hand' }],
+    only: 'shell',
+    load: from(
+      () => import('./verbs/edit.ts'),
+      (module) => module.edit,
+    ),
+  },
+  {
+    name: 'watch',
+    group: 'watch',
+    synopsis: '[-r] [--data] [--count N] path',
+    summary: 'print changes as they come, with what changed',
+    details: [
+      'Each event is told with the state that is read after it. After a lost connection a line says that changes may have been missed.',
+    ],
+    options: [
+      { names: ['-r', '--recursive'], text: 'of all below it too' },
+      { names: ['--data'], text: 'with the new data' },
+      { names: ['--count'], value: 'N', text: 'end after so many changes' },
+    ],
+    operands: [1, 1],
+    paths: [0],
+    examples: [
+      { line: 'zebu watch -r /app', text: 'who changes what' },
+      { line: 'zebu watch -r /app --json | jq -r .path', text: 'for a program' },
+    ],
+    load: from(
+      () => import('./verbs/watch.ts'),
+      (module) => module.watch,
+    ),
   },
   {
     name: 'addWatch',
@@ -296,6 +386,58 @@ export const COMMANDS: readonly Verb[] = [
     paths: [0],
     isDestructive: true,
     load: from(quota, (module) => module.delquota),
+  },
+  {
+    name: 'cp',
+    group: 'copy',
+    synopsis: '[-r] from to',
+    summary: 'copy a znode, or a subtree, also between clusters',
+    details: [
+      'A place is /path, or @CONTEXT:/path or @HOST:PORT:/path of another cluster. Data and ACLs are kept, ephemeral znodes are left out, and containers and TTL znodes become persistent: servers do not tell clients of them. The target must not be there yet.',
+    ],
+    options: [{ names: ['-r'], text: 'with all below it' }],
+    operands: [2, 2],
+    paths: 'all',
+    examples: [
+      { line: 'zebu cp /app/config /app/config.old', text: 'one znode' },
+      { line: 'zebu cp -r @prod:/app /app', text: 'a subtree of another cluster' },
+    ],
+    load: from(copy, (module) => module.cp),
+  },
+  {
+    name: 'mv',
+    group: 'copy',
+    synopsis: 'from to',
+    summary: 'move a znode with all below it, in one txn',
+    details: [
+      'All or nothing: it fails without a change where something changes meanwhile, where an ephemeral znode is below, and where it is too large for one request (900 KB).',
+    ],
+    operands: [2, 2],
+    paths: 'all',
+    isDestructive: true,
+    examples: [{ line: 'zebu mv /app/new /app/live', text: 'a switch that nobody sees half of' }],
+    load: from(copy, (module) => module.mv),
+  },
+  {
+    name: 'ping',
+    group: 'cluster',
+    synopsis: '[-n COUNT]',
+    summary: 'measure how fast each server answers',
+    options: [{ names: ['-n'], value: 'COUNT', text: 'round trips for each server; default 5' }],
+    operands: [0, 0],
+    isOffline: true,
+    examples: [{ line: 'zebu ping --server zk1,zk2,zk3', text: 'each of the three' }],
+    load: from(ping, (module) => module.ping),
+  },
+  {
+    name: 'word',
+    group: 'cluster',
+    synopsis: 'word',
+    summary: 'send a four-letter word to each server',
+    operands: [1, 1],
+    isOffline: true,
+    examples: [{ line: 'zebu word srvr', text: 'what the server says of itself' }],
+    load: from(ping, (module) => module.word),
   },
   {
     name: 'sync',

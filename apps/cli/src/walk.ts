@@ -8,6 +8,8 @@ export interface WalkedZnode<T> {
   readonly path: string;
   readonly stat: Stat;
   readonly depth: number;
+  /** Nothing follows it among its parent's children. */
+  readonly isLast: boolean;
   readonly value: T;
 }
 
@@ -29,6 +31,7 @@ const AHEAD_BYTES = 8 * 1024 * 1024;
 interface Entry<T> {
   readonly path: string;
   readonly depth: number;
+  readonly isLast: boolean;
   /** Was yielded by an earlier walk: only its children count. */
   readonly isPassed: boolean;
   reading: Promise<Read<T>> | undefined;
@@ -66,6 +69,7 @@ export async function* walk<T>(
     {
       path: root,
       depth: 0,
+      isLast: true,
       isPassed: after !== undefined && isAtOrAbove(root, after),
       reading: undefined,
     },
@@ -89,17 +93,20 @@ export async function* walk<T>(
       throw error;
     }
     heldBytes -= znode.bytes;
-    const children = [...names].sort();
+    const children = [...names]
+      .filter((name) => leaveOut?.(childPath(entry.path, name)) !== true)
+      .sort();
     for (let at = children.length - 1; at >= 0; at--) {
       const path = childPath(entry.path, children[at] as string);
-      if (leaveOut?.(path) === true) continue;
       if (after !== undefined && comparePaths(path, after) < 0 && !isAtOrAbove(path, after))
         continue;
       const isPassed = after !== undefined && isAtOrAbove(path, after);
-      stack.push({ path, depth: entry.depth + 1, isPassed, reading: undefined });
+      const isLast = at === children.length - 1;
+      stack.push({ path, depth: entry.depth + 1, isLast, isPassed, reading: undefined });
     }
     if (entry.isPassed) continue;
-    yield { path: entry.path, stat: znode.stat, depth: entry.depth, value: znode.value };
+    const { path, depth, isLast } = entry;
+    yield { path, depth, isLast, stat: znode.stat, value: znode.value };
   }
 }
 
