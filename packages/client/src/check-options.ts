@@ -126,6 +126,11 @@ const CALLS = {
     },
     onExpire: choice('renew', 'close'),
     onAttempt: callback,
+    sasl: {
+      allowed: 'a SaslMechanism (see digestMd5)',
+      accepts: (value) =>
+        isObject(value) && typeof (value as { begin?: unknown }).begin === 'function',
+    },
     auth: {
       allowed: 'an array of { scheme, auth }: a string, and a string or bytes',
       accepts: (value) => Array.isArray(value) && value.every(isCredential),

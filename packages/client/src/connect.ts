@@ -8,6 +8,7 @@ import { ConnectionLoop, type LoopSettings } from './connection-loop.ts';
 import { type ClientEnvironment, nodeEnvironment } from './environment.ts';
 import { atCaller, ZkError } from './errors.ts';
 import type { RetryPolicy } from './retry.ts';
+import type { SaslMechanism } from './sasl.ts';
 import { type Servers, serversFrom } from './servers.ts';
 import type { SessionTicket } from './session.ts';
 import { clientListeners, type FailedAttempt } from './states.ts';
@@ -38,7 +39,9 @@ export interface ConnectOptions {
   readonly onExpire?: 'renew' | 'close' | undefined;
   /** Told of each server that could not be reached, by connect() and later: Client.on('attempt') from the start. */
   readonly onAttempt?: ((failed: FailedAttempt) => void) | undefined;
-  /** Shown on each connection before anything else. */
+  /** Who this is, by SASL; before anything else on each connection. See digestMd5. */
+  readonly sasl?: SaslMechanism | undefined;
+  /** Shown on each connection, before any request. */
   readonly auth?:
     | readonly { readonly scheme: string; readonly auth: Uint8Array | string }[]
     | undefined;
@@ -126,6 +129,7 @@ function settingsFrom(
     readOnly: given.readOnly ?? false,
     resume: given.resume,
     onExpire: given.onExpire ?? 'renew',
+    sasl: given.sasl,
     auth: (given.auth ?? []).map(({ scheme, auth }) => ({
       scheme,
       auth: typeof auth === 'string' ? Buffer.from(auth) : auth,

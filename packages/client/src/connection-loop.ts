@@ -30,6 +30,7 @@ import { Liveness, type LivenessOwner } from './liveness.ts';
 import { Request, type RequestSpec } from './request.ts';
 import { type FlowOwner, type FlowSettings, RequestFlow } from './request-flow.ts';
 import type { RetryPolicy } from './retry.ts';
+import { SaslLogin, type SaslMechanism, type SaslOwner } from './sasl.ts';
 import { ClientSession, DetachedSession, type SessionTicket, type State } from './session.ts';
 import { Starting } from './starting.ts';
 import type { FailedAttempt } from './states.ts';
@@ -37,6 +38,7 @@ import { type HostSource, type Target, Targets, type TlsSource } from './targets
 import { WatchRearming } from './watch-rearming.ts';
 import { WatchRegistry } from './watch-registry.ts';
 import { Wire, type WireOwner } from './wire.ts';
+import { WritableSearch } from './writable-search.ts';
 
 export interface LoopSettings extends FlowSettings {
   readonly servers: HostSource;
@@ -50,6 +52,7 @@ export interface LoopSettings extends FlowSettings {
   readonly readOnly: boolean;
   readonly resume: SessionTicket | undefined;
   readonly onExpire: 'renew' | 'close';
+  readonly sasl: SaslMechanism | undefined;
   readonly auth: readonly { readonly scheme: string; readonly auth: Uint8Array }[];
   readonly maxReplyBytes: number;
 }
@@ -67,7 +70,9 @@ const SERVED_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
 type Timer = 'retryTimer' | 'expiryTimer';
 
-export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, LivenessOwner {
+export class ConnectionLoop
+  implements WireOwner, FlowOwner, CredentialsOwner, LivenessOwner, SaslOwner
+{
   readonly environment: ClientEnvironment;
   readonly watches: WatchRegistry;
   readonly calls: Calls;
@@ -83,9 +88,16 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   private readonly rearming: WatchRearming;
   private readonly liveness: Liveness;
   private readonly starting: Starting;
+  private readonly writableSearch: WritableSearch;
   private wire: Wire | undefined;
   private wires: number;
   private establishedAt: number;
+  /** Whether the server of this connection has no quorum. */
+  private isReadOnly: boolean;
+  /** On this connection. */
+  private login: SaslLogin | undefined;
+  /** The session that listeners know. */
+  private announcedSession: ClientSession | undefined;
   private lastZxid: number;
   private generation: number;
   private ticket: SessionTicket | undefined;
@@ -120,9 +132,15 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.rearming = new WatchRearming(this.watches, this.flow, settings.maxPacketBytes);
     this.liveness = new Liveness(environment, this);
     this.starting = new Starting(environment);
+    this.writableSearch = new WritableSearch(environment, this.targets, (target) =>
+      this.newWire(target, false),
+    );
     this.wire = undefined;
     this.wires = 0;
     this.establishedAt = 0;
+    this.isReadOnly = false;
+    this.login = undefined;
+    this.announcedSession = undefined;
     this.lastZxid = 0;
     this.generation = 0;
     this.ticket = settings.resume;
@@ -224,6 +242,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   // --- What the wire reports -----------------------------------------------------------------
 
   established(wire: Wire, response: ConnectResponse): void {
+    if (wire === this.writableSearch.wire) this.leaveReadOnly(wire);
     if (wire !== this.wire) return;
     if (response.timeoutMs <= 0) {
       // The server closes behind its refusal; nothing more is wanted from this connection.
@@ -232,20 +251,38 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
       this.expire('server');
       return;
     }
-    const now = this.environment.now();
-    const isNewSession = this.session === undefined || this.session.isOver;
-    if (isNewSession) {
+    if (this.session === undefined || this.session.isOver) {
       this.generation++;
       this.session = new ClientSession(
         { id: response.sessionId, password: response.password },
         this.generation,
+        response.readOnly === true,
       );
       this.ticket = this.session;
     }
+    this.session.timeoutMs = response.timeoutMs;
+    this.isReadOnly = response.readOnly === true;
+    this.establishedAt = this.environment.now();
+    this.liveness.start(wire, response.timeoutMs);
+    const { sasl } = this.settings;
+    if (sasl === undefined) {
+      this.ready(wire);
+      return;
+    }
+    try {
+      this.login = new SaslLogin(sasl, wire, this, () => this.flow.takeXid());
+    } catch (error) {
+      this.drop(new Error(`SASL ${sasl.name}: ${(error as Error).message}`, { cause: error }));
+      return;
+    }
+    this.login.start();
+  }
+
+  /** The server knows who we are, as far as SASL is concerned: the connection is there for requests. */
+  private ready(wire: Wire): void {
     const session = this.session as ClientSession;
-    session.timeoutMs = response.timeoutMs;
-    session.safeUntil = now + response.timeoutMs;
-    this.establishedAt = now;
+    const isNewSession = session !== this.announcedSession;
+    this.announcedSession = session;
     this.failedAttempts = 0;
     this.clearTimer('expiryTimer');
     this.credentials.showAll(wire);
@@ -253,13 +290,18 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.setState({
       status: 'connected',
       server: formatAddress(wire.host.host, wire.host.port),
-      readOnly: response.readOnly === true,
+      readOnly: this.isReadOnly,
     });
+    this.heard(this.establishedAt);
     this.flow.writeWaiting(wire);
     wire.flushSoon();
-    this.liveness.start(wire, session.timeoutMs);
     if (isNewSession) this.events.sessionStarted(session);
     if (this.credentials.areTaken) this.starting.succeeded();
+    // A session that cannot be kept is left only by who gets another one.
+    const mayLeave = !session.isOfReadOnly || this.settings.onExpire === 'renew';
+    if (this.isReadOnly && mayLeave && this.closing === undefined) {
+      this.writableSearch.start(wire.host);
+    }
   }
 
   received(wire: Wire, xid: number, zxid: number, errno: number, reader: ByteReader): void {
@@ -272,7 +314,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
       this.liveness.pinged();
     } else if (xid === Xid.auth) {
       this.credentials.answered(errno);
-    } else {
+    } else if (this.login?.received(xid, errno, reader) !== true) {
       this.flow.answered(wire, xid, zxid, errno, reader);
     }
   }
@@ -282,6 +324,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   }
 
   closed(wire: Wire, reason: Error | undefined): void {
+    if (wire === this.writableSearch.wire) this.writableSearch.failed();
     if (wire !== this.wire) return;
     this.wire = undefined;
     this.lost(wire, reason);
@@ -291,6 +334,8 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
 
   heard(writtenAt: number): void {
     const session = this.session as ClientSession;
+    // Who has no quorum does not keep a session alive that the quorum knows.
+    if (this.isReadOnly && !session.isOfReadOnly) return;
     const safeUntil = writtenAt + session.timeoutMs;
     if (safeUntil > session.safeUntil) session.safeUntil = safeUntil;
   }
@@ -303,6 +348,22 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.rearming.sendLess();
   }
 
+  saslDone(wire: Wire): void {
+    if (wire === this.wire) this.ready(wire);
+  }
+
+  saslRefused(error: ZkError): void {
+    if (this.starting.isOn) this.startFailed(error);
+    else this.authFailed(error);
+  }
+
+  private authFailed(error: ZkError): void {
+    this.finish(
+      { status: 'auth-failed' },
+      (outcome) => new ZkError('AUTH_FAILED', { outcome, cause: error }),
+    );
+  }
+
   credentialsTaken(): void {
     this.starting.succeeded();
   }
@@ -310,7 +371,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   credentialRefused(error: ZkError, wasGood: boolean): void {
     // A credential of our start, or one that was good before, is not something to go on without.
     if (this.starting.isOn) this.startFailed(error);
-    else if (wasGood) this.finish({ status: 'auth-failed' }, () => error);
+    else if (wasGood) this.authFailed(error);
     else this.drop(error);
   }
 
@@ -334,31 +395,39 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     });
   }
 
-  private dial({ host, tls }: Target): void {
-    const { settings, environment } = this;
-    this.wires++;
+  private dial(target: Target): void {
     try {
-      this.wire = new Wire({
-        environment,
-        host,
-        tls,
-        attemptTimeoutMs: this.attemptTimeoutMs(),
-        maxReplyBytes: settings.maxReplyBytes,
-        number: this.wires,
-        handshake: {
-          protocolVersion: 0,
-          lastZxidSeen: BigInt(this.lastZxid),
-          timeoutMs: settings.sessionTimeoutMs,
-          sessionId: this.ticket?.id ?? 0n,
-          password: this.ticket?.password ?? NEVER_SEEN_BYTES,
-          readOnly: settings.readOnly,
-        },
-        owner: this,
-      });
+      this.wire = this.newWire(target, this.settings.readOnly);
     } catch (error) {
-      this.attemptFailed(formatAddress(host.host, host.port), error as Error);
+      const { host, port } = target.host;
+      this.attemptFailed(formatAddress(host, port), error as Error);
       this.attemptLater();
     }
+  }
+
+  private newWire({ host, tls }: Target, readOnly: boolean): Wire {
+    const { settings, environment } = this;
+    // Nobody but the server that made it knows a session that was made without a quorum.
+    const ticket = !readOnly && this.session?.isOfReadOnly === true ? undefined : this.ticket;
+    this.wires++;
+    return new Wire({
+      environment,
+      host,
+      tls,
+      attemptTimeoutMs: this.attemptTimeoutMs(),
+      maxReplyBytes: settings.maxReplyBytes,
+      number: this.wires,
+      handshake: {
+        protocolVersion: 0,
+        // A new session is new to every server: one that was wiped may serve it too.
+        lastZxidSeen: ticket === undefined ? 0n : BigInt(this.lastZxid),
+        timeoutMs: settings.sessionTimeoutMs,
+        sessionId: ticket?.id ?? 0n,
+        password: ticket?.password ?? NEVER_SEEN_BYTES,
+        readOnly,
+      },
+      owner: this,
+    });
   }
 
   private attemptFailed(server: string, error: Error): void {
@@ -386,15 +455,16 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
 
   /** The connection, or the attempt at one, has ended. */
   private lost(wire: Wire, reason: Error | undefined): void {
+    this.writableSearch.stop();
     this.liveness.stop();
-    this.credentials.lost();
+    this.login?.stop();
     const server = formatAddress(wire.host.host, wire.host.port);
     if (!this.isConnected) {
       this.attemptFailed(server, reason ?? new Error('Closed without an answer'));
       this.attemptLater();
       return;
     }
-    this.flow.recover(wire, reason);
+    this.leave(wire, reason);
     if (this.isOver) return;
     const session = this.session as ClientSession;
     this.starting.attemptFailed(server, reason ?? new Error('Closed by the server'));
@@ -407,18 +477,45 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     this.attemptLater();
   }
 
-  private expire(detectedBy: 'server' | 'local'): void {
+  /** A server that writes has answered, and takes the place of the one that only reads. */
+  private leaveReadOnly(writable: Wire): void {
+    this.writableSearch.taken();
+    const readOnly = this.wire as Wire;
+    this.wire = writable;
+    this.leave(readOnly, new Error('Left for a server that writes'));
+    readOnly.end();
+    const { session } = this;
+    if (session?.isOfReadOnly !== true) return;
+    const error = this.endSession('server');
+    this.flow.failWaiting(error, true);
+    this.setState({ status: 'expired' });
+    this.setState({ status: 'connecting' });
+  }
+
+  /** What was on its way there goes on with the next connection, or fails. */
+  private leave(wire: Wire, reason: Error | undefined): void {
+    this.liveness.stop();
+    this.login?.stop();
+    this.credentials.lost();
+    this.flow.recover(wire, reason);
+  }
+
+  private endSession(detectedBy: 'server' | 'local'): SessionExpiredError {
     const error = new SessionExpiredError(detectedBy, { outcome: 'failed' });
+    this.session?.end(error);
+    this.watches.failOneShots(error);
+    this.ticket = undefined;
+    this.lastZxid = 0;
+    return error;
+  }
+
+  private expire(detectedBy: 'server' | 'local'): void {
     this.clearTimer('expiryTimer');
     this.stopSearch();
     const attempt = this.wire;
     this.wire = undefined;
     attempt?.destroy();
-    this.session?.end(error);
-    this.watches.failOneShots(error);
-    this.ticket = undefined;
-    // A new session is new to every server: one that was wiped may serve it too.
-    this.lastZxid = 0;
+    const error = this.endSession(detectedBy);
     if (this.starting.isOn) {
       this.startFailed(error);
       return;
@@ -469,6 +566,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
     }
     this.stopSearch();
     this.clearTimer('expiryTimer');
+    this.login?.stop();
     this.liveness.stop();
     const { wire } = this;
     this.wire = undefined;
@@ -492,6 +590,7 @@ export class ConnectionLoop implements WireOwner, FlowOwner, CredentialsOwner, L
   private stopSearch(): void {
     this.clearTimer('retryTimer');
     this.cancelSearch();
+    this.writableSearch.stop();
   }
 
   private clearTimer(name: Timer): void {

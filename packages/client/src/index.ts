@@ -22,6 +22,7 @@ export type {
   Znode,
 } from './client.ts';
 export { type ConnectOptions, connect } from './connect.ts';
+export { type DigestMd5Credentials, digestMd5 } from './digest-md5.ts';
 export type { EnsembleConfig } from './ensemble-config.ts';
 export type { ClientEnvironment } from './environment.ts';
 export {
@@ -37,6 +38,7 @@ export type { Host, HostProvider } from './host-provider.ts';
 export type { Created, CreateSettings, Data, Mode, Op, ResultOf, Results } from './multi.ts';
 export type { OpOptions } from './request.ts';
 export { backoff, type RetryPolicy } from './retry.ts';
+export type { SaslExchange, SaslMechanism } from './sasl.ts';
 export type { Servers } from './servers.ts';
 export type { Session, SessionTicket, State } from './session.ts';
 export { formatSessionId, type Stat } from './stat.ts';

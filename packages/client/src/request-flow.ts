@@ -219,9 +219,8 @@ export class RequestFlow {
         this.unsureOf(request, reason);
       }
     }
-    // Nothing waited while there was a connection.
     for (const request of again) this.waitingBytes += (request.frame as Buffer).length;
-    this.waiting = again;
+    this.waiting = [...again, ...this.waiting];
   }
 
   /** There is a connection: what waited goes first. */

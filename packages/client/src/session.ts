@@ -50,14 +50,17 @@ export class ClientSession implements Session {
   readonly id: bigint;
   readonly password: Uint8Array;
   readonly generation: number;
+  /** Made by a server without a quorum: no other server knows it. */
+  readonly isOfReadOnly: boolean;
   timeoutMs: number;
   safeUntil: number;
   private readonly controller: AbortController;
 
-  constructor(ticket: SessionTicket, generation: number) {
+  constructor(ticket: SessionTicket, generation: number, isOfReadOnly: boolean) {
     this.id = ticket.id;
     this.password = ticket.password;
     this.generation = generation;
+    this.isOfReadOnly = isOfReadOnly;
     this.timeoutMs = 0;
     this.safeUntil = 0;
     this.controller = new AbortController();

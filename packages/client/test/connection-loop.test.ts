@@ -628,6 +628,7 @@ describe('xids', () => {
         readOnly: false,
         resume: undefined,
         onExpire: 'renew',
+        sasl: undefined,
         auth: [],
         maxPacketBytes: 0xfffff,
         maxReplyBytes: 0xfffff,
