@@ -173,7 +173,13 @@ export async function everyFault(
 async function startOwn(): Promise<
   { server: ZebuServer | Ensemble; connectString: string } | undefined
 > {
-  const words = { fourLetterWhitelist: ['wchs', 'srvr'], extendedTypesEnabled: true };
+  // Short ticks: sessions may be short, for the tests that have to see one end.
+  const words = {
+    fourLetterWhitelist: ['wchs', 'srvr'],
+    extendedTypesEnabled: true,
+    tickTimeMs: 500,
+    maxSessionTimeoutMs: 60_000,
+  };
   if (given === 'ensemble') {
     const server = await startEnsemble({ members: 3, ...words });
     return { server, connectString: server.connectString };

@@ -1,7 +1,7 @@
 // Who is next: contenders are ephemeral sequential znodes in one directory, and each waits for the one that stands
 // before it. Only that one is watched, so one hand-over wakes one waiter.
 
-import { type Client, type OpOptions, ZkError } from '@zebu/client';
+import { type Client, type OpOptions, type ReadOptions, ZkError } from '@zebu/client';
 import { CallLimit } from './call-limit.ts';
 import { confirmHeld } from './confirm-held.ts';
 import { HeldZnode } from './held.ts';
@@ -63,21 +63,33 @@ export class Contest {
   }
 
   /** In the order of their turns. */
-  async contenders(options?: OpOptions): Promise<Contender[]> {
-    const { zk, settings } = this;
+  async contenders(options?: ReadOptions): Promise<Contender[]> {
     const found: Contender[] = [];
-    for (const { name } of await this.entries(options?.signal)) {
+    for await (const one of this.inOrder(options)) found.push(one);
+    return found;
+  }
+
+  /** The one whose turn it is. */
+  async first(options?: ReadOptions): Promise<Contender | undefined> {
+    for await (const one of this.inOrder(options)) return one;
+    return undefined;
+  }
+
+  private async *inOrder(options: ReadOptions | undefined): AsyncGenerator<Contender, void, void> {
+    const { zk, settings } = this;
+    const entries = await this.entries(options);
+    let holder = true;
+    for (const { name } of entries) {
       const path = childPath(settings.directory, name);
       try {
         const { data, stat } = await zk.get(path, options);
-        const identity = data.toString('utf8');
-        found.push({ identity, path, token: stat.czxid, holder: found.length === 0 });
+        yield { identity: data.toString('utf8'), path, token: stat.czxid, holder };
+        holder = false;
       } catch (error) {
         // It has left meanwhile.
         if (!ZkError.is(error, 'NO_NODE')) throw error;
       }
     }
-    return found;
   }
 
   private async contend(limit: CallLimit, kind: 'wait' | 'try'): Promise<HeldZnode | undefined> {
@@ -116,7 +128,11 @@ export class Contest {
   ): Promise<HeldZnode | 'lost' | 'blocked'> {
     const { directory, blockerOf = predecessor } = this.settings;
     while (!znode.session.signal.aborted) {
-      const entries = await this.entries(limit.signal);
+      const entries = await untilAnswered(
+        this.zk,
+        () => this.entries({ signal: limit.signal, timeoutMs: 0 }),
+        limit.signal,
+      );
       const index = entries.findIndex(({ name }) => name === znode.name);
       if (index < 0) return 'lost';
       const blocker = blockerOf(entries, index);
@@ -133,15 +149,10 @@ export class Contest {
     return 'lost';
   }
 
-  private async entries(signal: AbortSignal | undefined): Promise<Entry[]> {
-    const { zk } = this;
+  private async entries(options: ReadOptions | undefined): Promise<Entry[]> {
     const { directory, labels } = this.settings;
     try {
-      const { names } = await untilAnswered(
-        zk,
-        () => zk.children(directory, { signal, timeoutMs: 0 }),
-        signal,
-      );
+      const { names } = await this.zk.children(directory, options);
       return sortEntries(names, labels);
     } catch (error) {
       if (ZkError.is(error, 'NO_NODE')) return [];
