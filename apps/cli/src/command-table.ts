@@ -419,6 +419,97 @@ export const COMMANDS: readonly Verb[] = [
     load: from(copy, (module) => module.mv),
   },
   {
+    name: 'export',
+    group: 'copy',
+    synopsis: '[--file FILE] [--resume] [--no-acl] [path]',
+    summary: 'write a subtree as lines of JSON',
+    details: [
+      'Data, ACLs, versions and times of each znode, parents before their children; of the root all but /zookeeper. It is no snapshot: each znode is as it was when it was read. A file of which the export was cut off is completed with --resume.',
+    ],
+    options: [
+      {
+        names: ['--file', '-o'],
+        value: 'FILE',
+        text: 'into a file, in place of the standard output',
+      },
+      { names: ['--resume'], text: 'go on after the last znode of the file' },
+      { names: ['--no-acl'], text: 'without ACLs: where the server hides them from us' },
+    ],
+    operands: [0, 1],
+    paths: [0],
+    examples: [
+      { line: 'zebu export /app --file app.jsonl', text: 'with a progress bar on a terminal' },
+      { line: 'zebu export /app | gzip > app.jsonl.gz', text: 'into a pipe' },
+    ],
+    only: 'shell',
+    load: from(
+      () => import('./verbs/export.ts'),
+      (module) => module.exportTree,
+    ),
+  },
+  {
+    name: 'import',
+    group: 'copy',
+    synopsis:
+      '[--file FILE] [-p] [--overwrite] [--acl keep|open] [--map FROM=>TO]... [--ephemerals] path',
+    summary: 'make a subtree from an export',
+    details: [
+      'What is there already with the same data and ACL is left alone, so an import that was cut off is run again and goes on. What is there with other data stops it, unless --overwrite is given. The next numbers of sequential znodes are not kept.',
+    ],
+    options: [
+      { names: ['--file'], value: 'FILE', text: 'from a file, in place of the standard input' },
+      { names: ['-p', '--parents'], text: 'make missing parents of the path' },
+      { names: ['--overwrite'], text: 'replace data and ACL of what differs' },
+      {
+        names: ['--acl'],
+        value: 'WHICH',
+        text: 'keep (the default), or open: everyone may do everything',
+      },
+      {
+        names: ['--map'],
+        value: 'FROM=>TO',
+        isList: true,
+        text: 'another id in ACLs: digest:alice:HASH=>digest:bob:HASH; may be repeated',
+      },
+      { names: ['--ephemerals'], text: 'make ephemeral znodes persistent; else they are left out' },
+    ],
+    operands: [1, 1],
+    paths: [0],
+    isDestructive: true,
+    examples: [
+      { line: 'zebu import --file app.jsonl -p /restored/app', text: 'elsewhere' },
+      { line: 'gunzip -c app.jsonl.gz | zebu import /app', text: 'from a pipe' },
+    ],
+    only: 'shell',
+    load: from(
+      () => import('./verbs/import.ts'),
+      (module) => module.importTree,
+    ),
+  },
+  {
+    name: 'diff',
+    group: 'copy',
+    synopsis: '[--no-acl] [--ephemerals] left right',
+    summary: 'compare two subtrees, or one with an export',
+    details: [
+      'Each side is /path, @CONTEXT:/path or @HOST:PORT:/path, or a file (file:/tmp/x for an absolute path; - is the standard input). - is on the left only, + on the right only, ~ differs. It ends with 0 if there is no difference, with 1 if there is one.',
+    ],
+    options: [
+      { names: ['--no-acl'], text: 'do not compare ACLs' },
+      { names: ['--ephemerals'], text: 'compare ephemeral znodes too' },
+    ],
+    operands: [2, 2],
+    paths: 'all',
+    examples: [
+      { line: 'zebu diff /app @backup:/app', text: 'two clusters' },
+      { line: 'zebu diff app.jsonl /app', text: 'what changed since the export' },
+    ],
+    load: from(
+      () => import('./verbs/diff.ts'),
+      (module) => module.diff,
+    ),
+  },
+  {
     name: 'ping',
     group: 'cluster',
     synopsis: '[-n COUNT]',

@@ -1,0 +1,113 @@
+// Compares two subtrees: of one cluster, of two, or with the file of an export. Both are read once, side by side, in the
+// order that they share, so neither has to fit into memory.
+
+import { isAbsolute } from 'node:path';
+import type { Acl } from '@zebu/client';
+import { usage } from '../command-error.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { type Entry, openExport } from '../export-file.ts';
+import { isRemote, openLocation } from '../location.ts';
+import { Progress } from '../progress.ts';
+import { subtree } from '../subtree.ts';
+import type { Call, Run } from '../verb.ts';
+import { comparePaths } from '../walk.ts';
+
+export const diff: Run = async (call) => {
+  const { words, out, note } = call;
+  const [from, to] = words.operands as [string, string];
+  const comparesAcl = !words.has('--no-acl');
+  const hasEphemerals = words.has('--ephemerals');
+  if (from === '-' && to === '-') throw usage('One of the two may be the standard input');
+  await using left = await openSide(call, from, comparesAcl);
+  await using right = await openSide(call, to, comparesAcl);
+  const progress = new Progress('diff', undefined);
+  let compared = 0;
+  let differences = 0;
+  const tell = (sign: '-' | '+' | '~', path: string, fields: string[], sizes: string): void => {
+    differences += 1;
+    if (out.isJson) {
+      const side = sign === '-' ? 'left only' : sign === '+' ? 'right only' : 'changed';
+      out.value({ path, difference: side, ...(fields.length === 0 ? {} : { fields }) });
+      return;
+    }
+    const style = sign === '-' ? 'removed' : sign === '+' ? 'added' : 'changed';
+    const what = fields.length === 0 ? '' : `  ${fields.join(', ')}${sizes}`;
+    out.line(out.style(style, `${sign} ${out.name(path)}${what}`));
+  };
+  try {
+    let one = await nextOf(left.entries, hasEphemerals);
+    let other = await nextOf(right.entries, hasEphemerals);
+    while (one !== undefined || other !== undefined) {
+      const order =
+        one === undefined ? 1 : other === undefined ? -1 : comparePaths(one.path, other.path);
+      compared += 1;
+      progress.add(1, (order <= 0 ? one : other)?.data.length ?? 0);
+      if (order === 0) compare(one as Entry, other as Entry, comparesAcl, tell);
+      else if (order < 0) tell('-', (one as Entry).path, [], '');
+      else tell('+', (other as Entry).path, [], '');
+      if (order <= 0) one = await nextOf(left.entries, hasEphemerals);
+      if (order >= 0) other = await nextOf(right.entries, hasEphemerals);
+      if (differences % 1000 === 999) await out.flush();
+    }
+  } finally {
+    progress.end();
+  }
+  await out.flush();
+  note(
+    `${differences === 0 ? 'no' : differences} ${differences === 1 ? 'difference' : 'differences'} in ${compared} znodes`,
+  );
+  return differences === 0 ? undefined : EXIT_CODES.different;
+};
+
+function compare(
+  one: Entry,
+  other: Entry,
+  comparesAcl: boolean,
+  tell: (sign: '~', path: string, fields: string[], sizes: string) => void,
+): void {
+  const fields: string[] = [];
+  const isSameData = one.data.equals(other.data);
+  if (!isSameData) fields.push('data');
+  if (comparesAcl && aclKey(one.acl) !== aclKey(other.acl)) fields.push('acl');
+  if ((one.owner === undefined) !== (other.owner === undefined)) fields.push('owner');
+  if (fields.length === 0) return;
+  const sizes = isSameData ? '' : ` (${one.data.length} B, ${other.data.length} B)`;
+  tell('~', one.path, fields, sizes);
+}
+
+function aclKey(acl: readonly Acl[]): string {
+  return JSON.stringify(acl.map(({ scheme, id, perms }) => [scheme, id, perms]));
+}
+
+async function nextOf(
+  entries: AsyncIterator<Entry>,
+  hasEphemerals: boolean,
+): Promise<Entry | undefined> {
+  for (;;) {
+    const { value, done } = await entries.next();
+    if (done === true) return undefined;
+    if (hasEphemerals || value.owner === undefined) return value;
+  }
+}
+
+interface Side extends AsyncDisposable {
+  readonly entries: AsyncIterator<Entry>;
+}
+
+/** `/path` and `@...` are trees, everything else is a file; a file with an absolute path is `file:/tmp/x`. */
+async function openSide(call: Call, text: string, keepsAcl: boolean): Promise<Side> {
+  if (isRemote(text) || (isAbsolute(text) && !text.startsWith('file:'))) {
+    const location = await openLocation(call, text);
+    const { zk, path } = location;
+    const entries = subtree(zk, path, { signal: call.signal, keepsAcl });
+    return {
+      entries,
+      [Symbol.asyncDispose]: () => location[Symbol.asyncDispose]() as Promise<void>,
+    };
+  }
+  const file = await openExport(text.replace(/^file:/, ''));
+  return {
+    entries: file.entries()[Symbol.asyncIterator](),
+    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() as Promise<void>,
+  };
+}
