@@ -297,9 +297,9 @@ export class SimMember {
       if (leaving.discardTree) events.count('tree discarded');
       leaveRole(leaving);
     });
-    wrap(driver, 'sendToLearner', (sendToLearner, learner: Open, send: Open) => {
+    wrap(driver.feed, 'send', (sendTo, learner: Open, send: Open) => {
       if (send.kind === SendKind.SYNC) events.count(`sync ${send.plan.row}`);
-      sendToLearner(learner, send);
+      sendTo(learner, send);
     });
     if (plan.rollover > 0) {
       const { config } = driver.core.core;
@@ -333,7 +333,7 @@ export class SimMember {
       apply(txn);
       if (isCommitted) events.guard(() => history.appliedWith(this.sid, zxid, tree.digest));
     });
-    if (driver.leaderRole === undefined) return;
+    if (driver.role.leader === undefined) return;
     wrap(sequence, 'append', (append, ...args) => {
       const txn = append(...args);
       const { bytes, start } = txn;
