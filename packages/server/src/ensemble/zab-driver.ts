@@ -6,49 +6,38 @@
 // Output is taken once for each turn of the loop that brought anything, so that what came together leaves
 // together: one write for each link, then one for the log. What the disk completes is dealt with at once.
 //
+// The parts around it: the links (peer-links.ts), what is served (current-role.ts), what learners get (learner-feed.ts),
+// what becomes of this member's history (own-history.ts), its batches for the disk (disk-batches.ts).
+//
 // Must never hand the core's output on in another order, nor apply what is not both durable and committed.
 
-import { PacketType, type PeerMessage, type QuorumPacketView, type Zxid } from '@zebu/protocol';
-import { acceptPeer, type Connection, type Network, type PeerLink } from '@zebu/transport';
+import type { Connection, Network, PeerLink } from '@zebu/transport';
 import {
-  type CoreMessage,
   type Leaving,
   type Notification,
   type Output,
   type RoleChange,
-  type Send,
-  SendKind,
   Zab,
   type ZabStart,
 } from '@zebu/zab';
 import { type EnsembleConfig, isObserver } from '../config/ensemble-config.ts';
-import { maxEntryBytes } from '../config/server-config.ts';
 import type { Database } from '../database.ts';
 import type { Member } from '../member.ts';
 import type { EnsembleGauges } from '../metrics/metrics.ts';
-import type { TxnChunk } from '../txns/txn-chunks.ts';
 import { CurrentRole } from './current-role.ts';
 import { type Batch, DiskBatches } from './disk-batches.ts';
 import { EnsembleFigures } from './ensemble-figures.ts';
 import type { EpochStore } from './epoch-store.ts';
-import type { LeaderLink, LeaderLinkOwner } from './leader-link.ts';
 import { LearnerFeed } from './learner-feed.ts';
-import { LearnerLink, type LearnerLinkOwner } from './learner-link.ts';
 import { OwnHistory } from './own-history.ts';
-import { logRoleChange, logSyncBegins } from './role-lines.ts';
+import { PeerLinks } from './peer-links.ts';
+import { logRoleChange } from './role-lines.ts';
 import { RolePause } from './role-pause.ts';
 import type { SyncIntake } from './sync-intake.ts';
-import { WayToLeader } from './way-to-leader.ts';
 import { zabLimits } from './zab-limits.ts';
 
 /** One tick of the core's clock. */
 export const CORE_TICK_MS = 10;
-/** Bytes that may wait on a link beside a sync; a learner that is further behind comes back by a sync. */
-const MAX_BACKLOG_BYTES = 256 << 20;
-/** Links to the quorum port that have not said whose they are: any more are closed. */
-const MAX_UNKNOWN_LEARNERS = 64;
-const MAX_AUTHINFO_BYTES = 1 << 20;
-
 /** The votes of other members: the election port. */
 export interface Votes {
   send(sid: number, notification: Notification): void;
@@ -66,23 +55,17 @@ export interface ZabDriverOptions {
   readonly votes: Votes;
 }
 
-export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
+export class ZabDriver {
   readonly core: Zab;
-  readonly limits: { readonly maxDataBytes: number; readonly maxAuthinfoBytes: number };
   private readonly options: ZabDriverOptions;
   private readonly figures: EnsembleFigures;
-  /** Learners by number of their link: only on a leader. */
-  private readonly learners: Map<number, LearnerLink>;
-  /** Links that hold something to send. */
-  private readonly touchedLinks: Set<LearnerLink | LeaderLink>;
+  private readonly links: PeerLinks;
   private readonly pause: RolePause;
   private readonly role: CurrentRole;
   private readonly feed: LearnerFeed;
-  private readonly way: WayToLeader;
   private readonly batches: DiskBatches;
   private readonly history: OwnHistory;
   private change: RoleChange | undefined;
-  private lastLink: number;
   private isDriving: boolean;
   private isScheduled: boolean;
   private stopTicks: (() => void) | undefined;
@@ -96,10 +79,6 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     const { member, ensemble } = options;
     const { config, environment } = member;
     this.options = options;
-    this.limits = {
-      maxDataBytes: Math.max(maxEntryBytes(config), 2 * config.juteMaxBufferBytes),
-      maxAuthinfoBytes: MAX_AUTHINFO_BYTES,
-    };
     const voters = ensemble.members
       .filter(({ role }) => role === 'participant')
       .map(({ sid }) => sid);
@@ -122,16 +101,13 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
         return member.turns.nowMs;
       },
     });
-    this.learners = new Map();
-    this.touchedLinks = new Set();
+    this.links = this.makeLinks();
     this.pause = new RolePause(environment.scheduler, environment.logger);
     this.role = this.makeRole();
     this.feed = this.makeFeed();
-    this.way = this.makeWay();
     this.batches = this.makeBatches();
     this.history = this.makeHistory();
     this.change = undefined;
-    this.lastLink = 0;
     this.isDriving = false;
     this.isScheduled = false;
     this.stopTicks = undefined;
@@ -139,6 +115,22 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     this.pausedMs = Number.NEGATIVE_INFINITY;
     this.onStopped = undefined;
     this.isAbandoned = false;
+  }
+
+  private makeLinks(): PeerLinks {
+    const { member, ensemble, network, configText } = this.options;
+    return new PeerLinks({
+      member,
+      ensemble,
+      network,
+      core: this.core,
+      figures: this.figures,
+      configText,
+      targets: () => ({ role: this.role, feed: this.feed, history: this.history }),
+      change: () => this.change,
+      drive: () => this.drive(),
+      driveSoon: () => this.driveSoon(),
+    });
   }
 
   private makeRole(): CurrentRole {
@@ -149,14 +141,14 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       epochs,
       leaderServes: ensemble.leaderServes,
       logDurable: (zxid) => this.batches.logDurable(zxid),
-      sendToLearner: (link, message) => this.sendSoon(link, message),
+      sendToLearner: (link, message) => this.links.sendSoon(link, message),
       sendToLeader: (message) => {
-        const { link } = this.way;
-        if (link !== undefined) this.sendSoon(link, message);
+        const { link } = this.links.way;
+        if (link !== undefined) this.links.sendSoon(link, message);
       },
       driveSoon: () => this.driveSoon(),
       hasHeardAllSincePause: () => {
-        for (const { pongMs } of this.learners.values()) if (pongMs < this.pausedMs) return false;
+        for (const { pongMs } of this.links.ofLearners()) if (pongMs < this.pausedMs) return false;
         return true;
       },
       served: () => this.pause.served(),
@@ -171,34 +163,12 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       core: this.core,
       figures: this.figures,
       role: this.role,
-      completed: (message) => this.completed(message),
+      completed: (message) => this.links.completed(message),
       onSent: (learner) => {
-        this.touchedLinks.add(learner);
+        this.links.touch(learner);
         this.driveSoon();
       },
       drive: () => this.drive(),
-    });
-  }
-
-  private makeWay(): WayToLeader {
-    const { member, ensemble, network } = this.options;
-    return new WayToLeader({
-      owner: this,
-      ensemble,
-      network,
-      scheduler: member.environment.scheduler,
-      maxBacklogBytes: MAX_BACKLOG_BYTES,
-      tryBegan: (link) => this.figures.linkBegan(link),
-      tryFailed: (link) => {
-        this.touchedLinks.delete(link);
-        this.figures.linkEnded(link);
-      },
-      // Whether the link was ever up is the core's reason.
-      onGivenUp: (number, wasUp) => {
-        if (wasUp) this.core.linkClosed(number);
-        else this.core.leaderUnreachable();
-        this.driveSoon();
-      },
     });
   }
 
@@ -225,7 +195,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       intake,
       role: this.role,
       batches: this.batches,
-      isLinkOfLeader: (link) => this.way.link === link,
+      isLinkOfLeader: (link) => this.links.way.link === link,
       beginLearning: () => this.role.beginLearning(this.change?.epoch ?? -1),
       readClock: () => member.turns.look(),
       drive: () => this.drive(),
@@ -235,11 +205,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   /** What `mntr` shows of it. */
   gauges(): EnsembleGauges {
-    return this.figures.gauges(this.learners.values(), this.role.barriers.size);
-  }
-
-  get sid(): number {
-    return this.options.ensemble.sid;
+    return this.figures.gauges(this.links.ofLearners(), this.role.barriers.size);
   }
 
   start(): void {
@@ -264,10 +230,8 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   /** Nothing is done any more: the server failed. */
   abandon(): void {
     this.stopTicks?.();
-    this.way.stop();
     this.pause.cancel();
-    for (const link of this.learners.values()) link.close(new Error('This server failed'));
-    this.way.link?.close(new Error('This server failed'));
+    this.links.abandon(new Error('This server failed'));
     this.isAbandoned = true;
     this.onStopped?.();
     this.onStopped = undefined;
@@ -299,137 +263,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
 
   /** A learner dials this member's quorum port. */
   accept(connection: Connection): PeerLink {
-    let strangers = 0;
-    for (const { sid } of this.learners.values()) if (sid === -1) strangers++;
-    const link = new LearnerLink(++this.lastLink, this);
-    const peer = acceptPeer(connection, link, { maxBacklogBytes: MAX_BACKLOG_BYTES });
-    link.attach(peer);
-    if (strangers >= MAX_UNKNOWN_LEARNERS) {
-      link.close(new Error(`${strangers} links have not said whose they are`));
-      return peer;
-    }
-    this.learners.set(link.number, link);
-    this.figures.linkBegan(link);
-    this.core.learnerConnected(link.number);
-    this.driveSoon();
-    return peer;
-  }
-
-  begin(): void {
-    this.options.member.turns.look();
-  }
-
-  end(): void {
-    this.driveSoon();
-  }
-
-  linkActive(link: LearnerLink | LeaderLink): void {
-    this.core.linkActive(link.number);
-  }
-
-  linkClosed(link: LearnerLink | LeaderLink, reason: Error | undefined): void {
-    const { logger } = this.options.member.environment;
-    this.figures.linkEnded(link);
-    if (link instanceof LearnerLink) {
-      if (!this.learners.delete(link.number)) return;
-      logger.info('A learner left', { sid: link.sid, reason: reason?.message ?? 'closed' });
-      this.feed.endSync(link.number);
-      this.role.leader?.learnerLeft(link);
-    } else {
-      if (this.way.link !== link) return;
-      this.way.link = undefined;
-      logger.info('The link to the leader ended', { reason: reason?.message ?? 'closed' });
-    }
-    this.core.linkClosed(link.number);
-  }
-
-  received(link: LearnerLink | LeaderLink, message: CoreMessage): void {
-    if (link instanceof LearnerLink) {
-      if (message.type === PacketType.PING) link.pongMs = this.options.member.turns.nowMs;
-    } else if (message.type === PacketType.LEADERINFO) this.way.answered(link);
-    this.core.receive(link.number, message);
-  }
-
-  // A leader's links.
-
-  acked(link: LearnerLink, zxid: Zxid): void {
-    this.figures.acked(link, zxid, this.options.member.turns.nowMs);
-    this.core.receiveAck(link.number, zxid);
-  }
-
-  requested(link: LearnerLink, packet: QuorumPacketView): void {
-    this.role.requested(link, packet);
-  }
-
-  revalidate(link: LearnerLink, sessionId: bigint, timeoutMs: number): void {
-    this.role.leader?.revalidate(link, sessionId, timeoutMs);
-  }
-
-  touched(_link: LearnerLink, touched: Uint8Array): void {
-    this.role.leader?.touched(touched);
-  }
-
-  releaseChunk(chunk: TxnChunk): void {
-    this.role.database.chunks.release(chunk);
-  }
-
-  // A learner's link.
-
-  linkUp(link: LeaderLink): void {
-    const { firstMessage } = this.way;
-    if (firstMessage === undefined) {
-      this.core.leaderConnected(link.number);
-      return;
-    }
-    link.sendMessage(this.completed(firstMessage));
-    this.touchedLinks.add(link);
-  }
-
-  proposed(link: LeaderLink, zxid: Zxid, bytes: Buffer, start: number, end: number): void {
-    this.core.receiveProposal(link.number, zxid);
-    const isFresh = this.core.phase === 'broadcast';
-    if (isFresh) this.figures.proposalReceived();
-    this.role.take(zxid, bytes, start, end, isFresh ? 'proposed' : 'synced');
-  }
-
-  informed(link: LeaderLink, zxid: Zxid, bytes: Buffer, start: number, end: number): void {
-    this.core.receiveInform(link.number, zxid);
-    const isFresh = this.core.phase === 'broadcast';
-    if (isFresh) this.figures.commitReceived();
-    this.role.take(zxid, bytes, start, end, isFresh ? 'informed' : 'synced');
-  }
-
-  committed(link: LeaderLink, zxid: Zxid): void {
-    if (this.core.phase === 'broadcast') this.figures.commitReceived();
-    this.core.receiveCommit(link.number, zxid);
-  }
-
-  synced(): void {
-    this.role.synced();
-  }
-
-  revalidated(sessionId: bigint, isValid: boolean): void {
-    this.role.revalidated(sessionId, isValid);
-  }
-
-  syncBegins(link: LeaderLink, mode: number, zxid: Zxid): boolean {
-    const { durableZxid } = this.core;
-    this.drive();
-    if (this.way.link !== link) return true;
-    if (this.change !== undefined) {
-      const { logger } = this.options.member.environment;
-      logSyncBegins(logger, this.change, durableZxid, { type: mode, zxid });
-    }
-    return this.history.syncBegins(link, mode, zxid);
-  }
-
-  snapshotBytes(
-    link: LeaderLink,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): { used: number; isDone: boolean } {
-    return this.history.snapshotBytes(link, bytes, start, end);
+    return this.links.accept(connection);
   }
 
   // ---- Output -------------------------------------------------------------------------------
@@ -456,8 +290,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
         if (!this.core.hasOutput) break;
         this.carryOut(this.core.takeOutput());
       }
-      for (const link of this.touchedLinks) link.flush();
-      this.touchedLinks.clear();
+      this.links.flushAll();
     } catch (error) {
       this.options.member.fail('ensemble', error as Error);
     } finally {
@@ -474,16 +307,16 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   }
 
   private carryOut(output: Output): void {
-    for (const { link, reason } of output.closes) this.closeLink(link, reason.text);
+    for (const { link, reason } of output.closes) this.links.closeLink(link, reason.text);
     const { leaving } = output;
     if (leaving !== undefined) this.leaveRole(leaving);
-    for (const send of output.sends) this.send(send);
+    for (const send of output.sends) this.links.send(send);
     this.feed.sent();
     for (const { sid, notification } of output.votes) {
       this.options.votes.send(sid, { ...notification });
     }
     // Links before the disk: their way is longer.
-    for (const link of this.touchedLinks) link.flush();
+    this.links.flush();
     if (output.batch > 0) this.batches.add(batchOf(output));
     if (output.commitTo >= 0) this.role.commit(output.commitTo);
     const { change } = output;
@@ -493,66 +326,6 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
     for (const token of barriers) this.role.barrierAnswered(token);
     for (const { link, learnerZxid } of planRequests) {
       this.feed.answerPlanRequest(link, learnerZxid);
-    }
-  }
-
-  private closeLink(number: number, reason: string): void {
-    const { logger } = this.options.member.environment;
-    const learner = this.learners.get(number);
-    if (learner !== undefined) {
-      this.learners.delete(number);
-      this.feed.endSync(number);
-      this.role.leader?.learnerLeft(learner);
-      this.touchedLinks.delete(learner);
-      logger.info('Closing a link to a learner', { sid: learner.sid, reason });
-      learner.close();
-      return;
-    }
-    const { link } = this.way;
-    if (link?.number !== number) return;
-    this.way.link = undefined;
-    this.touchedLinks.delete(link);
-    logger.info('Closing the link to the leader', { reason });
-    link.close();
-  }
-
-  private send(send: Send): void {
-    const learner = this.learners.get(send.link);
-    if (learner !== undefined) {
-      this.touchedLinks.add(learner);
-      this.feed.send(learner, send);
-      return;
-    }
-    const { link } = this.way;
-    if (link?.number !== send.link) return;
-    this.touchedLinks.add(link);
-    if (send.kind === SendKind.ACKS) {
-      const { history } = this.role;
-      if (history !== undefined) link.sendAcks(history, send.after, send.upTo);
-    } else if (send.message !== undefined) {
-      this.way.sending(send.message);
-      link.sendMessage(this.completed(send.message));
-    }
-  }
-
-  /** A message of a role: it leaves at the end of the turn. */
-  private sendSoon(link: LearnerLink | LeaderLink, message: PeerMessage): void {
-    link.sendMessage(message);
-    this.touchedLinks.add(link);
-    this.driveSoon();
-  }
-
-  /** Fills in what the core does not know. */
-  private completed(message: CoreMessage): PeerMessage {
-    switch (message.type) {
-      case PacketType.NEWLEADER:
-        return { ...message, type: message.type, configText: this.options.configText };
-      case PacketType.PING: {
-        const touched = this.role.learner?.touches.take() ?? null;
-        return { type: message.type, zxid: message.zxid, touched };
-      }
-      default:
-        return { ...message } as PeerMessage;
     }
   }
 
@@ -571,7 +344,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
       if (phase === 'broadcast') this.role.openForClients();
     } else if (role !== 'looking') {
       if (phase === 'discovery' && (before?.role === 'looking' || before === undefined)) {
-        this.way.dial(change.leaderSid, ++this.lastLink);
+        this.links.dial(change.leaderSid);
       }
       if (phase === 'broadcast') this.role.openForClients();
     } else if (phase === 'stopped') {
@@ -590,7 +363,7 @@ export class ZabDriver implements LearnerLinkOwner, LeaderLinkOwner {
   private leaveRole({ reason, discardTree }: Leaving): void {
     const pauseMs =
       this.onStopped === undefined ? this.pause.lengthAfter(this.change, reason.text) : 0;
-    this.way.stop();
+    this.links.way.stop();
     this.feed.endAllSyncs();
     this.role.end();
     this.history.abort();
