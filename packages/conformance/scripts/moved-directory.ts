@@ -93,10 +93,11 @@ async function main(): Promise<void> {
 
 function start(checkout: string, dataDir: string): Promise<ServerProcess> {
   const command = join(resolve(checkout), 'apps/server/bin/zebu-server');
-  // A snapshot and a new log every 500 to 1,000 txns: the attack meets the making of files.
+  // A snapshot and a new log every 500 to 1,000 txns: the attack meets the making of files. Small log
+  // files: copies of them must not keep the disk busy.
   return startServerProcess(
     'zebu',
-    { dataDir, config: { tickTime: '2000', snapCount: '1000' } },
+    { dataDir, config: { tickTime: '2000', snapCount: '1000', preAllocSize: '1024' } },
     (file) => ({
       command,
       args: [file],
