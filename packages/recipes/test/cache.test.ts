@@ -1,5 +1,5 @@
 import { type Client, connect } from '@zebu/client';
-import { FaultProxy, watchCount } from '@zebu/fault-kit';
+import { FaultProxy } from '@zebu/fault-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   CacheFullError,
@@ -9,14 +9,13 @@ import {
   watchChildren,
 } from '../src/cache.ts';
 import { FaultWorld, KINDS } from './every-fault.ts';
+import { PATIENCE as WAIT } from './world.ts';
 
 let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
 afterAll(() => world[Symbol.asyncDispose]());
-
-const WAIT = { timeout: 30_000, interval: 5 };
 
 /** What a reader of the changes has been told, as text, in order. */
 function told(cache: TreeCache): { items: string[]; stop: () => Promise<void> } {
@@ -64,7 +63,7 @@ function cached(
 }
 
 test('a cache tells what is there, says ready, and then what changes', async () => {
-  const { other: zk, server } = world;
+  const { other: zk } = world;
   await zk.create('/app/a', '1', { parents: 'persistent' });
   await zk.create('/app/a/b', '2');
   const cache = await treeCache(zk, '/app');
@@ -92,7 +91,7 @@ test('a cache tells what is there, says ready, and then what changes', async () 
   await reader.stop();
   await cache[Symbol.asyncDispose]();
   expect(cache.stale).toBe(true);
-  expect(await watchCount(server)).toBe(0);
+  expect(await world.world.watchCount()).toBe(0);
   await zk.delete('/app', { recursive: true });
 });
 
@@ -151,7 +150,7 @@ test('depth, filter and data leave out what is not wanted', async () => {
 });
 
 test('more znodes than it may hold end a cache with an error that has the number', async () => {
-  const { other: zk, server } = world;
+  const { other: zk } = world;
   await zk.create('/big');
   for (let i = 0; i < 4; i++) await zk.create(`/big/${i}`);
   await expect(treeCache(zk, '/big', { maxZnodes: 4 })).rejects.toThrow(
@@ -165,14 +164,14 @@ test('more znodes than it may hold end a cache with an error that has the number
   await zk.create('/big/more');
   await expect(reading).rejects.toThrow('More than 5 znodes at and below /big');
   await cache[Symbol.asyncDispose]();
-  await expect.poll(() => watchCount(server), WAIT).toBe(0);
+  await expect.poll(() => world.world.watchCount(), WAIT).toBe(0);
   await zk.delete('/big', { recursive: true });
 });
 
 test('a znode that was deleted and created again while nobody could hear is told of as both', async () => {
-  const { other: zk, server } = world;
-  await using proxy = await FaultProxy.start(server);
-  await using reader = await connect(proxy.connectString);
+  const { other: zk } = world;
+  await using proxy = await FaultProxy.start(world.server);
+  await using reader = await connect(proxy.connectString + world.root);
   await zk.create('/again/a', 'x', { parents: 'persistent' });
   await zk.create('/again/gone', 'x');
   await using cache = await treeCache(reader, '/again');
@@ -283,7 +282,7 @@ test.each(KINDS)(
 );
 
 test('children are watched through delete and create of their parent', async () => {
-  const { other: zk, server } = world;
+  const { other: zk } = world;
   const stopping = new AbortController();
   const seen: string[][] = [];
   const watching = (async () => {
@@ -308,7 +307,7 @@ test('children are watched through delete and create of their parent', async () 
   expect(seen.length).toBe(before + 1);
   stopping.abort();
   await watching;
-  await expect.poll(() => watchCount(server), WAIT).toBe(0);
+  await expect.poll(() => world.world.watchCount(), WAIT).toBe(0);
   await zk.delete('/parent', { recursive: true });
 });
 

@@ -1,18 +1,12 @@
-// Runs a scenario again and again, each time with one fault at another of its requests, until it has been hurt at all of
-// them. After each run nothing may be left: no watch, and no znode but those that the scenario says stay.
+// As everyFault() of world.ts, for recipes that leave znodes which are not ephemeral: after each run there may be none below
+// the run's path, but those that the scenario says stay.
 
-import { type Client, connect } from '@zebu/client';
-import { cutPoints, expireSession, type FaultKind, FaultProxy, watchCount } from '@zebu/fault-kit';
-import { startServer, type ZebuServer } from '@zebu/server';
+import type { Client } from '@zebu/client';
+import { cutPoints, type FaultKind, type FaultProxy } from '@zebu/fault-kit';
 import { expect } from 'vitest';
+import { type Address, FAULTS, PATIENCE, World } from './world.ts';
 
-export const KINDS: readonly FaultKind[] = [
-  'not-sent',
-  'half-sent',
-  'reply-lost',
-  'reply-half',
-  'expired',
-];
+export const KINDS = FAULTS;
 
 export interface Scene {
   /** The client that is hurt. */
@@ -25,30 +19,43 @@ export interface Scene {
 }
 
 export class FaultWorld implements AsyncDisposable {
-  readonly server: ZebuServer;
-  readonly proxy: FaultProxy;
-  readonly other: Client;
+  readonly world: World;
   private runs: number;
 
-  private constructor(server: ZebuServer, proxy: FaultProxy, other: Client) {
-    this.server = server;
-    this.proxy = proxy;
-    this.other = other;
+  private constructor(world: World) {
+    this.world = world;
     this.runs = 0;
   }
 
   static async start(): Promise<FaultWorld> {
-    const server = await startServer({
-      port: 0,
-      fourLetterWhitelist: ['wchs'],
-      extendedTypesEnabled: true,
-    });
-    const proxy = await FaultProxy.start(server);
-    return new FaultWorld(server, proxy, await connect(`127.0.0.1:${server.port}`));
+    return new FaultWorld(await World.start());
   }
 
+  get server(): Address {
+    return this.world.address;
+  }
+
+  get proxy(): FaultProxy {
+    return this.world.proxy;
+  }
+
+  get other(): Client {
+    return this.world.other;
+  }
+
+  /** What a connect string ends with: every client here sees only this part of the tree. */
+  get root(): string {
+    return this.world.root;
+  }
+
+  /** Through the proxy. */
   connect(): Promise<Client> {
-    return connect({ servers: this.proxy.connectString, sessionTimeoutMs: 30_000 });
+    return this.world.connectThrough();
+  }
+
+  /** Past it. */
+  direct(): Promise<Client> {
+    return this.world.connect();
   }
 
   /** Returns how many requests were hurt. */
@@ -57,18 +64,25 @@ export class FaultWorld implements AsyncDisposable {
     scenario: (scene: Scene) => Promise<void>,
     stays: readonly string[] = [],
   ): Promise<number> {
-    await this.run(undefined, scenario, stays);
-    for (let at = 1; ; at++) {
-      const [point] = cutPoints(at, [kind]).slice(-1);
+    for (let at = 0; ; at++) {
+      const point = at === 0 ? undefined : cutPoints(at, [kind]).at(-1);
       const hasHappened = await this.run(point, scenario, stays);
-      if (!hasHappened) return at - 1;
+      if (at > 0 && !hasHappened) return at - 1;
     }
   }
 
+  /** Waits until there is no watch on the servers, and below `path` only what stays. */
+  async nothingLeft(path = '/', stays: readonly string[] = [], name = ''): Promise<void> {
+    await expect
+      .poll(() => below(this.other, path), { ...PATIENCE, message: `${name}: znodes left` })
+      .toEqual([...stays].sort());
+    await expect
+      .poll(() => this.world.watchCount(), { ...PATIENCE, message: `${name}: watches left` })
+      .toBe(0);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.other.close();
-    await this.proxy[Symbol.asyncDispose]();
-    await this.server.close();
+    await this.world[Symbol.asyncDispose]();
   }
 
   private async run(
@@ -76,49 +90,33 @@ export class FaultWorld implements AsyncDisposable {
     scenario: (scene: Scene) => Promise<void>,
     stays: readonly string[],
   ): Promise<boolean> {
-    const { proxy, server, other } = this;
+    const { proxy, other } = this;
     const path = `/run-${this.runs++}`;
     await other.create(path);
     const zk = await this.connect();
     const name = point?.name ?? 'without a fault';
     try {
-      const hasHappened = point?.arm(proxy, () => expireSession(server, zk.session));
+      const hasHappened = point?.arm(proxy, () => this.world.expire(zk));
       await scenario({ zk, other, path, fault: point?.kind });
-      await nothingLeft(server, other, path, stays, name);
+      await this.nothingLeft(path, stays, name);
       return hasHappened?.() ?? false;
     } catch (error) {
       throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
     } finally {
       proxy.heal();
-      await zk.close();
+      await this.world.closeClients();
       await other.delete(path, { recursive: true });
     }
   }
 }
 
-/** Waits until there is no watch on the server, and below `path` only what stays. */
-export async function nothingLeft(
-  server: ZebuServer,
-  other: Client,
-  path: string,
-  stays: readonly string[] = [],
-  name = '',
-): Promise<void> {
-  const wait = { timeout: 30_000, interval: 5 };
-  await expect
-    .poll(() => below(other, path), { ...wait, message: `${name}: znodes left` })
-    .toEqual([...stays].sort());
-  await expect
-    .poll(() => watchCount(server), { ...wait, message: `${name}: watches left` })
-    .toBe(0);
-}
-
 /** Relative paths of all znodes below, sorted. */
 async function below(zk: Client, path: string, prefix = ''): Promise<string[]> {
-  const { names } = await zk.children(path);
   const found: string[] = [];
+  const { names } = await zk.children(path);
+  const parent = path === '/' ? '' : path;
   for (const name of names) {
-    found.push(prefix + name, ...(await below(zk, `${path}/${name}`, `${prefix}${name}/`)));
+    found.push(prefix + name, ...(await below(zk, `${parent}/${name}`, `${prefix}${name}/`)));
   }
   return found.sort();
 }

@@ -1,9 +1,10 @@
 import { type Client, connect, ZkError } from '@zebu/client';
-import { expireSession, FaultProxy, watchCount } from '@zebu/fault-kit';
+import { expireSession, FaultProxy } from '@zebu/fault-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { group, HeldByOtherError, hold, type Presence } from '../src/presence.ts';
 import { json } from '../src/typed.ts';
-import { FaultWorld, KINDS, nothingLeft } from './every-fault.ts';
+import { FaultWorld, KINDS } from './every-fault.ts';
+import { PATIENCE as WAIT } from './world.ts';
 
 let world: FaultWorld;
 beforeAll(async () => {
@@ -11,9 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-const WAIT = { timeout: 30_000, interval: 5 };
-
-const direct = (): Promise<Client> => connect(`127.0.0.1:${world.server.port}`);
+const direct = (): Promise<Client> => world.direct();
 
 async function dataOf(path: string): Promise<string | undefined> {
   try {
@@ -41,7 +40,7 @@ test('a presence is an ephemeral znode until it is disposed', async () => {
   await presence[Symbol.asyncDispose]();
   expect(presence.live).toBe(false);
   expect(await dataOf('/here/me')).toBeUndefined();
-  expect(await watchCount(world.server)).toBe(0);
+  expect(await world.world.watchCount()).toBe(0);
   await expect(presence.update('c')).rejects.toMatchObject({ code: 'CLOSED' });
   await world.other.delete('/here');
 });
@@ -68,13 +67,13 @@ test('a path that another session holds is a conflict, or is waited for', async 
   await expect(refused).rejects.toThrow(new HeldByOtherError('/taken', holder.session.id));
   await expect(refused).rejects.toMatchObject({ owner: holder.session.id, path: '/taken' });
   const waiting = hold(zk, '/taken', 'second', { onConflict: 'wait' });
-  await expect.poll(() => watchCount(world.server), WAIT).toBe(2);
+  await expect.poll(() => world.world.watchCount(), WAIT).toBe(2);
   expect(await dataOf('/taken')).toBe('first');
   await first[Symbol.asyncDispose]();
   const second = await waiting;
   expect(await dataOf('/taken')).toBe('second');
   await second[Symbol.asyncDispose]();
-  await nothingLeft(world.server, world.other, '/zookeeper', ['config', 'quota']);
+  await world.nothingLeft();
 });
 
 test('two that hold one path in one session are in conflict, and neither deletes the other', async () => {
@@ -95,7 +94,7 @@ test('a znode that is not ephemeral is a conflict', async () => {
 
 test('who takes the path between two sessions is told of as a conflict, and keeps it', async () => {
   await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString);
+  await using zk = await connect(proxy.connectString + world.root);
   await using presence = await hold(zk, '/lost', 'mine');
   proxy.down();
   await expireSession(world.server, zk.session);
@@ -117,11 +116,14 @@ test('the znode of a session of ours that the server still keeps is replaced in 
   // The client is sure that its session is over after 4/3 of the timeout, the server when it next looks: here never,
   // because the session is kept alive by a second connection.
   await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect({ servers: proxy.connectString, sessionTimeoutMs: 4000 });
+  await using zk = await connect({
+    servers: proxy.connectString + world.root,
+    sessionTimeoutMs: 4000,
+  });
   await using presence = await hold(zk, '/replaced', 'a');
   const old = zk.session;
   await using keeper = await connect({
-    servers: `127.0.0.1:${world.server.port}`,
+    servers: `${world.server.host}:${world.server.port}${world.root}`,
     sessionTimeoutMs: 60_000,
     resume: old,
   });
@@ -148,7 +150,7 @@ test('the znode of a session of ours that the server still keeps is replaced in 
 
 test('a dispose that races a reconnect leaves nothing', async () => {
   await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString);
+  await using zk = await connect(proxy.connectString + world.root);
   const presence = await hold(zk, '/racing', 'a');
   proxy.down();
   await expireSession(world.server, zk.session);
@@ -162,7 +164,7 @@ test('a dispose that races a reconnect leaves nothing', async () => {
 
 test('a hold that is given up without a connection leaves nothing', async () => {
   await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString);
+  await using zk = await connect(proxy.connectString + world.root);
   proxy.down();
   await expect.poll(() => zk.state.status, WAIT).toBe('suspended');
   const stopping = new AbortController();
@@ -172,7 +174,7 @@ test('a hold that is given up without a connection leaves nothing', async () => 
   proxy.up();
   await expect.poll(() => zk.state.status, WAIT).toBe('connected');
   await zk.sync('/');
-  await nothingLeft(world.server, world.other, '/zookeeper', ['config', 'quota']);
+  await world.nothingLeft();
   expect(await dataOf('/given-up')).toBeUndefined();
 });
 
@@ -277,7 +279,7 @@ test('a group is who has joined, with their values', async () => {
   stopping.abort();
   await watching;
   await b[Symbol.asyncDispose]();
-  await expect.poll(() => watchCount(world.server), WAIT).toBe(0);
+  await expect.poll(() => world.world.watchCount(), WAIT).toBe(0);
   await world.other.delete('/group', { recursive: true });
 });
 

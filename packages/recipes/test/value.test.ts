@@ -1,17 +1,16 @@
 import { connect, ZkError } from '@zebu/client';
-import { FaultProxy, watchCount } from '@zebu/fault-kit';
+import { FaultProxy } from '@zebu/fault-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { json, text } from '../src/typed.ts';
 import { type SharedValue, watchValue } from '../src/value.ts';
-import { FaultWorld, KINDS, nothingLeft } from './every-fault.ts';
+import { FaultWorld, KINDS } from './every-fault.ts';
+import { PATIENCE as WAIT } from './world.ts';
 
 let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
 afterAll(() => world[Symbol.asyncDispose]());
-
-const WAIT = { timeout: 30_000, interval: 5 };
 
 /** Until a reading passes. */
 async function until<T>(
@@ -41,7 +40,7 @@ test('a value is what the znode holds, through set, delete and create', async ()
   await until(value, (now) => now?.level === 3);
 
   await value[Symbol.asyncDispose]();
-  expect(await watchCount(world.server)).toBe(0);
+  expect(await world.world.watchCount()).toBe(0);
   await zk.delete('/config');
 });
 
@@ -80,7 +79,7 @@ test('a change between the event and the read is not lost, and a burst ends with
       if (now === 10_000) return;
     }
   })();
-  await using writer = await connect(`127.0.0.1:${world.server.port}`);
+  await using writer = await world.direct();
   const sets = Array.from({ length: 10_000 }, (_, i) => writer.set('/burst', String(i + 1)));
   await Promise.all(sets);
   await following;
@@ -113,9 +112,9 @@ test('bytes that the codec refuses come as an error, the value stays, and the ne
 });
 
 test('a value is stale while the connection is lost, and until it has been read again', async () => {
-  const { other: zk, server } = world;
-  await using proxy = await FaultProxy.start(server);
-  await using reader = await connect(proxy.connectString);
+  const { other: zk } = world;
+  await using proxy = await FaultProxy.start(world.server);
+  await using reader = await connect(proxy.connectString + world.root);
   await zk.create('/stale', 'a');
   await using value = await watchValue(reader, '/stale', text());
   proxy.down();
@@ -139,7 +138,7 @@ test('a value is stale while the connection is lost, and until it has been read 
 });
 
 test('aborting the signal ends the value and takes its watch away', async () => {
-  const { other: zk, server } = world;
+  const { other: zk } = world;
   const stopping = new AbortController();
   const value = await watchValue(zk, '/none', text(), { signal: stopping.signal });
   expect(value.current).toBeUndefined();
@@ -150,7 +149,7 @@ test('aborting the signal ends the value and takes its watch away', async () => 
   stopping.abort();
   await following;
   expect(value.stale).toBe(true);
-  await expect.poll(() => watchCount(server), WAIT).toBe(0);
+  await expect.poll(() => world.world.watchCount(), WAIT).toBe(0);
 });
 
 test('the end of the client ends the readers', async () => {
@@ -240,5 +239,5 @@ test.each(KINDS)(
 );
 
 test('an update leaves no watch', async () => {
-  await nothingLeft(world.server, world.other, '/zookeeper', ['config', 'quota']);
+  await world.nothingLeft();
 });

@@ -1,6 +1,7 @@
 // To wait for one event of one watch.
 
 import { type Client, type OneShot, ZkError } from '@zebu/client';
+import { throwUnlessExpired } from './any-session.ts';
 import type { CallLimit } from './call-limit.ts';
 import { untilAnswered } from './persistence.ts';
 
@@ -28,9 +29,4 @@ export async function awaitChange(zk: Client, path: string, limit: CallLimit): P
 export async function awaitEvent(watch: OneShot, limit: CallLimit): Promise<void> {
   using _ = watch;
   await limit.race(watch.event);
-}
-
-/** An expired session is no failure while another follows. */
-export function throwUnlessExpired(zk: Client, error: unknown): void {
-  if (!ZkError.is(error, 'SESSION_EXPIRED') || zk.state.status === 'expired') throw error;
 }

@@ -2,9 +2,10 @@
 // wake nobody.
 
 import { type Client, type OneShot, ZkError } from '@zebu/client';
+import { throwUnlessExpired } from '../core/any-session.ts';
 import { CallLimit } from '../core/call-limit.ts';
 import { sortEntries } from '../core/contest.ts';
-import { awaitEvent, throwUnlessExpired } from '../core/one-shot.ts';
+import { awaitEvent } from '../core/one-shot.ts';
 import { childPath } from '../core/owned-znode.ts';
 import { untilAnswered } from '../core/persistence.ts';
 import type { Leader } from './election.ts';
