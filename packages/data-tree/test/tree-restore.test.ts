@@ -235,6 +235,14 @@ test('a slice ends with the record that reaches its size', () => {
     }
     expect(Buffer.from(writer.view())).toEqual(plain);
   }
+  // Also where the size is reached exactly.
+  for (const end of ends.slice(0, -2)) {
+    const walk = tree.startWalk();
+    const writer = new ByteWriter();
+    expect(walk.fill(writer, end)).toBe(false);
+    expect(writer.offset).toBe(end);
+    walk.close();
+  }
 });
 
 test('a walk has room for its znodes in a writer of any size', () => {
@@ -263,6 +271,8 @@ test('a walk that is closed twice ends its own hold of ACL lists alone', () => {
   const other = tree.startWalk();
   other.close();
   other.close();
+  // The tree knows no walk that is over.
+  expect((tree as unknown as { walks: unknown[] }).walks).toEqual([walk]);
   // Forgotten at once, were it not for the walk; its id would go to the next list.
   txns.delete('/a/n0');
   txns.apply(createBody('/late', '', 3, [{ perms: 2, scheme: 'ip', id: '10.0.0.1' }]));

@@ -139,7 +139,7 @@ describe('the preamble', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(-65536n, -65535n, 5n, -1n, 2n ** 63n - 1n),
-        fc.uint8Array({ maxLength: 60 }),
+        fc.uint8Array({ maxLength: 60, size: 'max' }),
         fc.stringMatching(/^[[\]:|.0-9a\ud800]{0,40}$/),
         (version, random, text) => {
           for (const bytes of [
@@ -273,7 +273,7 @@ describe('a notification', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: -1, max: 4 }),
-        fc.uint8Array({ maxLength: 80 }),
+        fc.uint8Array({ maxLength: 80, size: 'max' }),
         (state, rest) => {
           const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(rest)]);
           bytes.writeInt32BE(state);

@@ -7,7 +7,10 @@ import { FrameDecoder, ProtocolError } from '../src/index.ts';
 const LIMIT = 1000;
 
 const frames = fc.array(
-  fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.uint8Array({ minLength: 900, maxLength: LIMIT })),
+  fc.oneof(
+    fc.uint8Array({ maxLength: 20, size: 'max' }),
+    fc.uint8Array({ minLength: 900, maxLength: LIMIT, size: 'max' }),
+  ),
   { maxLength: 8 },
 );
 
@@ -44,7 +47,7 @@ function feed(
 describe('FrameDecoder', () => {
   test('gives every frame once, in order, wherever the stream is cut', () => {
     fc.assert(
-      fc.property(frames, fc.array(fc.nat(), { maxLength: 20 }), (payloads, cuts) => {
+      fc.property(frames, fc.array(fc.nat(), { maxLength: 20, size: 'max' }), (payloads, cuts) => {
         const got: Buffer[] = [];
         feed(new FrameDecoder(LIMIT), framed(payloads), cuts, (bytes, start, end) => {
           got.push(Buffer.from(bytes.subarray(start, end)));
@@ -69,7 +72,7 @@ describe('FrameDecoder', () => {
 
   test('gives nothing more in a push that the sink stopped, wherever the stream is cut', () => {
     fc.assert(
-      fc.property(frames, fc.array(fc.nat(), { maxLength: 20 }), (payloads, cuts) => {
+      fc.property(frames, fc.array(fc.nat(), { maxLength: 20, size: 'max' }), (payloads, cuts) => {
         const decoder = new FrameDecoder(LIMIT);
         const got: Buffer[] = [];
         let inThisPush = 0;
@@ -96,7 +99,7 @@ describe('FrameDecoder', () => {
       fc.property(
         frames,
         fc.array(fc.nat(), { maxLength: 10 }),
-        fc.array(fc.boolean(), { maxLength: 12 }),
+        fc.array(fc.boolean(), { maxLength: 12, size: 'max' }),
         (payloads, cuts, answers) => {
           const decoder = new FrameDecoder(LIMIT);
           const got: Buffer[] = [];
@@ -148,7 +151,7 @@ describe('FrameDecoder', () => {
   test('any bytes at all: frames or a ProtocolError', () => {
     fc.assert(
       fc.property(
-        fc.uint8Array({ maxLength: 64 }),
+        fc.uint8Array({ maxLength: 64, size: 'max' }),
         fc.array(fc.nat(), { maxLength: 6 }),
         (bytes, cuts) => {
           const decoder = new FrameDecoder(LIMIT);

@@ -39,14 +39,14 @@ const hostileInt = fc.oneof(
 const hostileBytes = fc
   .array(
     fc.oneof(
-      fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
+      fc.uint8Array({ maxLength: 12, size: 'max' }).map((bytes) => Buffer.from(bytes)),
       hostileInt.map((value) => {
         const bytes = Buffer.alloc(4);
         bytes.writeInt32BE(value);
         return bytes;
       }),
     ),
-    { maxLength: 16 },
+    { maxLength: 16, size: 'max' },
   )
   .map((parts) => Buffer.concat(parts));
 
@@ -153,12 +153,12 @@ describe('numbers', () => {
 });
 
 const bytesOrNull = fc.option(
-  fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
+  fc.uint8Array({ maxLength: 100, size: 'max' }).map((bytes) => Buffer.from(bytes)),
   { nil: null },
 );
 /** Strings that survive Java's encoding: without surrogates. */
 const text = fc
-  .string({ unit: 'binary', maxLength: 20 })
+  .string({ unit: 'binary', maxLength: 20, size: 'max' })
   .map((value) => value.replace(/[\ud800-\udfff]/g, ''));
 const int = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const acl = fc.option(

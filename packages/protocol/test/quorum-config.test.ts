@@ -216,7 +216,7 @@ describe('a config text', () => {
       ],
     );
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+      fc.property(fc.array(piece, { maxLength: 30, size: 'max' }), (pieces) => {
         let value: QuorumConfig;
         try {
           value = parseQuorumConfig(pieces.join(''));

@@ -27,3 +27,15 @@ test('private members are spelt private', () => {
 test('a set of values is an object as const, not an enum', () => {
   expect(filesWhere((text) => /^(?:export )?(?:const )?enum /m.test(text))).toEqual([]);
 });
+
+test('a property that asks for more than ten elements gets them', () => {
+  // fast-check makes ten at most, whatever maxLength says, unless size says otherwise.
+  const tests = globSync('{packages,apps,tooling}/*/test/**/*.ts', { cwd: ROOT });
+  const short = tests.flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(/maxLength: (\d+)(?!.*size: 'max')/g)]
+      .filter(([, length]) => Number(length) > 10)
+      .map(([text]) => `${file}: ${text}`),
+  );
+  expect(tests.length).toBeGreaterThan(100);
+  expect(short).toEqual([]);
+});

@@ -1,3 +1,5 @@
+// The word by which a holder is asked to give up what it holds, from outside.
+
 import { type Client, type OpOptions, ZkError } from '@zebu/client';
 import { REVOKE } from '../core/held.ts';
 
