@@ -15,6 +15,7 @@
 import {
   type ByteReader,
   type ConnectResponse,
+  ErrorCode,
   OpCode,
   PASSWORD_BYTES,
   readWatcherEvent,
@@ -311,12 +312,22 @@ export class ConnectionLoop
       const event = readWatcherEvent(reader);
       this.watches.dispatch(event.type, event.path, zxid > 0 ? zxid : undefined);
     } else if (xid === Xid.ping) {
-      this.liveness.pinged();
+      if (errno === ErrorCode.CONNECTIONLOSS) this.dismissed(wire);
+      else this.liveness.pinged();
     } else if (xid === Xid.auth) {
       this.credentials.answered(errno);
     } else if (this.login?.received(xid, errno, reader) !== true) {
       this.flow.answered(wire, xid, zxid, errno, reader);
     }
+  }
+
+  /** A zebu server stops, and has not carried out, nor will, what it has not answered by now. */
+  private dismissed(wire: Wire): void {
+    const reason = new Error('The server stops');
+    wire.isDismissed = true;
+    this.wire = undefined;
+    wire.destroy(reason);
+    this.lost(wire, reason);
   }
 
   flushed(wire: Wire): void {

@@ -200,7 +200,8 @@ export class RequestFlow {
     for (let i = 0; i < count; i++) {
       const request = pending.shift() as Request;
       const isUnsent = i >= firstUnflushed;
-      if (!isUnsent && request.xid === Xid.setWatches && !hasLostWatches) {
+      const isLost = !isUnsent && !wire.isDismissed;
+      if (isLost && request.xid === Xid.setWatches && !hasLostWatches) {
         hasLostWatches = true;
         this.owner.lostSetWatches();
       }
@@ -210,7 +211,7 @@ export class RequestFlow {
         request.writes--;
         request.frame = Buffer.from(wire.out.bytes.subarray(request.frameStart, request.frameEnd));
         again.push(request);
-      } else if (request.isResendable && request.writes < MAX_WRITES) {
+      } else if (request.xid !== Xid.setWatches && this.maySendAgain(request, isLost)) {
         const scratch = this.scratch.reset();
         this.encode(scratch, request);
         request.frame = Buffer.from(scratch.view());
@@ -221,6 +222,13 @@ export class RequestFlow {
     }
     for (const request of again) this.waitingBytes += (request.frame as Buffer).length;
     this.waiting = [...again, ...this.waiting];
+  }
+
+  /** After a write that was not carried out it may; after one that is lost, only what does no harm twice. */
+  private maySendAgain(request: Request, isLost: boolean): boolean {
+    if (isLost) return request.isResendable && request.writes < MAX_WRITES;
+    request.writes--;
+    return true;
   }
 
   /** There is a connection: what waited goes first. */

@@ -56,6 +56,8 @@ export class Wire implements DialHandler {
   /** Frames that go out with the next flush. */
   out: ByteWriter;
   isEstablished: boolean;
+  /** The server has said that nothing of what it has not answered was carried out, or will be. */
+  isDismissed: boolean;
   /** By the environment's clock; they judge whether the server is alive, and when to ping. */
   lastReceivedAt: number;
   lastSentAt: number;
@@ -76,6 +78,7 @@ export class Wire implements DialHandler {
     this.number = options.number;
     this.out = new ByteWriter(FIRST_OUT_BYTES);
     this.isEstablished = false;
+    this.isDismissed = false;
     this.lastReceivedAt = 0;
     this.lastSentAt = 0;
     this.decoder = new FrameDecoder(options.maxReplyBytes);

@@ -1,4 +1,4 @@
-import { OpCode, readSetWatchesRequest, Xid } from '@zebu/protocol';
+import { ErrorCode, OpCode, readSetWatchesRequest, Xid } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Client, WatchItem } from '../src/index.ts';
 import { ZkError } from '../src/index.ts';
@@ -7,6 +7,7 @@ import {
   refuseSession,
   replyFrame,
   type ScriptedServer,
+  stat,
   World,
   watched,
   znode,
@@ -162,6 +163,23 @@ describe('a lost connection', () => {
     expect(server.last.handshake?.password).toEqual(Buffer.alloc(16, 7));
     expect(zk.session.id).toBe(id);
     expect(zk.session.generation).toBe(1);
+  });
+
+  test('what a server that says goodbye has not answered goes to the next one in order, writes too', async () => {
+    const { world, server, zk } = await connected();
+    const answered = watched(zk.set('/a', 'first'));
+    const written = watched(zk.set('/a', 'second'));
+    const read = watched(zk.get('/a', { retry: false }));
+    await world.settle();
+    server.last.reply(server.last.take().xid, 0, stat);
+    server.last.reply(Xid.ping, ErrorCode.CONNECTIONLOSS);
+    server.script.request = ({ connection, xid, type }) =>
+      connection.reply(xid, 0, type === OpCode.setData ? stat : znode('second'));
+    await world.advance(500);
+    expect(server.connections).toHaveLength(2);
+    expect(server.last.requests.map(({ type }) => type)).toEqual([OpCode.setData, OpCode.getData]);
+    for (const outcome of [answered, written, read]) expect(outcome.error).toBeUndefined();
+    expect([answered, written, read].every(({ value }) => value !== undefined)).toBe(true);
   });
 
   test('half a frame of the old connection does not reach the new one', async () => {

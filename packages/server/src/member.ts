@@ -305,10 +305,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
         isOver = true;
         cancel();
         // The clients of a server that failed are cut off already.
-        if (this.state === 'running') {
-          for (const connection of this.connections) connection.finish();
-          this.turns.flush();
-        }
+        if (this.state === 'running') this.sayGoodbye();
         resolve();
       };
       const cancel = scheduler.after(shutdownTimeoutMs, () => {
@@ -324,6 +321,33 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     });
   }
 
+  /** Ends all connections; a client whose requests are all answered is told that nothing else was carried out. */
+  private sayGoodbye(): void {
+    for (const connection of this.connections) {
+      if (connection.outstanding === 0) connection.dismiss();
+      else connection.finish();
+    }
+    this.turns.flush();
+  }
+
+  /**
+   * The leader of this member stops in order: `zxid` is the last txn that it proposed, and requests that are not among
+   * those up to there were never taken. Sends the clients away once they have their answers.
+   */
+  dismissClientsAfter(zxid: Zxid): void {
+    const { serving } = this;
+    if (serving?.isOpen !== true) return;
+    const look = (): void => {
+      if (serving.sequence.appliedZxid < zxid) return;
+      for (const connection of this.connections) {
+        if (connection.serving === serving) connection.dismiss();
+      }
+      this.turns.flush();
+    };
+    serving.closeForClients(look);
+    look();
+  }
+
   /** Closes in order: no new clients, every txn in flight on disk, applied and answered, then all. */
   async stop(): Promise<void> {
     if (this.state !== 'running') return;
@@ -332,8 +356,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     const snapshotEnds = new Promise<void>((resolve) => this.stopSchedules(resolve));
     for (const listener of this.listeners) listener.stopAccepting();
     await this.drainServing();
-    for (const connection of this.connections) connection.finish();
-    this.turns.flush();
+    this.sayGoodbye();
     await this.closeListeners();
     await snapshotEnds;
   }

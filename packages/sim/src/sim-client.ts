@@ -209,6 +209,8 @@ export class SimClient implements DialHandler {
       this.options.observer.event(this.conversation, event, header.zxid);
       return;
     }
+    // The goodbye of a server that stops. What is pending was not carried out; the checkers allow for either.
+    if (header.xid === Xid.ping && header.error === ErrorCode.CONNECTIONLOSS) return;
     const ask = this.pending.shift();
     // An answer although no request is pending: pass it on with an impossible xid, and the checkers fail it.
     const asked = ask ?? { ...PING, xid: Number.NaN };

@@ -605,6 +605,18 @@ export class ClientConnection
     this.output.finish();
   }
 
+  /**
+   * As finish(), and tells the client that nothing of what is unanswered by then was carried out, or will be: an answer to
+   * a ping with the error CONNECTIONLOSS, which clients that do not know it take for any answer to a ping. Only for a
+   * member that stops in order, after the last reply.
+   */
+  dismiss(): void {
+    if (this.state === State.established) {
+      this.output.replyError(Xid.ping, 0, ErrorCode.CONNECTIONLOSS);
+    }
+    this.finish();
+  }
+
   /** Closes, behind the replies that are whole; a long one that is not is dropped. The reason is logged. */
   end(reason?: Error): void {
     if (this.state === State.ending) return;

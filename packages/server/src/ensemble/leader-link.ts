@@ -48,6 +48,8 @@ export interface LeaderLinkOwner {
   informed(link: LeaderLink, zxid: Zxid, bytes: Buffer, start: number, end: number): void;
   committed(link: LeaderLink, zxid: Zxid): void;
   synced(): void;
+  /** The leader stops: what it has not committed by now, it has not proposed. A PING with data, of a zebu leader only. */
+  goodbye(): void;
   revalidated(sessionId: bigint, isValid: boolean): void;
 }
 
@@ -152,6 +154,10 @@ export class LeaderLink implements PeerLinkHandler, PeerStreamSink {
         return true;
       case PacketType.SYNC:
         owner.synced();
+        return true;
+      case PacketType.PING:
+        if (dataEnd > dataStart) owner.goodbye();
+        owner.received(this, { type, zxid });
         return true;
       case PacketType.DIFF:
       case PacketType.TRUNC:

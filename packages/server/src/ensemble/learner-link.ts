@@ -64,6 +64,8 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   isSynced: boolean;
   /** Monotonic ms of the last answer to a PING. */
   pongMs: number;
+  /** The last proposal that it acked; 0 for none. */
+  lastAckedZxid: Zxid;
   /** The proposal whose ack is timed; 0 for none. */
   private timedZxid: Zxid;
   private timedMs: number;
@@ -81,6 +83,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
     this.isObserver = false;
     this.isSynced = false;
     this.pongMs = Number.NEGATIVE_INFINITY;
+    this.lastAckedZxid = 0;
     this.timedZxid = 0;
     this.timedMs = 0;
     this.owner = owner;

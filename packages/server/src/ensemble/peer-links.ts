@@ -173,6 +173,7 @@ export class PeerLinks implements LearnerLinkOwner, LeaderLinkOwner {
   // A leader's links.
 
   acked(link: LearnerLink, zxid: Zxid): void {
+    link.lastAckedZxid = zxid;
     this.figures.acked(link, zxid, this.options.member.turns.nowMs);
     this.core.receiveAck(link.number, zxid);
   }
@@ -226,6 +227,13 @@ export class PeerLinks implements LearnerLinkOwner, LeaderLinkOwner {
 
   synced(): void {
     this.targets.role.synced();
+  }
+
+  goodbye(): void {
+    // The commits that came before it are carried out first.
+    this.options.drive();
+    if (this.targets.role.serving === undefined) return;
+    this.options.member.dismissClientsAfter(this.core.committedZxid);
   }
 
   revalidated(sessionId: bigint, isValid: boolean): void {

@@ -28,6 +28,7 @@ import { CurrentRole } from './current-role.ts';
 import { type Batch, DiskBatches } from './disk-batches.ts';
 import { EnsembleFigures } from './ensemble-figures.ts';
 import type { EpochStore } from './epoch-store.ts';
+import { HandOver } from './hand-over.ts';
 import { LearnerFeed } from './learner-feed.ts';
 import { OwnHistory } from './own-history.ts';
 import { PeerLinks } from './peer-links.ts';
@@ -65,6 +66,7 @@ export class ZabDriver {
   private readonly feed: LearnerFeed;
   private readonly batches: DiskBatches;
   private readonly history: OwnHistory;
+  private readonly handOver: HandOver;
   private change: RoleChange | undefined;
   private isDriving: boolean;
   private isScheduled: boolean;
@@ -107,6 +109,13 @@ export class ZabDriver {
     this.feed = this.makeFeed();
     this.batches = this.makeBatches();
     this.history = this.makeHistory();
+    this.handOver = new HandOver({
+      core: this.core,
+      role: this.role,
+      links: this.links,
+      scheduler: environment.scheduler,
+      leave: () => this.leaveEnsemble(),
+    });
     this.change = undefined;
     this.isDriving = false;
     this.isScheduled = false;
@@ -215,13 +224,21 @@ export class ZabDriver {
     this.drive();
   }
 
-  /** Ends the role and casts no vote any more; `done` when the log is closed, or the server fails. */
+  /**
+   * Ends the role and casts no vote any more; `done` when the log is closed, or the server fails. A leader hands over
+   * before.
+   */
   stop(done: () => void): void {
     if (this.isAbandoned) {
       done();
       return;
     }
     this.onStopped = done;
+    this.handOver.begin();
+    this.drive();
+  }
+
+  private leaveEnsemble(): void {
     this.core.stop();
     this.pause.end();
     this.drive();
@@ -231,6 +248,7 @@ export class ZabDriver {
   abandon(): void {
     this.stopTicks?.();
     this.pause.cancel();
+    this.handOver.cancel();
     this.links.abandon(new Error('This server failed'));
     this.isAbandoned = true;
     this.onStopped?.();
@@ -297,6 +315,7 @@ export class ZabDriver {
       this.isDriving = false;
     }
     this.options.member.turns.flush();
+    this.handOver.look();
   }
 
   private noteCommitted(): void {

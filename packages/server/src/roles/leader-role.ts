@@ -42,12 +42,19 @@ export interface LeaderHost {
 export class LeaderRole extends DecidingRole {
   private readonly host: LeaderHost;
   private readonly reader: ByteReader;
+  private isLeaving: boolean;
 
   constructor(member: Member, host: LeaderHost) {
     super(member);
     this.host = host;
     this.reader = new ByteReader();
     this.reader.maxLength = member.reader.maxLength;
+    this.isLeaving = false;
+  }
+
+  /** Nothing that learners forward is taken any more: what was proposed can all be committed. */
+  takeNoMore(): void {
+    this.isLeaving = true;
   }
 
   get epochZxid(): Zxid {
@@ -101,7 +108,7 @@ export class LeaderRole extends DecidingRole {
   /** A REQUEST: long session, int cxid, int type, body; the identities of the client. */
   requested(link: LearnerLink, packet: QuorumPacketView): void {
     const { parts, reader } = this;
-    if (parts === undefined) return;
+    if (parts === undefined || this.isLeaving) return;
     reader.reset(packet.bytes, packet.dataStart, packet.dataEnd);
     const sessionId = BigInt.asUintN(64, reader.bigint64());
     const cxid = reader.int32();
