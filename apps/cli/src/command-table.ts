@@ -25,6 +25,19 @@ const VERSION: OptionSpec = {
   text: 'only if this is the version now',
 };
 
+const HOLD_OPTIONS: readonly OptionSpec[] = [
+  {
+    names: ['--grace'],
+    value: 'MS',
+    text: 'between the signal and SIGKILL; less where the session could end before; default 5000',
+  },
+  { names: ['--signal'], value: 'NAME', text: 'how the command is asked to stop; default TERM' },
+  {
+    names: ['--lease'],
+    text: 'go on over a lost connection, for as long as the server keeps the session; else it is stopped at once',
+  },
+];
+
 /** A function of a module that is loaded when the command runs. */
 function from<M>(load: () => Promise<M>, pick: (module: M) => Run): () => Promise<Run> {
   return async () => pick(await load());
@@ -32,6 +45,7 @@ function from<M>(load: () => Promise<M>, pick: (module: M) => Run): () => Promis
 const read = () => import('./verbs/read.ts');
 const write = () => import('./verbs/write.ts');
 const quota = () => import('./verbs/quota.ts');
+const hold = () => import('./verbs/hold.ts');
 const copy = () => import('./verbs/copy.ts');
 const ping = () => import('./verbs/ping.ts');
 const watches = () => import('./verbs/watches.ts');
@@ -508,6 +522,52 @@ export const COMMANDS: readonly Verb[] = [
       () => import('./verbs/diff.ts'),
       (module) => module.diff,
     ),
+  },
+  {
+    name: 'lock',
+    group: 'hold',
+    synopsis: '[--wait MS] [--lease] [--grace MS] [--signal NAME] path [-- command ...]',
+    summary: 'run a command while holding a lock',
+    details: [
+      'Waits for the lock, runs the command, gives the lock up. The command, and all that it started, is stopped when the lock is lost, before the server can give it to somebody else. It runs in a process group of its own; ZEBU_HELD_TOKEN in its environment is a number that grows with each holder. Without a command the lock is held until Ctrl-C. The exit code is that of the command, or 10 if the lock was lost.',
+    ],
+    options: [
+      {
+        names: ['--wait'],
+        value: 'MS',
+        text: 'give up after so long, with 9; 0 does not wait; without it there is no limit',
+      },
+      ...HOLD_OPTIONS,
+    ],
+    operands: [1, 1],
+    paths: [0],
+    examples: [
+      { line: 'zebu lock /locks/backup -- ./backup.sh', text: 'one at a time' },
+      {
+        line: 'zebu lock --wait 0 /locks/cron -- ./nightly',
+        text: 'where another one runs, not at all',
+      },
+    ],
+    only: 'shell',
+    load: from(hold, (module) => module.lock),
+  },
+  {
+    name: 'elect',
+    group: 'hold',
+    synopsis: '[--again] [--lease] [--grace MS] [--signal NAME] path [-- command ...]',
+    summary: 'run a command while leading',
+    details: [
+      'Waits to be elected, runs the command, resigns when it ends. It is stopped when the leadership is lost, as with lock.',
+    ],
+    options: [
+      { names: ['--again'], text: 'a candidate again after the leadership was lost' },
+      ...HOLD_OPTIONS,
+    ],
+    operands: [1, 1],
+    paths: [0],
+    examples: [{ line: 'zebu elect --again /leader -- ./serve', text: 'one of several runs it' }],
+    only: 'shell',
+    load: from(hold, (module) => module.elect),
   },
   {
     name: 'ping',

@@ -28,20 +28,20 @@ export interface WalkOptions<T> {
 const AHEAD = 64;
 const AHEAD_BYTES = 8 * 1024 * 1024;
 
-interface Entry<T> {
-  readonly path: string;
-  readonly depth: number;
-  readonly isLast: boolean;
-  /** Was yielded by an earlier walk: only its children count. */
-  readonly isPassed: boolean;
-  reading: Promise<Read<T>> | undefined;
-}
-
 interface Read<T> {
   /** Undefined when the znode is gone. */
   readonly znode: { stat: Stat; value: T; bytes: number } | undefined;
   readonly error: unknown;
   readonly names: readonly string[];
+}
+
+/** The children of one znode, of which the first `next` were visited. */
+interface Level<T> {
+  readonly parent: string;
+  readonly names: readonly string[];
+  next: number;
+  /** Of names[next], names[next + 1] and so on: what is read before its turn. */
+  readonly ahead: Promise<Read<T>>[];
 }
 
 export async function* walk<T>(
@@ -52,61 +52,64 @@ export async function* walk<T>(
   const { read, leaveOut, after, signal, maxDepth = Number.POSITIVE_INFINITY } = options;
   let held = 0;
   let heldBytes = 0;
-  const fetch = async (entry: Entry<T>): Promise<Read<T>> => {
+  const fetch = async (path: string, depth: number): Promise<Read<T>> => {
     held += 1;
     try {
-      const znode = await read(entry.path);
+      const znode = await read(path);
       heldBytes += znode.bytes;
-      const mayHaveMore = entry.depth < maxDepth && znode.stat.numChildren > 0;
-      const names = mayHaveMore ? (await zk.children(entry.path)).names : [];
+      const mayHaveMore = depth < maxDepth && znode.stat.numChildren > 0;
+      const names = mayHaveMore ? (await zk.children(path)).names : [];
       return { znode, error: undefined, names };
     } catch (error) {
       return { znode: undefined, error, names: [] };
     }
   };
-  // The next znode is the last element.
-  const stack: Entry<T>[] = [
-    {
-      path: root,
-      depth: 0,
-      isLast: true,
-      isPassed: after !== undefined && isAtOrAbove(root, after),
-      reading: undefined,
-    },
-  ];
+  // From the root down to where the walk is; the root is the only child of a level without a parent. A level holds
+  // names alone: paths of 100,000 children, made before their turn, would be most of the memory.
+  const levels: Level<T>[] = [{ parent: '', names: [root], next: 0, ahead: [] }];
+  const pathIn = (level: Level<T>, index: number): string => {
+    const name = level.names[index] as string;
+    return level.parent === '' ? name : childPath(level.parent, name);
+  };
   for (;;) {
-    for (let at = stack.length - 1; at >= Math.max(0, stack.length - AHEAD); at--) {
-      const entry = stack[at] as Entry<T>;
-      if (entry.reading !== undefined) continue;
-      // The next one is always read, however much is held: its children come before what is held.
-      if (at < stack.length - 1 && (held >= AHEAD || heldBytes >= AHEAD_BYTES)) break;
-      entry.reading = fetch(entry);
+    const level = levels.at(-1);
+    if (level === undefined) return;
+    if (level.next === level.names.length) {
+      levels.pop();
+      continue;
     }
-    const entry = stack.pop();
-    if (entry === undefined) return;
-    const { znode, error, names } = await (entry.reading as Promise<Read<T>>);
+    const depth = levels.length - 1;
+    const left = level.names.length - level.next;
+    // The next one is always read, however much is held: its children come before what is held.
+    while (
+      level.ahead.length === 0 ||
+      (level.ahead.length < left && held < AHEAD && heldBytes < AHEAD_BYTES)
+    ) {
+      level.ahead.push(fetch(pathIn(level, level.next + level.ahead.length), depth));
+    }
+    const path = pathIn(level, level.next);
+    const isLast = left === 1;
+    level.next += 1;
+    const { znode, error, names } = await (level.ahead.shift() as Promise<Read<T>>);
     held -= 1;
     signal.throwIfAborted();
     if (znode === undefined) {
       // Deleted after it was listed. Of the root that is what the user must know.
-      if (entry.depth > 0 && ZkError.is(error, 'NO_NODE')) continue;
+      if (depth > 0 && ZkError.is(error, 'NO_NODE')) continue;
       throw error;
     }
     heldBytes -= znode.bytes;
-    const children = [...names]
-      .filter((name) => leaveOut?.(childPath(entry.path, name)) !== true)
-      .sort();
-    for (let at = children.length - 1; at >= 0; at--) {
-      const path = childPath(entry.path, children[at] as string);
-      if (after !== undefined && comparePaths(path, after) < 0 && !isAtOrAbove(path, after))
-        continue;
-      const isPassed = after !== undefined && isAtOrAbove(path, after);
-      const isLast = at === children.length - 1;
-      stack.push({ path, depth: entry.depth + 1, isLast, isPassed, reading: undefined });
+    const children = names.filter((name) => {
+      const child = childPath(path, name);
+      if (leaveOut?.(child) === true) return false;
+      return after === undefined || comparePaths(child, after) >= 0 || isAtOrAbove(child, after);
+    });
+    if (children.length > 0) {
+      levels.push({ parent: path, names: children.sort(), next: 0, ahead: [] });
     }
-    if (entry.isPassed) continue;
-    const { path, depth, isLast } = entry;
-    yield { path, depth, isLast, stat: znode.stat, value: znode.value };
+    // Yielded by the earlier walk: only its children count.
+    if (after !== undefined && isAtOrAbove(path, after)) continue;
+    yield { path, stat: znode.stat, depth, isLast, value: znode.value };
   }
 }
 

@@ -1,5 +1,5 @@
-// export, import and diff: a tree goes from one cluster to another, killed on the way and resumed. The same at full size
-// is ZEBU_EXPORT_ZNODES=100000 (npm run interop); it prints what it took.
+// export, import and diff: a tree goes from one cluster to another, killed on the way and resumed. At full size it is
+// ZEBU_EXPORT_ZNODES=100000 pnpm exec vitest run export; it prints time and memory.
 
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';

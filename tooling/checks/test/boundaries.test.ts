@@ -23,7 +23,7 @@ const ARROWS: Record<string, string[]> = {
   '@zebu/sim': ['server', 'client', ...BELOW_SERVER],
   '@zebu/conformance': ['client', 'server', 'zab', 'protocol', 'transport'],
   'zebu-server': ['server'],
-  zebu: ['client'],
+  zebu: ['client', 'recipes'],
   'zebu-bench': ['client', 'server', 'protocol', 'transport'],
 };
 
