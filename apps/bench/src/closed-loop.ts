@@ -87,6 +87,11 @@ export class ClosedLoop {
     this.isMeasuring = false;
   }
 
+  /** Answers while measuring. */
+  get measured(): number {
+    return this.latencies.reduce((sum, { count }) => sum + count, 0);
+  }
+
   /** Sends no more requests; resolves when all sent ones are answered. */
   async stop(): Promise<void> {
     this.isStopping = true;

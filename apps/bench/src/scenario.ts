@@ -9,6 +9,10 @@ import { type Figures, Meter } from './meter.ts';
 import { openConnections } from './raw-connection.ts';
 import type { Workload } from './workloads.ts';
 
+/** How long the first answer may be waited for after a measurement that had none. */
+const LATE_SECONDS = 30;
+const LATE_STEP_SECONDS = 0.1;
+
 /** A target whose use of the machine is measured too. */
 export interface MeasuredTarget extends Target {
   readonly label: string;
@@ -76,11 +80,15 @@ export class LoadScenario implements Scenario {
         onProgress?.(this.name, second, seconds);
         await untilEnd(loop, Math.min(1, seconds - second));
       }
+      // On a busy machine a short measurement may end before the first answer: it goes on until there is one.
+      for (let late = 0; loop.measured === 0 && late < LATE_SECONDS; late += LATE_STEP_SECONDS) {
+        await untilEnd(loop, LATE_STEP_SECONDS);
+      }
       loop.stopMeasuring();
-      const count = loop.latencies.reduce((sum, one) => sum + one.count, 0);
+      const count = loop.measured;
       const measured = meter.read(count);
       await loop.stop();
-      if (count === 0) throw new Error(`No answer in ${seconds} s`);
+      if (count === 0) throw new Error(`No answer in ${measured.seconds.toFixed(1)} s`);
       if (loop.measuredErrors === count) throw new Error(`All failed: ${loop.errorText()}`);
       const named = source.kinds.map((kind, index) => [kind, loop.latencies[index]?.summary()]);
       return {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { OpCode } from '@zebu/protocol';
 import { describe, expect, it } from 'vitest';
 import { clean, fill, measure } from '../src/bench.ts';
@@ -60,6 +62,41 @@ describe('measure', () => {
     expect(await rootOf(server.port)).toEqual([]);
   });
 });
+
+it('measures until the first answer when the time is too short for one', async () => {
+  await using server = await floor();
+  await using slow = await delayed(server.port, 150);
+  const report = await measure(settings(`get --server 127.0.0.1:${slow.port} --window 1`), {
+    command: '',
+    onProgress: () => {},
+  });
+  const rounds = report.rows[0]?.sides[0]?.rounds ?? [];
+  expect(rounds).toHaveLength(2);
+  for (const { rate } of rounds) expect(rate).toBeGreaterThan(0);
+});
+
+/** Every answer of the server on that port comes later, by so many milliseconds. */
+async function delayed(port: number, ms: number) {
+  const proxy = createServer((client) => {
+    const server = connect({ port, host: '127.0.0.1' });
+    client.pipe(server);
+    server.on('data', (bytes) => setTimeout(() => client.write(bytes), ms));
+    for (const socket of [client, server]) {
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        client.destroy();
+        server.destroy();
+      });
+    }
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      proxy.close();
+    },
+  };
+}
 
 it('keeps what was measured when a server dies in the middle, and says why it ended', async () => {
   await using server = await floor();
