@@ -7,6 +7,15 @@ import { atCaller } from './errors.ts';
 import type { OpOptions, Request, RequestSpec } from './request.ts';
 import type { RequestFlow } from './request-flow.ts';
 import { mayRepeat, type RetryPolicy } from './retry.ts';
+import type { Session } from './session.ts';
+import { areRequestsTraced, type RequestTrace, traceRequest } from './tracing.ts';
+
+export interface CallsOwner {
+  /** Whether the client is closed, or about to be. */
+  readonly isClosed: boolean;
+  /** Where calls go now. */
+  readonly place: { readonly session: Session | undefined; readonly server: string | undefined };
+}
 
 export class Calls {
   private readonly flow: RequestFlow;
@@ -14,28 +23,24 @@ export class Calls {
   private readonly aborts: AbortSignals;
   /** For calls that name none. */
   private readonly retry: RetryPolicy | undefined;
-  /** Whether the client is closed, or about to be. */
-  private readonly isClosed: () => boolean;
+  private readonly owner: CallsOwner;
 
   constructor(
     flow: RequestFlow,
     environment: ClientEnvironment,
     aborts: AbortSignals,
-    { retry, isClosed }: { retry: RetryPolicy | undefined; isClosed: () => boolean },
+    { retry, owner }: { retry: RetryPolicy | undefined; owner: CallsOwner },
   ) {
     this.flow = flow;
     this.environment = environment;
     this.aborts = aborts;
     this.retry = retry;
-    this.isClosed = isClosed;
+    this.owner = owner;
   }
 
   /** Sends a request in the order of the calls. */
   call<T>(spec: RequestSpec<T>, options: OpOptions | undefined): Promise<T> {
-    const policy = this.policyFor(options);
-    return policy === undefined
-      ? this.callOnce(spec, options)
-      : this.repeat(spec, options, policy, () => this.callOnce(spec, options));
+    return this.inTurn(spec, options, () => this.callOnce(spec, options));
   }
 
   /** As the policy says that holds for this request, if any, repeats `once`, which consists of several requests. */
@@ -44,6 +49,7 @@ export class Calls {
     options: OpOptions | undefined,
     once: () => Promise<T>,
   ): Promise<T> {
+    if (areRequestsTraced()) return this.traced(spec, options, once);
     const policy = this.policyFor(options);
     return policy === undefined ? once() : this.repeat(spec, options, policy, once);
   }
@@ -63,6 +69,26 @@ export class Calls {
       );
     });
     return { promise, request };
+  }
+
+  private async traced<T>(
+    spec: RequestSpec<T>,
+    options: OpOptions | undefined,
+    once: () => Promise<T>,
+  ): Promise<T> {
+    const policy = this.policyFor(options);
+    const trace: RequestTrace = { op: spec.op, path: spec.path, tries: 0, ...this.owner.place };
+    const counted = (): Promise<T> => {
+      trace.tries++;
+      return once().finally(() => Object.assign(trace, this.owner.place));
+    };
+    try {
+      return await traceRequest(trace, () =>
+        policy === undefined ? counted() : this.repeat(spec, options, policy, counted),
+      );
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
   private policyFor(options: OpOptions | undefined): RetryPolicy | undefined {
@@ -96,7 +122,7 @@ export class Calls {
       try {
         return await once();
       } catch (error) {
-        if (this.isClosed() || !mayRepeat(spec, error)) throw error;
+        if (this.owner.isClosed || !mayRepeat(spec, error)) throw error;
         const pauseMs = policy.next(attempt, this.environment.now() - startedAt, error);
         if (pauseMs === undefined) throw error;
         await this.pause(pauseMs, options?.signal);

@@ -13,6 +13,7 @@ import { type Servers, serversFrom } from './servers.ts';
 import type { SessionTicket } from './session.ts';
 import { clientListeners, type FailedAttempt } from './states.ts';
 import type { HostSource, TlsSource } from './targets.ts';
+import { isTraced, publish } from './tracing.ts';
 
 export interface ConnectOptions {
   /**
@@ -88,9 +89,21 @@ export async function connect(options: ConnectOptions | string): Promise<Client>
     settingsFrom(given, where),
     environment,
     {
-      stateChanged: (state) => listeners.state.emit(state),
-      sessionStarted: (session) => listeners.session.emit(session),
-      attemptFailed: (attempt) => listeners.attempt.emit(attempt),
+      stateChanged: (state) => {
+        listeners.state.emit(state);
+        if (isTraced('state')) publish('state', { state, session: loop.session });
+      },
+      sessionStarted: (session) => {
+        listeners.session.emit(session);
+        publish('session', session);
+      },
+      attemptFailed: (attempt) => {
+        listeners.attempt.emit(attempt);
+        publish('attempt', attempt);
+      },
+      watchFired: (event) => {
+        if (isTraced('watch')) publish('watch', { ...event, session: loop.session });
+      },
     },
     aborts,
   );

@@ -23,7 +23,7 @@ import {
 } from '@zebu/protocol';
 import { formatAddress } from '@zebu/transport';
 import type { AbortSignals } from './abort-signals.ts';
-import { Calls } from './calls.ts';
+import { Calls, type CallsOwner } from './calls.ts';
 import { Credentials, type CredentialsOwner } from './credentials.ts';
 import type { ClientEnvironment } from './environment.ts';
 import { SessionExpiredError, ZkError } from './errors.ts';
@@ -32,12 +32,19 @@ import { Request, type RequestSpec } from './request.ts';
 import { type FlowOwner, type FlowSettings, RequestFlow } from './request-flow.ts';
 import type { RetryPolicy } from './retry.ts';
 import { SaslLogin, type SaslMechanism, type SaslOwner } from './sasl.ts';
-import { ClientSession, DetachedSession, type SessionTicket, type State } from './session.ts';
+import {
+  ClientSession,
+  DetachedSession,
+  type Session,
+  type SessionTicket,
+  type State,
+} from './session.ts';
 import { Starting } from './starting.ts';
 import type { FailedAttempt } from './states.ts';
 import { type HostSource, type Target, Targets, type TlsSource } from './targets.ts';
 import { WatchRearming } from './watch-rearming.ts';
 import { WatchRegistry } from './watch-registry.ts';
+import type { WatchEvent } from './watch-stream.ts';
 import { Wire, type WireOwner } from './wire.ts';
 import { WritableSearch } from './writable-search.ts';
 
@@ -63,6 +70,8 @@ export interface LoopEvents {
   stateChanged(state: State): void;
   sessionStarted(session: ClientSession): void;
   attemptFailed(attempt: FailedAttempt): void;
+  /** The path is the server's. */
+  watchFired(event: WatchEvent): void;
 }
 
 const NEVER_SEEN_BYTES = new Uint8Array(PASSWORD_BYTES);
@@ -72,7 +81,7 @@ const CLOSE_TIMEOUT_MS = 5000;
 type Timer = 'retryTimer' | 'expiryTimer';
 
 export class ConnectionLoop
-  implements WireOwner, FlowOwner, CredentialsOwner, LivenessOwner, SaslOwner
+  implements WireOwner, FlowOwner, CredentialsOwner, LivenessOwner, SaslOwner, CallsOwner
 {
   readonly environment: ClientEnvironment;
   readonly watches: WatchRegistry;
@@ -127,7 +136,7 @@ export class ConnectionLoop
     this.flow = new RequestFlow(settings, environment, aborts, this);
     this.calls = new Calls(this.flow, environment, aborts, {
       retry: settings.retry,
-      isClosed: () => this.isOver || this.closing !== undefined,
+      owner: this,
     });
     this.credentials = new Credentials(settings.auth, this);
     this.rearming = new WatchRearming(this.watches, this.flow, settings.maxPacketBytes);
@@ -236,6 +245,15 @@ export class ConnectionLoop
     return this.settings.maxPacketBytes;
   }
 
+  get isClosed(): boolean {
+    return this.isOver || this.closing !== undefined;
+  }
+
+  get place(): { session: Session | undefined; server: string | undefined } {
+    const { session, state } = this;
+    return { session, server: state.status === 'connected' ? state.server : undefined };
+  }
+
   get isConnected(): boolean {
     return this.state.status === 'connected';
   }
@@ -310,7 +328,9 @@ export class ConnectionLoop
     if (zxid > this.lastZxid) this.lastZxid = zxid;
     if (xid === Xid.notification) {
       const event = readWatcherEvent(reader);
-      this.watches.dispatch(event.type, event.path, zxid > 0 ? zxid : undefined);
+      const eventZxid = zxid > 0 ? zxid : undefined;
+      const type = this.watches.dispatch(event.type, event.path, eventZxid);
+      if (type !== undefined) this.events.watchFired({ type, path: event.path, zxid: eventZxid });
     } else if (xid === Xid.ping) {
       if (errno === ErrorCode.CONNECTIONLOSS) this.dismissed(wire);
       else this.liveness.pinged();
@@ -352,7 +372,7 @@ export class ConnectionLoop
   }
 
   refusal(op: string, path: string | undefined): ZkError | undefined {
-    return this.isOver || this.closing !== undefined ? this.overError(op, path) : undefined;
+    return this.isClosed ? this.overError(op, path) : undefined;
   }
 
   lostSetWatches(): void {

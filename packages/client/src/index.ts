@@ -45,6 +45,7 @@ export { formatSessionId, type Stat } from './stat.ts';
 export type { FailedAttempt, ListenOptions } from './states.ts';
 export type { TlsSource } from './targets.ts';
 export { type TlsFiles, tlsFiles } from './tls-files.ts';
+export type { RequestTrace, StateTrace, WatchTrace } from './tracing.ts';
 export type {
   OneShot,
   Resync,

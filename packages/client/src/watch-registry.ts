@@ -97,10 +97,10 @@ export class WatchRegistry {
     }
   }
 
-  /** Hands an event of the server to all whom it concerns. */
-  dispatch(type: number, path: string, zxid: number | undefined): void {
+  /** Hands an event of the server to all whom it concerns; returns its name, if this client knows it. */
+  dispatch(type: number, path: string, zxid: number | undefined): WatchEventType | undefined {
     const name = NAMES[type];
-    if (name === undefined) return;
+    if (name === undefined) return undefined;
     switch (name) {
       case 'created':
       case 'changed':
@@ -118,7 +118,7 @@ export class WatchRegistry {
     }
     this.push('persistent', path, path, name, zxid);
     // A recursive watch hears of each child itself, not that a parent's children changed.
-    if (name === 'children' || this.streams.recursive.size === 0) return;
+    if (name === 'children' || this.streams.recursive.size === 0) return name;
     const isChild = name === 'created' || name === 'deleted';
     for (let at: string | undefined = path; at !== undefined; at = parentOf(at)) {
       const found = this.push('recursive', at, path, name, zxid);
@@ -129,6 +129,7 @@ export class WatchRegistry {
         if (at === parent) this.fire('child', parent, 'children', zxid);
       }
     }
+    return name;
   }
 
   /**

@@ -654,7 +654,7 @@ describe('xids', () => {
         firstXid: 0x7ffffffe,
       },
       world.environment,
-      { stateChanged() {}, sessionStarted() {}, attemptFailed() {} },
+      { stateChanged() {}, sessionStarted() {}, attemptFailed() {}, watchFired() {} },
       aborts,
     );
     const starting = loop.start();
