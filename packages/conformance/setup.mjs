@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Installs the foreign software that the interoperability tests run: Apache's servers and zkCli, Curator,
-// kazoo, the C client, two npm clients and go-zookeeper, into <repo>/.tools/interop. Run again at will: what is there
+// kazoo, the C client, two npm clients, go-zookeeper, Bun and Deno, into <repo>/.tools/interop. Run again at will: what is there
 // stays. It uses Node 20 APIs and no dependencies, since it may run before anything else is installed.
 //
 //   node setup.mjs                 everything
@@ -31,6 +31,8 @@ const CURATOR_VERSION = '5.9.0';
 const KAZOO_VERSION = '2.11.0';
 // For npm zookeeper's native part.
 const NATIVE_NODE = '24.22.3';
+/** Other runtimes of JavaScript that @zebu/client runs on. */
+const RUNTIMES = { bun: '1.4.5', deno: '2.9.6' };
 const NPM_CLIENTS = { 'node-zookeeper-client': '1.1.3', zookeeper: '7.3.0' };
 /** The client's version is in its go.mod. */
 const GO_SCRIPT = join(here, 'foreign', 'go');
@@ -160,6 +162,21 @@ const parts = {
       markDone(folder, key);
     }
     return `go-zookeeper ${/zk (v\S+) h1/.exec(key)?.[1]}`;
+  },
+
+  runtimes() {
+    const folder = join(tools, 'runtimes');
+    const key = JSON.stringify(RUNTIMES);
+    if (!isDone(folder, key)) {
+      npmInstall(folder, RUNTIMES);
+      for (const name of Object.keys(RUNTIMES)) {
+        run(join(folder, 'node_modules', '.bin', name), ['--version']);
+      }
+      markDone(folder, key);
+    }
+    return Object.entries(RUNTIMES)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ');
   },
 };
 

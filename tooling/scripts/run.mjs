@@ -13,7 +13,7 @@
 //   interop         install and build, then the foreign clients against zebu (packages/conformance)
 //   sim [args]      install, then the simulator: `npm run sim -- --seeds 1000`
 //   sockets         the server's tests on Node's documented sockets alone (ZEBU_TRANSPORT=sockets)
-//   nodes           the transport's tests on each line of Node that it says was tried
+//   nodes           the transport's and the client's tests on each line of Node that was tried
 //   pnpm ...        pnpm in this workspace, e.g. `npm run pnpm -- verify`
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -141,22 +141,24 @@ async function sockets() {
 
 async function nodes() {
   await install();
-  const directory = join(root, 'packages', 'transport');
-  const vitest = join(directory, 'node_modules', 'vitest', 'vitest.mjs');
-  const report = join(directory, 'reports', 'vitest.json');
   const own = { name: 'the shipped Node', binary: join(root, 'node_modules', '.bin', 'node') };
   const others = OTHER_NODES.map((version) => ({
     name: `Node ${version}`,
     binary: installNode(version),
   }));
   const failed = [];
-  for (const { name, binary } of [...others, own]) {
-    console.log(`--- transport on ${name}`);
-    rmSync(report, { force: true });
-    const ok = attempt(binary, [vitest, 'run', ...args], { cwd: directory });
-    if (printTotals([report]).failed > 0 || !ok) failed.push(name);
+  for (const packageName of ['transport', 'client']) {
+    const directory = join(root, 'packages', packageName);
+    const vitest = join(directory, 'node_modules', 'vitest', 'vitest.mjs');
+    const report = join(directory, 'reports', 'vitest.json');
+    for (const { name, binary } of [...others, own]) {
+      console.log(`--- ${packageName} on ${name}`);
+      rmSync(report, { force: true });
+      const ok = attempt(binary, [vitest, 'run', ...args], { cwd: directory });
+      if (printTotals([report]).failed > 0 || !ok) failed.push(`${packageName} on ${name}`);
+    }
   }
-  if (failed.length > 0) fail(`the transport's tests failed on ${failed.join(', ')}`);
+  if (failed.length > 0) fail(`tests failed: ${failed.join(', ')}`);
 }
 
 /** Another Node, from npm, beside pnpm in .tools; the path of its binary. */

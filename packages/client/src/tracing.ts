@@ -65,7 +65,8 @@ export function publish<N extends keyof Messages>(name: N, message: Messages[N])
 }
 
 export function areRequestsTraced(): boolean {
-  return requests.hasSubscribers;
+  // Bun's TracingChannel has no such property (1.4.5).
+  return requests.hasSubscribers ?? requests.start.hasSubscribers;
 }
 
 export function traceRequest<T>(trace: RequestTrace, call: () => Promise<T>): Promise<T> {

@@ -13,7 +13,7 @@ export const conformanceRoot = join(import.meta.dirname, '..');
 const installed = join(repositoryRoot, '.tools', 'interop');
 
 /** A part of `setup.mjs`. */
-export type Tool = 'apache' | 'curator' | 'kazoo' | 'c' | 'npm' | 'go';
+export type Tool = 'apache' | 'curator' | 'kazoo' | 'c' | 'npm' | 'go' | 'runtimes';
 
 /** True when `node setup.mjs <tool>` has succeeded here. */
 export function hasTool(tool: Tool): boolean {
@@ -30,6 +30,8 @@ export function hasTool(tool: Tool): boolean {
       return isDone('npm');
     case 'go':
       return isDone('go');
+    case 'runtimes':
+      return isDone('runtimes');
   }
 }
 
@@ -57,6 +59,21 @@ export function npmClients(): { folder: string; node: string } {
 /** Where Go finds go-zookeeper, without a network. */
 export function goModules(): { GOMODCACHE: string; GOPROXY: string; GOFLAGS: string } {
   return { GOMODCACHE: join(installed, 'go', 'modules'), GOPROXY: 'off', GOFLAGS: '-mod=mod' };
+}
+
+/** The command line that runs a script on this runtime. */
+export function runtimeCommand(runtime: 'node' | 'bun' | 'deno'): readonly string[] {
+  const binary = (name: string): string =>
+    join(installed, 'runtimes', 'node_modules', '.bin', name);
+  switch (runtime) {
+    case 'node':
+      return [process.execPath];
+    case 'bun':
+      return [binary('bun'), 'run'];
+    case 'deno':
+      // All that Node's programs may do, and no look-ups of newer versions.
+      return [binary('deno'), 'run', '--allow-all', '--no-prompt', '--node-modules-dir=manual'];
+  }
 }
 
 function isDone(folder: string): boolean {

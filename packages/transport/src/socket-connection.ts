@@ -199,16 +199,31 @@ export class SocketConnection implements Connection {
 
   /** The empty write's callback comes when all before it is out; 'drain' would wait for a threshold. */
   private askForDrain(): void {
-    this.socket.write(EMPTY, () => {
-      if (this.isDestroyed) return;
-      if (this.socket.writableLength > 0) return this.askForDrain();
-      this.awaitsDrain = false;
-      if (!this.isEnding) this.handler.drained();
-    });
+    if (this.secure && IS_DENO) setTimeout(onDrainAsked, DENO_POLL_MS, this);
+    else this.socket.write(EMPTY, () => this.drainAsked());
+  }
+
+  /** @internal */
+  drainAsked(): void {
+    if (this.isDestroyed) return;
+    if (this.socket.writableLength > 0) {
+      this.askForDrain();
+      return;
+    }
+    this.awaitsDrain = false;
+    if (!this.isEnding) this.handler.drained();
   }
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Its TLS sockets fail an empty write, with EPERM (2.9.6): they are asked now and then instead. */
+const IS_DENO = 'deno' in process.versions;
+const DENO_POLL_MS = 1;
+
+function onDrainAsked(connection: SocketConnection): void {
+  connection.drainAsked();
+}
 
 /** Node's own read size: a read of this many bytes may have left more in the kernel. */
 export const READ_BYTES = 65_536;
