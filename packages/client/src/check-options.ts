@@ -107,6 +107,7 @@ const CALLS = {
   reconfig: OP,
   on: { signal },
   states: { signal },
+  drained: { signal },
   close: { timeoutMs: time },
   setServers: { servers },
   connect: {

@@ -448,6 +448,15 @@ export class ClientView implements Client {
     this.loop.setServers(source);
   }
 
+  async drained(options?: ListenOptions): Promise<void> {
+    checkOptions('drained', options);
+    try {
+      await this.loop.drained(options?.signal);
+    } catch (error) {
+      throw atCaller(error);
+    }
+  }
+
   detach(): SessionTicket {
     return this.loop.detach() as SessionTicket;
   }

@@ -164,6 +164,11 @@ export interface Client extends AsyncDisposable {
    * HostProvider is asked once the connection is lost.
    */
   setServers(servers: Servers): void;
+  /**
+   * Resolves at once, or when no more than half of `maxQueuedBytes` waits to be sent: await it between calls that are
+   * not awaited themselves, and none fails with QUEUE_FULL. Rejects when the client is closed.
+   */
+  drained(options?: ListenOptions): Promise<void>;
   /** Leaves the session alive for whoever resumes it, and closes this client. */
   detach(): SessionTicket;
   /**

@@ -354,6 +354,15 @@ export class ConnectionLoop
     if (wire === this.wire) this.flow.flushed();
   }
 
+  relieved(wire: Wire): void {
+    if (wire === this.wire) this.flow.tellOfRoom();
+  }
+
+  /** Resolves when at most half of maxQueuedBytes waits to be sent. */
+  drained(signal: AbortSignal | undefined): Promise<void> {
+    return this.flow.drained(signal);
+  }
+
   closed(wire: Wire, reason: Error | undefined): void {
     if (wire === this.writableSearch.wire) this.writableSearch.failed();
     if (wire !== this.wire) return;

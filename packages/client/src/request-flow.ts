@@ -8,6 +8,7 @@
 
 import { type ByteReader, ByteWriter, beginFrame, ErrorCode, endFrame, Xid } from '@zebu/protocol';
 import type { AbortSignals } from './abort-signals.ts';
+import { Deadlines } from './deadlines.ts';
 import type { ClientEnvironment } from './environment.ts';
 import { ConnectionLossError, SessionExpiredError, serverError, ZkError } from './errors.ts';
 import { PendingQueue } from './pending-queue.ts';
@@ -53,6 +54,9 @@ export class RequestFlow {
   private waitingBytes: number;
   private readonly scratch: ByteWriter;
   private nextXid: number;
+  private readonly deadlines: Deadlines;
+  /** Who waits for room in the queues. */
+  private waitingForRoom: { resolve: () => void; reject: (error: ZkError) => void }[];
 
   constructor(
     settings: FlowSettings,
@@ -71,6 +75,8 @@ export class RequestFlow {
     this.waitingBytes = 0;
     this.scratch = new ByteWriter();
     this.nextXid = settings.firstXid;
+    this.deadlines = new Deadlines(environment);
+    this.waitingForRoom = [];
   }
 
   /** Sends a request in the order of the calls; the request is undefined if it was refused at once. */
@@ -146,6 +152,46 @@ export class RequestFlow {
   /** The wire has handed on all that was written. */
   flushed(): void {
     this.unflushed = 0;
+    this.tellOfRoom();
+  }
+
+  /** Resolves when at most half of maxQueuedBytes waits to be sent. */
+  async drained(signal: AbortSignal | undefined): Promise<void> {
+    const closed = this.owner.refusal('drained', undefined);
+    if (closed !== undefined) throw closed;
+    if (this.hasRoom) return;
+    await new Promise<void>((resolve, reject) => {
+      const waiter = {
+        resolve: () => {
+          forget?.();
+          resolve();
+        },
+        reject: (error: ZkError) => {
+          forget?.();
+          reject(error);
+        },
+      };
+      this.waitingForRoom.push(waiter);
+      const aborted = (): void => {
+        this.waitingForRoom = this.waitingForRoom.filter((one) => one !== waiter);
+        const details = { op: 'drained', outcome: 'not-sent', cause: signal?.reason } as const;
+        reject(new ZkError('ABORTED', details));
+      };
+      if (signal?.aborted === true) aborted();
+      const forget =
+        signal === undefined || signal.aborted ? undefined : this.aborts.onAbort(signal, aborted);
+    });
+  }
+
+  private get hasRoom(): boolean {
+    const bytes = this.waitingBytes + (this.wire?.queuedBytes ?? 0);
+    return bytes <= this.settings.maxQueuedBytes / 2;
+  }
+
+  /** Less waits than before. */
+  tellOfRoom(): void {
+    if (this.waitingForRoom.length === 0 || !this.hasRoom) return;
+    for (const { resolve } of this.waitingForRoom.splice(0)) resolve();
   }
 
   answered(wire: Wire, xid: number, zxid: number, errno: number, reader: ByteReader): void {
@@ -271,6 +317,7 @@ export class RequestFlow {
       request.fail(new SessionExpiredError(error.detectedBy, details));
     }
     this.waiting = kept;
+    this.tellOfRoom();
   }
 
   /** Nothing more will be sent: fails all there is. */
@@ -279,6 +326,8 @@ export class RequestFlow {
     this.wire = undefined;
     this.pending = new PendingQueue();
     this.waiting = [];
+    this.deadlines.stop();
+    for (const { reject } of this.waitingForRoom.splice(0)) reject(errorFor('not-sent'));
     while (pending.length > 0) fail(pending.shift() as Request, errorFor('unknown'));
     for (const request of waiting) fail(request, errorFor('not-sent'));
   }
@@ -328,15 +377,14 @@ export class RequestFlow {
     const timeoutMs = options?.timeoutMs ?? this.settings.requestTimeoutMs;
     const signal = options?.signal;
     if (timeoutMs <= 0 && signal === undefined) return;
-    const { environment } = this;
-    const timer =
+    const settledInTime =
       timeoutMs > 0
-        ? environment.setTimer(() => request.giveUp('TIMEOUT', undefined), timeoutMs)
+        ? this.deadlines.add(timeoutMs, () => request.giveUp('TIMEOUT', undefined))
         : undefined;
     const forget =
       signal && this.aborts.onAbort(signal, () => request.giveUp('ABORTED', signal.reason));
     request.onSettled(() => {
-      if (timer !== undefined) environment.clearTimer(timer);
+      settledInTime?.();
       forget?.();
     });
   }

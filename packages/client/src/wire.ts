@@ -27,6 +27,8 @@ export interface WireOwner {
   received(wire: Wire, xid: number, zxid: number, errno: number, reader: ByteReader): void;
   /** All that was in `out` is on its way. */
   flushed(wire: Wire): void;
+  /** The kernel has taken what had to wait for it. */
+  relieved(wire: Wire): void;
   /** Exactly once, and nothing after it. */
   closed(wire: Wire, reason: Error | undefined): void;
 }
@@ -151,6 +153,7 @@ export class Wire implements DialHandler {
 
   drained(): void {
     this.flushSoon();
+    if (!this.isClosed) this.options.owner.relieved(this);
   }
 
   closed(reason?: Error): void {
