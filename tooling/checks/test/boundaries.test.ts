@@ -21,7 +21,7 @@ const ARROWS: Record<string, string[]> = {
   '@zebu/client': ['transport', 'protocol'],
   '@zebu/recipes': ['client'],
   '@zebu/sim': ['server', 'client', ...BELOW_SERVER],
-  '@zebu/conformance': ['client', 'server', 'zab', 'protocol', 'transport'],
+  '@zebu/conformance': ['client', 'recipes', 'server', 'zab', 'protocol', 'transport'],
   'zebu-server': ['server'],
   zebu: ['client', 'recipes'],
   'zebu-bench': ['client', 'server', 'protocol', 'transport'],
