@@ -3,6 +3,7 @@
 
 import { ENSEMBLE_ENGINE } from './ensemble/engine.ts';
 import { drawPlan, FAULT_KINDS, formatPlan, type Plan, parsePlan } from './plan.ts';
+import { RECIPES_ENGINE } from './recipes/engine.ts';
 import {
   runPlan,
   ScenarioFailure,
@@ -154,6 +155,7 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
     shrink: (failure, onStep) => shrinkFailure(failure, onStep),
   },
   ensemble: ENSEMBLE_ENGINE,
+  recipes: RECIPES_ENGINE,
   zab: ZAB_ENGINE,
   'zab-search': ZAB_SEARCH_ENGINE,
 };

@@ -20,7 +20,7 @@ const ARROWS: Record<string, string[]> = {
   '@zebu/server': BELOW_SERVER,
   '@zebu/client': ['transport', 'protocol'],
   '@zebu/recipes': ['client'],
-  '@zebu/sim': ['server', 'client', ...BELOW_SERVER],
+  '@zebu/sim': ['server', 'client', 'recipes', ...BELOW_SERVER],
   '@zebu/conformance': ['client', 'recipes', 'server', 'zab', 'protocol', 'transport'],
   'zebu-server': ['server'],
   zebu: ['client', 'recipes'],

@@ -22,11 +22,13 @@ export async function confirmHeld(
   if (own === undefined) return 'lost';
   const { stat, watch } = own;
   const { state } = zk;
+  // The answer may have waited for a process that did not run, and the session be over by now.
+  const isLate = zk.environment.now() >= znode.session.safeUntil;
   if (stat.ephemeralOwner !== znode.session.id || stat.czxid !== znode.czxid) {
     watch[Symbol.dispose]();
     return 'lost';
   }
-  if (isInterrupted || state.status !== 'connected' || limit.signal.aborted) {
+  if (isLate || isInterrupted || state.status !== 'connected' || limit.signal.aborted) {
     watch[Symbol.dispose]();
     return 'again';
   }

@@ -13,7 +13,7 @@ export interface RecipeOptions {
   /**
    * What becomes of what is held when the connection is lost, and the session may or may not end.
    * 'strict' (the default): it is given up at once. 'lease': it is held for as long as the server keeps the session
-   * without hearing from us (Session.safeUntil), less a margin; a bound on zebu, an estimate on Apache's ensembles.
+   * without hearing from us (Session.safeUntil), less a margin: a bound on one server, an estimate in an ensemble.
    */
   readonly onSuspend?: 'strict' | 'lease' | undefined;
 }
