@@ -570,6 +570,31 @@ export const COMMANDS: readonly Verb[] = [
     load: from(hold, (module) => module.elect),
   },
   {
+    name: 'top',
+    group: 'cluster',
+    synopsis: '[--interval TIME] [--once]',
+    summary: 'show members, roles, zxids, lag, rates and latencies',
+    details: [
+      'From the words srvr, and mntr where the server allows it (sessions, watches). Lag is in txns behind the member that is farthest. Latencies are of all requests since the member started. q or Ctrl-C leaves; in a pipe, with --once and with --json it looks twice and ends.',
+    ],
+    options: [
+      {
+        names: ['--interval'],
+        value: 'TIME',
+        text: 'between two looks: 500ms, 2s (the default), 1m',
+      },
+      { names: ['--once'], text: 'print the table once' },
+    ],
+    operands: [0, 0],
+    isOffline: true,
+    only: 'shell',
+    examples: [{ line: 'zebu top --server zk1,zk2,zk3', text: 'beside the cluster' }],
+    load: from(
+      () => import('./verbs/top.ts'),
+      (module) => module.top,
+    ),
+  },
+  {
     name: 'ping',
     group: 'cluster',
     synopsis: '[-n COUNT]',
