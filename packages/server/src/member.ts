@@ -29,7 +29,7 @@ import { type FailureCode, ServerFailure } from './failure.ts';
 import type { Logger } from './logger.ts';
 import { type EnsembleGauges, ServerMetrics } from './metrics/metrics.ts';
 import { Serving, type ServingRole, type ServingServices } from './serving.ts';
-import { Newcomers } from './sessions/newcomers.ts';
+import { ConnectionsWithoutSession } from './sessions/connections-without-session.ts';
 import { Snapshotter } from './snapshots/snapshotter.ts';
 import { Seldom } from './turns/seldom.ts';
 import { Throttle } from './turns/throttle.ts';
@@ -110,7 +110,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   private role: MemberRole | undefined;
   private readonly onFatal: (error: ServerFailure) => void;
   private readonly listeners: Listener[];
-  private readonly newcomers: Newcomers;
+  private readonly withoutSession: ConnectionsWithoutSession;
   private readonly upkeep: DirectoryUpkeep | undefined;
   private readonly refusedWarning: Seldom;
   private refused: number;
@@ -148,7 +148,12 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.ensemble = undefined;
     this.role = undefined;
     this.listeners = [];
-    this.newcomers = new Newcomers(environment.scheduler, config, this.turns, this.metrics);
+    this.withoutSession = new ConnectionsWithoutSession(
+      environment.scheduler,
+      config,
+      this.turns,
+      this.metrics,
+    );
     this.upkeep =
       directory &&
       new DirectoryUpkeep({
@@ -204,10 +209,10 @@ export class Member implements ConnectionServices, ServingServices, WordServices
 
   /** Begins what lasts as long as the process. Listeners are added by listen(). */
   start(): void {
-    this.turns.look();
+    this.turns.readClock();
     // First of all that a tick brings: nobody expires into a log that is no longer there.
     this.upkeep?.start();
-    this.newcomers.start();
+    this.withoutSession.start();
     this.audit?.serverStarted();
   }
 
@@ -226,7 +231,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
 
   /** Takes up a role with this database. Clients are not served before openServing(). */
   beginServing(database: Database, role: MemberRole): Serving {
-    this.turns.look();
+    this.turns.readClock();
     this.role = role;
     this.serving = new Serving(this, database, role);
     return this.serving;
@@ -234,7 +239,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
 
   /** Serves clients from now on. */
   startServing(): void {
-    this.turns.look();
+    this.turns.readClock();
     this.serving?.open();
     this.upkeep?.rememberFiles();
     this.role?.start();
@@ -242,7 +247,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
 
   /** The role begins, without clients: a leader that does not serve. */
   startRole(): void {
-    this.turns.look();
+    this.turns.readClock();
     this.role?.start();
   }
 
@@ -252,10 +257,10 @@ export class Member implements ConnectionServices, ServingServices, WordServices
     this.role = undefined;
     role?.stop();
     if (serving === undefined) return;
-    this.turns.look();
+    this.turns.readClock();
     serving.closeForClients(() => {});
     for (const connection of this.connections) {
-      if (connection.serving === serving) connection.end();
+      if (connection.serving === serving) connection.abort();
     }
     this.turns.flush();
   }
@@ -325,7 +330,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   private sayGoodbye(): void {
     for (const connection of this.connections) {
       if (connection.outstanding === 0) connection.dismiss();
-      else connection.finish();
+      else connection.closeAfterFlush();
     }
     this.turns.flush();
   }
@@ -363,7 +368,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
 
   /** Nothing more is begun; `done` when the snapshot that was being written is closed. */
   private stopSchedules(done: () => void): void {
-    this.newcomers.stop();
+    this.withoutSession.stop();
     this.upkeep?.stop();
     this.role?.stop();
     const snapshotter = this.serving?.snapshotter;
@@ -447,7 +452,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   // ---- Connections --------------------------------------------------------------------------
 
   private accept(transport: Connection): ConnectionHandler {
-    this.turns.look();
+    this.turns.readClock();
     const { maxCnxns, maxClientCnxns } = this.config;
     const address = transport.remoteAddress;
     const isTooMany =
@@ -474,7 +479,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
       address,
       (slot) => new ClientConnection(this, transport, slot, identities),
     );
-    this.newcomers.connected(connection);
+    this.withoutSession.connected(connection);
     if (!transport.secure) this.countPlain(address);
     return connection;
   }
@@ -485,11 +490,11 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   }
 
   sessionEstablished(connection: ClientConnection): void {
-    this.newcomers.settled(connection);
+    this.withoutSession.settled(connection);
   }
 
   connectionEnding(connection: ClientConnection): void {
-    this.newcomers.settled(connection);
+    this.withoutSession.settled(connection);
     this.connections.remove(connection);
     const serving = connection.serving as Serving | undefined;
     if (serving === undefined) this.connections.releaseSlot(connection.slot);
@@ -513,7 +518,7 @@ export class Member implements ConnectionServices, ServingServices, WordServices
   private noteRefused(): void {
     this.refused++;
     this.metrics.connectionsRejected++;
-    this.turns.look();
+    this.turns.readClock();
     if (!this.refusedWarning.passes(this.turns.nowMs)) return;
     this.environment.logger.warn('Too few file descriptors are left for one more client', {
       connections: this.connections.size,

@@ -317,7 +317,7 @@ export class Serving implements ServedState {
   applyReady(): void {
     if (this.isApplyScheduled || this.state === 'ended') return;
     const { turns } = this.services;
-    turns.look();
+    turns.readClock();
     this.applyPass(turns.nowMs + APPLY_SLICE_MS);
   }
 
@@ -325,8 +325,8 @@ export class Serving implements ServedState {
     this.isApplyScheduled = false;
     if (this.state === 'ended') return;
     const { turns } = this.services;
-    turns.look();
-    this.applyPass(turns.share(APPLY_SLICE_MS));
+    turns.readClock();
+    this.applyPass(turns.deadlineFor(APPLY_SLICE_MS));
   };
 
   /** Applies and answers what is ready, up to `untilMs`. */
@@ -342,7 +342,7 @@ export class Serving implements ServedState {
   }
 
   private applyAll(): void {
-    this.services.turns.look();
+    this.services.turns.readClock();
     this.applyUntil(Number.POSITIVE_INFINITY);
   }
 
@@ -449,7 +449,7 @@ export class Serving implements ServedState {
     if (request !== undefined && client !== undefined) {
       this.reply.reset();
       client.writeApplied(request, txn.zxid, 0, this.reply);
-      client.finish();
+      client.closeAfterFlush();
     }
     if (owner !== undefined && owner !== client) owner.sessionClosed();
   }

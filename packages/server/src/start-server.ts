@@ -61,7 +61,7 @@ export interface ZebuServer {
   /** What it is doing now, for a report. */
   activity(): ServerActivity;
   /**
-   * Answers what is in the works, makes it durable and stops. The reason goes to the log. A second
+   * Answers what is outstanding, makes it durable and stops. The reason goes to the log. A second
    * call waits for the first.
    */
   close(reason?: string): Promise<void>;
@@ -278,7 +278,7 @@ export class RunningServer implements ZebuServer {
   }
 
   close(reason = 'asked to'): Promise<void> {
-    // Not at once: whoever asks may be a logger that is told of something in the middle of it.
+    // Not at once: the caller may be a logger in the middle of a message.
     this.closing ??= Promise.resolve().then(() => this.stop(reason));
     return this.closing;
   }
@@ -300,7 +300,7 @@ export class RunningServer implements ZebuServer {
     const { environment } = this.member;
     environment.logger.info('Stopping', { reason });
     this.endReloading();
-    // Kept where this rejects: what is in the works may still be written.
+    // Kept where this rejects: what is outstanding may still be written.
     const { ensemble } = this;
     if (ensemble !== undefined) {
       // Commits come in only as long as it has its role.

@@ -123,7 +123,7 @@ describe('a turn', () => {
     const { input, time, turns, send, taken } = make();
     turns.join();
     time.nowMs += 7;
-    turns.look();
+    turns.readClock();
     send('a');
     send('b');
     input.goOn(Stop.unreadReplies);
@@ -153,11 +153,11 @@ describe('the throttle', () => {
     });
     send('abc');
     time.nowMs += 50;
-    turns.look();
+    turns.readClock();
     input.stop(Stop.unreadReplies);
     throttle.release();
     time.nowMs += 10;
-    turns.look();
+    turns.readClock();
     expect(waits).toEqual([['a', 0]]);
     input.goOn(Stop.unreadReplies);
     time.run();

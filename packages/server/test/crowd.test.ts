@@ -77,7 +77,7 @@ describe.each([false, true])('with a fan-out of the network: %s; an event', (fan
   test('reaches those who are sent away before their turn', async () => {
     const { world, setter, watchers } = await crowd(fanOut);
     applyAtOnce(world, setter, 'after');
-    for (const connection of [...world.member.connections]) connection.finish();
+    for (const connection of [...world.member.connections]) connection.closeAfterFlush();
     world.run();
     for (const watcher of watchers) expect(watcher.lines()).toEqual(['changed /a']);
   });

@@ -73,7 +73,7 @@ test('is given up where the server ends the connection, but not the replies befo
   while (connection === undefined && world.time.turn()) {
     connection = [...world.member.connections].find(isBeingWritten);
   }
-  connection?.end(new Error('for a reason of its own'));
+  connection?.abort(new Error('for a reason of its own'));
   world.run();
   expect(asker.lines()).toEqual(['#1 OK']);
   expect(asker.isClosed).toBe(true);

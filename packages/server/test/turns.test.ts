@@ -6,8 +6,8 @@ import { ManualTime } from './support/manual-time.ts';
 
 /** How long somebody who wants 4 ms now may go on; he takes it. */
 function take(time: ManualTime, turns: Turns): number {
-  turns.look();
-  const untilMs = turns.share(4);
+  turns.readClock();
+  const untilMs = turns.deadlineFor(4);
   const tookMs = untilMs - turns.nowMs;
   time.nowMs = untilMs;
   return tookMs;
@@ -25,7 +25,7 @@ test('they share a turn, each of them gets on, and the next turn is as long', ()
 test('what requests took of the turn before is counted', () => {
   const time = new ManualTime();
   const turns = new Turns(time, time);
-  turns.look();
+  turns.readClock();
   expect(turns.join()).toBe(true);
   time.nowMs += 6;
   expect([take(time, turns), take(time, turns)]).toEqual([2, 0.5]);

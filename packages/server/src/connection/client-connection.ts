@@ -208,7 +208,7 @@ export class ClientConnection
   data(bytes: Buffer, start: number, end: number): void {
     if (this.state === State.ending || this.state === State.asking) return;
     const { services } = this;
-    services.turns.look();
+    services.turns.readClock();
     services.metrics.bytesReceived += end - start;
     this.touchSession();
     if (this.state === State.opening) this.open(bytes, start, end);
@@ -217,7 +217,7 @@ export class ClientConnection
   }
 
   drained(): void {
-    this.services.turns.look();
+    this.services.turns.readClock();
     // A client that reads is alive: its requests may wait unread here only because it had not.
     this.touchSession();
     this.output.drained();
@@ -233,7 +233,7 @@ export class ClientConnection
     const { logger } = this;
     if (this.state !== State.ending) {
       this.metrics.connectionsDropped++;
-      this.services.turns.look();
+      this.services.turns.readClock();
       if (reason !== undefined && logger.debugEnabled) {
         logger.debug('A client went away', { reason: reason.message });
       }
@@ -262,7 +262,7 @@ export class ClientConnection
     }
     this.countReceived();
     if (first === 'telnet close') {
-      this.end();
+      this.abort();
       return;
     }
     // It counts as a connection until it is answered: `stat` shows the one that asks too.
@@ -293,7 +293,9 @@ export class ClientConnection
       return;
     }
     if (end - start < HEADER_BYTES) {
-      this.end(new MarshallingError(`Request of ${end - start} bytes is shorter than its header`));
+      this.abort(
+        new MarshallingError(`Request of ${end - start} bytes is shorter than its header`),
+      );
       return;
     }
     this.countReceived();
@@ -310,7 +312,7 @@ export class ClientConnection
     }
     if (!services.access.mayRequest(this.identities)) {
       this.output.replyError(getInt32(bytes, start), 0, ErrorCode.SESSIONCLOSEDREQUIRESASLAUTH);
-      this.finish();
+      this.closeAfterFlush();
       return;
     }
     // A session whose end is decided takes nothing more, and nothing is answered.
@@ -332,7 +334,7 @@ export class ClientConnection
     this.countReceived();
     const { openServing } = this.services;
     if (openServing === undefined) {
-      this.end();
+      this.abort();
       return;
     }
     this.serving = openServing;
@@ -346,7 +348,7 @@ export class ClientConnection
     if (!(error instanceof ProtocolError || error instanceof MarshallingError)) {
       this.services.noteDefect(error);
     }
-    this.end(error);
+    this.abort(error);
   }
 
   private body(bytes: Buffer, start: number, end: number): ByteReader {
@@ -361,7 +363,7 @@ export class ClientConnection
     const isStale = throttle.isStale(waitedMs, session.timeoutMs);
     if (isStale && throttle.dropsStale) {
       metrics.staleRequestsDropped++;
-      this.end(new Error(`A request waited ${Math.round(waitedMs)} ms and is stale`));
+      this.abort(new Error(`A request waited ${Math.round(waitedMs)} ms and is stale`));
       return true;
     }
     if (isStale) metrics.staleRequests++;
@@ -377,7 +379,7 @@ export class ClientConnection
   /** An operation that no client may ask for: answered, then the connection is closed. */
   private refuse(bytes: Buffer, start: number): void {
     this.output.replyError(getInt32(bytes, start), -1, ErrorCode.UNIMPLEMENTED);
-    this.finish();
+    this.closeAfterFlush();
   }
 
   // ---- Reads --------------------------------------------------------------------------------
@@ -475,7 +477,7 @@ export class ClientConnection
     const largeBytes = throttle.largeSize(end - start);
     if (!throttle.admitLarge(largeBytes)) {
       metrics.largeRequestsRejected++;
-      this.end(
+      this.abort(
         new Error(`Large requests would take more than ${config.largeRequestMaxBytes} bytes`),
       );
       return;
@@ -500,7 +502,7 @@ export class ClientConnection
     if (error === ErrorCode.SESSIONMOVED) {
       // It may answer a request of the same xid that the client sent to the member before, with its own request
       // still to come (ZOOKEEPER-710, 2684): only a connection that ends leaves the outcome open.
-      this.finish();
+      this.closeAfterFlush();
       return;
     }
     const { output } = this;
@@ -550,7 +552,7 @@ export class ClientConnection
     if (this.isClosed) return;
     if (session === undefined) {
       sendConnectResponse(this, 0, 0n);
-      this.finish();
+      this.closeAfterFlush();
       return;
     }
     this.metrics.connectionRevalidations++;
@@ -580,11 +582,11 @@ export class ClientConnection
   }
 
   sessionMoved(): void {
-    this.end();
+    this.abort();
   }
 
   sessionClosed(): void {
-    this.finish();
+    this.closeAfterFlush();
   }
 
   sendMissedEvent(type: number, path: string): void {
@@ -593,20 +595,22 @@ export class ClientConnection
 
   sendEvent(event: WatchEvent): void {
     if (this.state !== State.established || this.output.event(event)) return;
-    this.end(new Error(`${this.transport.queuedBytes} bytes of replies and events were not read`));
+    this.abort(
+      new Error(`${this.transport.queuedBytes} bytes of replies and events were not read`),
+    );
   }
 
   // ---- The end ------------------------------------------------------------------------------
 
   /** Sends what is still to be sent, then closes. */
-  finish(): void {
+  closeAfterFlush(): void {
     if (this.state === State.ending) return;
     this.detach();
-    this.output.finish();
+    this.output.closeAfterFlush();
   }
 
   /**
-   * As finish(), and tells the client that nothing of what is unanswered by then was carried out, or will be: an answer to
+   * As closeAfterFlush(), and tells the client that nothing of what is unanswered by then was carried out, or will be: an answer to
    * a ping with the error CONNECTIONLOSS, which clients that do not know it take for any answer to a ping. Only for a
    * member that stops in order, after the last reply.
    */
@@ -614,11 +618,11 @@ export class ClientConnection
     if (this.state === State.established) {
       this.output.replyError(Xid.ping, 0, ErrorCode.CONNECTIONLOSS);
     }
-    this.finish();
+    this.closeAfterFlush();
   }
 
-  /** Closes, behind the replies that are whole; a long one that is not is dropped. The reason is logged. */
-  end(reason?: Error): void {
+  /** Closes after the replies that are whole; a long one that is not is dropped. The reason is logged. */
+  abort(reason?: Error): void {
     if (this.state === State.ending) return;
     if (reason !== undefined) {
       this.logger.warn('Closing a connection', {
@@ -628,7 +632,7 @@ export class ClientConnection
       });
     }
     this.detach();
-    this.output.end();
+    this.output.abort();
   }
 
   private detach(): void {

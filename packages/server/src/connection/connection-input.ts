@@ -12,18 +12,18 @@
 
 import { FrameDecoder } from '@zebu/protocol';
 import type { Connection } from '@zebu/transport';
-import type { Throttle, Waiting as WaitingForThrottle } from '../turns/throttle.ts';
-import type { Turns, Waiting as WaitingForTurn } from '../turns/turns.ts';
+import type { Throttle, ThrottleWaiter } from '../turns/throttle.ts';
+import type { Turns, TurnWaiter } from '../turns/turns.ts';
 
 /** Why no frame is taken: bits of `ConnectionInput.stops`. */
 export const Stop = {
-  /** Its createSession is in the works; until that is applied. */
+  /** Its createSession is outstanding; until that is applied. */
   session: 1,
   /** The turn of the loop is used up; until Turns says that its own has come. */
   turn: 2,
-  /** Too many txns are in the works; until Throttle lets go. */
+  /** Too many txns are outstanding; until Throttle releases it. */
   throttle: 4,
-  /** No more requests may wait behind its own writes; until some of those are applied. */
+  /** No more requests may wait for its own writes; until some of those are applied. */
   parked: 8,
   /** A reply is being written over several turns; until it is whole. */
   longReply: 16,
@@ -45,7 +45,7 @@ export interface FrameTaker {
   failed(error: Error): void;
 }
 
-export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
+export class ConnectionInput implements TurnWaiter, ThrottleWaiter {
   /**
    * Bits of `Stop`. Invariant: no frame is taken while it is not 0, and the transport brings one more
    * read at most, unless the connection ends.
@@ -89,7 +89,7 @@ export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
     this.decoder.hold(bytes, start, end);
   }
 
-  /** Takes the frames in bytes[start, end), whoever waits for a turn. */
+  /** Takes the frames in bytes[start, end), whether or not others wait for a turn. */
   feed(bytes: Buffer, start: number, end: number): void {
     try {
       this.decoder.push(bytes, start, end, this.takeFrame);
@@ -133,7 +133,7 @@ export class ConnectionInput implements WaitingForTurn, WaitingForThrottle {
 
   /** A burst of costly requests ends here for this turn; cheap ones never take that long. */
   lookAtTheClock(): void {
-    this.turns.look();
+    this.turns.readClock();
     if (!this.turns.join()) this.waitForTurn();
   }
 

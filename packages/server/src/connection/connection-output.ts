@@ -10,7 +10,7 @@
 
 import { type ByteWriter, copyBytes, putInt32, type Zxid } from '@zebu/protocol';
 import type { Connection } from '@zebu/transport';
-import type { Talking } from '../turns/turns.ts';
+import type { OutputSource } from '../turns/turns.ts';
 import { type ConnectionInput, Stop } from './connection-input.ts';
 import type { ConnectionServices } from './connection-services.ts';
 import type { ConnectionStats } from './connection-stats.ts';
@@ -28,7 +28,7 @@ const MAX_QUEUED_EVENT_BYTES = 64 << 20;
 const REPLY_PREFIX_BYTES = 20;
 const NO_BYTES = Buffer.alloc(0);
 
-export class ConnectionOutput implements Talking {
+export class ConnectionOutput implements OutputSource {
   /** Set by a read that wants the rest of its reply written over several turns: see replyInSlices(). */
   slices: Slices | undefined;
   private endOfSlices: Buffer;
@@ -41,7 +41,7 @@ export class ConnectionOutput implements Talking {
   /** An event that waits for endTurn(). Invariant: there is no buffer, then. */
   private keptEvent: Buffer | undefined;
   /** Whether endTurn() will be called. */
-  private isTouched: boolean;
+  private isQueued: boolean;
   /** Being written over several turns; what comes after it waits in `buffer`. */
   private longReply: LongReply | undefined;
   /** The transport is to be ended once all is handed to it. */
@@ -61,7 +61,7 @@ export class ConnectionOutput implements Talking {
     this.stats = stats;
     this.buffer = undefined;
     this.keptEvent = undefined;
-    this.isTouched = false;
+    this.isQueued = false;
     this.longReply = undefined;
     this.isFinishing = false;
   }
@@ -69,7 +69,7 @@ export class ConnectionOutput implements Talking {
   /** Where replies and events of this turn gather, in order. */
   writer(): ByteWriter {
     if (this.buffer === undefined) this.buffer = this.services.outputs.borrow();
-    if (!this.isTouched) this.touch();
+    if (!this.isQueued) this.queueForTurn();
     const { keptEvent } = this;
     if (keptEvent !== undefined) {
       this.keptEvent = undefined;
@@ -78,9 +78,9 @@ export class ConnectionOutput implements Talking {
     return this.buffer;
   }
 
-  private touch(): void {
-    this.isTouched = true;
-    this.services.turns.touch(this);
+  private queueForTurn(): void {
+    this.isQueued = true;
+    this.services.turns.queueOutput(this);
   }
 
   /** A reply of a header alone. */
@@ -129,15 +129,16 @@ export class ConnectionOutput implements Talking {
     const unread = this.transport.queuedBytes + (this.buffer?.offset ?? 0);
     if (unread > MAX_QUEUED_EVENT_BYTES) return false;
     if (this.keptEvent !== undefined) {
-      // One is all that may wait; it goes now, and whoever makes so many changes waits for that.
+      // At most one event may be deferred per connection. Send it now; the writer that caused the second one
+      // pays for it.
       this.writer();
       this.handOver();
-    } else if (this.buffer === undefined && !this.isTouched && turns.isCrowded) {
+    } else if (this.buffer === undefined && !this.isQueued && turns.isCrowded) {
       this.countEvent(length);
       const isAlone = this.transport.queuedBytes === 0 && this.longReply === undefined;
       if (isAlone && lateEvents.tell(this.transport, event)) return true;
       this.keptEvent = event.keep();
-      this.isTouched = true;
+      this.isQueued = true;
       lateEvents.keep(this);
       return true;
     }
@@ -168,7 +169,7 @@ export class ConnectionOutput implements Talking {
 
   endTurn(): void {
     if (this.keptEvent !== undefined) this.writer();
-    this.isTouched = false;
+    this.isQueued = false;
     if (this.longReply !== undefined) return;
     this.handOver();
     if (this.isFinishing) this.transport.end();
@@ -200,25 +201,25 @@ export class ConnectionOutput implements Talking {
 
   /** The client has taken all that was handed to the transport. */
   drained(): void {
-    if (!this.isTouched) this.handOver();
+    if (!this.isQueued) this.handOver();
     this.input.goOn(Stop.unreadReplies);
   }
 
-  /** Ends the transport with the turn, behind all that is still to be sent. */
-  finish(): void {
+  /** Ends the transport with the turn, after all that is still to be sent. */
+  closeAfterFlush(): void {
     this.isFinishing = true;
     // With this turn, even if it is one of those whose turn comes later.
-    this.touch();
+    this.queueForTurn();
   }
 
-  /** Ends the transport now, behind the replies that are whole. */
-  end(): void {
+  /** Ends the transport now, after the replies that are whole. */
+  abort(): void {
     const long = this.longReply;
     if (long === undefined) {
       if (this.keptEvent !== undefined) this.writer();
       this.flush();
     } else {
-      // Whole are those before it; what waits behind it goes with it.
+      // The replies before it are whole; those after it are dropped with it.
       this.dropLongReply();
       this.buffer = undefined;
       if (long.mark > 0) this.transport.write(long.writer.bytes, 0, long.mark);
@@ -279,13 +280,13 @@ export class ConnectionOutput implements Talking {
 
   private completeLongReply(long: LongReply): void {
     const { services } = this;
-    services.turns.look();
+    services.turns.readClock();
     this.longReply = undefined;
     this.complete(long.writer, long.mark, long.xid, long.zxid, 0);
     services.metrics.readLatency.add(this.note(long.label, long.xid, long.zxid, long.receivedMs));
     if (this.send(long.writer)) services.outputs.giveBack(long.writer);
     // Now what waited: in its buffer, and unread.
-    if (!this.isTouched) this.touch();
+    if (!this.isQueued) this.queueForTurn();
     this.input.goOn(Stop.longReply);
     services.turns.flush();
   }

@@ -10,7 +10,7 @@ import type { ServerConfig } from '../config/server-config.ts';
 import type { Environment } from '../environment.ts';
 import type { ServerMetrics } from '../metrics/metrics.ts';
 import type { NamespaceTraffic } from '../metrics/namespace-traffic.ts';
-import type { Newcomer } from '../sessions/newcomers.ts';
+import type { ConnectionWithoutSession } from '../sessions/connections-without-session.ts';
 import type { Throttle } from '../turns/throttle.ts';
 import type { Turns } from '../turns/turns.ts';
 import type { WritePath } from '../txns/write-path.ts';
@@ -43,7 +43,7 @@ export interface ConnectionServices {
 }
 
 /** A connection, as far as it is known outside of its own room. */
-export interface ServedConnection extends Newcomer {
+export interface ServedConnection extends ConnectionWithoutSession {
   readonly slot: number;
   readonly remoteAddress: string;
   /** Takes requests again, if nothing stops it. */
@@ -57,7 +57,7 @@ export interface WordAsker {
   /** The transport is gone, whoever closed it. */
   closed(reason?: Error): void;
   /** Closes, after what was sent. */
-  end(): void;
+  abort(): void;
 }
 
 /** One life of serving: a connection belongs to the one in which it got its session. */

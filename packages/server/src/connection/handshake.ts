@@ -25,7 +25,7 @@ export interface ConnectingClient {
   createSession(timeoutMs: number): void;
   reattach(request: ConnectRequest, timeoutMs: number): void;
   /** Closes; the reason is logged. */
-  end(reason?: Error): void;
+  abort(reason?: Error): void;
 }
 
 /** Takes the connect request in bytes[start, end). Throws MarshallingError. */
@@ -42,7 +42,7 @@ export function shakeHands(
   services.metrics.connectionRequests++;
   if (!services.throttle.admitConnect(request.sessionId)) {
     services.metrics.connectionsRejected++;
-    client.end(new Error('Connection requests come faster than the throttle allows'));
+    client.abort(new Error('Connection requests come faster than the throttle allows'));
     return;
   }
   services.metrics.connectionTokenDeficit.add(services.throttle.tokenDeficit);
@@ -53,7 +53,7 @@ export function shakeHands(
       lastZxidSeen: `0x${request.lastZxidSeen.toString(16)}`,
       lastZxid: `0x${serving.tree.lastProcessedZxid.toString(16)}`,
     });
-    client.end();
+    client.abort();
     return;
   }
   const { minSessionTimeoutMs, maxSessionTimeoutMs } = services.config;

@@ -7,7 +7,7 @@
 
 import type { Connection, FanOut, Network } from '@zebu/transport';
 import type { Scheduler } from '../environment.ts';
-import type { Talking, Turns } from '../turns/turns.ts';
+import type { OutputSource, Turns } from '../turns/turns.ts';
 import type { WatchEvent } from './watch-event.ts';
 
 /** Events are handed over for so long in one turn of the loop. */
@@ -23,7 +23,7 @@ export class LateEvents {
   /** The event of the last fan-out, while others may still be added to that: not after its first step. */
   private lastEvent: Buffer | undefined;
   /** Those who keep an event until their turn comes. */
-  private readonly keeping: Talking[];
+  private readonly keeping: OutputSource[];
   private isFanOutsTurn: boolean;
   private isScheduled: boolean;
 
@@ -53,7 +53,7 @@ export class LateEvents {
   }
 
   /** Calls its endTurn() in one of the next turns. */
-  keep(one: Talking): void {
+  keep(one: OutputSource): void {
     this.keeping.push(one);
     this.schedule();
   }
@@ -68,11 +68,11 @@ export class LateEvents {
     const { turns } = this;
     this.isScheduled = false;
     this.lastEvent = undefined;
-    turns.look();
-    const untilMs = turns.share(SHARE_MS);
+    turns.readClock();
+    const untilMs = turns.deadlineFor(SHARE_MS);
     while (this.hasMore && turns.nowMs <= untilMs) {
       this.step();
-      turns.look();
+      turns.readClock();
     }
     turns.flush();
     if (this.hasMore) this.schedule();

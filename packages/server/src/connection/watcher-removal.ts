@@ -43,9 +43,9 @@ export class WatcherRemoval {
 
   private readonly remove = (): void => {
     const { slots, metrics } = this;
-    this.turns.look();
+    this.turns.readClock();
     const startedMs = this.turns.nowMs;
-    const untilMs = this.turns.share(SLICE_MS);
+    const untilMs = this.turns.deadlineFor(SLICE_MS);
     for (let steps = 1; slots.length > 0; steps++) {
       const slot = slots[slots.length - 1] as number;
       if (this.watches.removeWatcher(slot, WATCHES_AT_ONCE)) {

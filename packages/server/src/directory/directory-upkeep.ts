@@ -80,7 +80,7 @@ export class DirectoryUpkeep {
 
   private check(): void {
     try {
-      this.look();
+      this.checkFiles();
     } catch (error) {
       const { code } = error as { code?: string };
       if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
@@ -92,7 +92,7 @@ export class DirectoryUpkeep {
     }
   }
 
-  private look(): void {
+  private checkFiles(): void {
     const { directory, history, onDirectoryGone, onFileGone } = this.options;
     const { logDirectory, snapshotDirectory } = directory;
     if (this.identity() !== this.identityAtFirst) {

@@ -48,7 +48,7 @@ export function askLogs(
     ...range,
   });
   feed.next((outcome) => {
-    member.turns.look();
+    member.turns.readClock();
     const reach =
       outcome.kind === 'txns'
         ? {

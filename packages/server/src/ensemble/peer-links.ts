@@ -136,7 +136,7 @@ export class PeerLinks implements LearnerLinkOwner, LeaderLinkOwner {
   }
 
   begin(): void {
-    this.options.member.turns.look();
+    this.options.member.turns.readClock();
   }
 
   end(): void {

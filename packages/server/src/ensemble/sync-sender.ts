@@ -138,7 +138,7 @@ export class SyncSender {
     const { feed } = this;
     if (feed === undefined) return;
     const { member, link, plan, onActive, onFailed } = this.options;
-    member.turns.look();
+    member.turns.readClock();
     onActive();
     switch (outcome.kind) {
       case 'txns': {

@@ -99,7 +99,7 @@ export class ZabDriver {
       metrics: member.metrics,
       voters,
       readNowMs: () => {
-        member.turns.look();
+        member.turns.readClock();
         return member.turns.nowMs;
       },
     });
@@ -206,7 +206,7 @@ export class ZabDriver {
       batches: this.batches,
       isLinkOfLeader: (link) => this.links.way.link === link,
       beginLearning: () => this.role.beginLearning(this.change?.epoch ?? -1),
-      readClock: () => member.turns.look(),
+      readClock: () => member.turns.readClock(),
       drive: () => this.drive(),
       driveSoon: () => this.driveSoon(),
     });
@@ -259,7 +259,7 @@ export class ZabDriver {
 
   private readonly tick = (): void => {
     const { turns, config } = this.options.member;
-    turns.look();
+    turns.readClock();
     // The core's time stands still with the process: it must not find everybody silent at once.
     if (turns.nowMs - this.tickedMs > config.tickTimeMs) this.pausedMs = turns.nowMs;
     this.tickedMs = turns.nowMs;
@@ -295,7 +295,7 @@ export class ZabDriver {
 
   private readonly driveLater = (): void => {
     this.isScheduled = false;
-    this.options.member.turns.look();
+    this.options.member.turns.readClock();
     this.drive();
   };
 

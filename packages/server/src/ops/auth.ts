@@ -30,7 +30,7 @@ export function auth(context: RunContext, xid: number, request: ByteReader): voi
     known: access.schemes,
   });
   if (result.kind !== 'close') context.replyError(xid, 0, ErrorCode.AUTHFAILED);
-  context.finish();
+  context.closeAfterFlush();
 }
 
 function charsOf(identities: readonly Identity[]): number {

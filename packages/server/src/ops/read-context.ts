@@ -46,7 +46,7 @@ export interface RunContext {
   replyError(xid: number, zxid: Zxid, error: number): void;
   reply(xid: number, zxid: Zxid, body: Buffer): void;
   /** Sends what is still to be sent, then closes. */
-  finish(): void;
+  closeAfterFlush(): void;
 }
 
 /** Reads the request body, writes the response body, returns an error code (0: fine). */

@@ -43,7 +43,7 @@ export class Expiry {
   private readonly expireSessions = (): void => {
     if (!this.ticks.isRunning) return;
     const { scheduler, turns, sessions, onExpired } = this.options;
-    turns.look();
+    turns.readClock();
     for (let i = 0; i < EXPIRIES_PER_TURN; i++) {
       const session = sessions.takeExpired(turns.nowMs);
       if (session === undefined) return;

@@ -50,7 +50,7 @@ export class SteadyTicks {
   private readonly tick = (): void => {
     const { scheduler, turns } = this;
     if (this.stopTimer === undefined) return;
-    turns.look();
+    turns.readClock();
     const heldUpMs = turns.nowMs - this.tickedMs - this.intervalMs;
     this.tickedMs = turns.nowMs;
     // Below 0 when a tick that was put off for the sockets is made up for.

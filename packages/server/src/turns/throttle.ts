@@ -1,11 +1,11 @@
 // Who has to wait, and who is turned away, so that what waits in this server stays bounded.
 //
-//   globalOutstandingLimit   txns in the works; beyond it a connection that wrote is not read until
+//   globalOutstandingLimit   outstanding txns; beyond it a connection that wrote is not read until
 //                            they are no more than that again; each voter of an ensemble has a share of it
 //   request_throttle_*       the same with its own limit; a request that waited longer than its session
 //                            lives can be dropped with its connection
 //   throttled_op_wait_time   a request that either of these held up for longer is answered THROTTLEDOP
-//   largeRequest*            bytes of large requests in the works; beyond it the connection is closed
+//   largeRequest*            bytes of outstanding large requests; beyond it the connection is closed
 //   connection_throttle_*    a bucket of tokens for connect requests, with probabilistic dropping
 //
 // Source: ZooKeeperServer.shouldThrottle, .checkRequestSize, RequestThrottler, BlueThrottle (3.9.5).
@@ -14,8 +14,8 @@ import { OpCode } from '@zebu/protocol';
 import { isObserver } from '../config/ensemble-config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 
-/** Who waits until fewer txns are in the works. */
-export interface Waiting {
+/** Waits until fewer txns are outstanding. */
+export interface ThrottleWaiter {
   /** They are fewer. */
   throttleLifted(): void;
 }
@@ -33,7 +33,7 @@ export class Throttle {
   private readonly limit: number;
   private readonly random: () => number;
   private readonly nowMs: () => number;
-  private waiting: Waiting[];
+  private waiting: ThrottleWaiter[];
   private largeBytes: number;
   private tokens: number;
   private lastFillMs: number;
@@ -70,17 +70,17 @@ export class Throttle {
     return Math.max(0, this.config.connectionThrottle.tokens) - Math.max(0, this.tokens);
   }
 
-  /** Whether `outstanding` txns in the works are more than a limit allows. */
+  /** Whether `outstanding` txns are more than a limit allows. */
   isFull(outstanding: number): boolean {
     return outstanding > this.limit;
   }
 
-  /** Lets `one` go on once the txns in the works are fewer. */
-  wait(one: Waiting): void {
+  /** Calls throttleLifted() of `one` once fewer txns are outstanding. */
+  wait(one: ThrottleWaiter): void {
     this.waiting.push(one);
   }
 
-  /** Lets everyone go on who waited; whoever meets the limit again waits again. */
+  /** Releases all waiters; those that hit the limit again queue up again. */
   release(): void {
     if (this.waiting.length === 0) return;
     const { waiting } = this;

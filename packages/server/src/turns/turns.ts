@@ -15,31 +15,31 @@ const WHOLE_TURN_MS = 8;
 const LEAST_SHARE_MS = 0.5;
 const NO_TURN = -1;
 /** Connections that may have output at once before events for others wait. */
-const MAX_TOUCHED = 128;
+const MAX_WITH_OUTPUT = 128;
 
-/** Who has requests that must wait for a later turn. */
-export interface Waiting {
+/** A connection, or other work, whose requests must wait for a later turn. */
+export interface TurnWaiter {
   /** That turn has come. */
   turnCame(): void;
 }
 
-/** Whose output gathers during a turn. */
-export interface Talking {
+/** A connection whose output gathers during a turn. */
+export interface OutputSource {
   /** Hands what has gathered to the socket. */
   endTurn(): void;
 }
 
 export class Turns {
-  /** Monotonic ms of the last look at the clock: the time of all that is done until the next. */
+  /** Monotonic ms, as of the last readClock(): the time of all that is done until the next. */
   nowMs: number;
   /** How often somebody had to wait for a later turn. */
   cutShort: number;
   private readonly clock: Clock;
   private readonly scheduler: Scheduler;
   /** Those with output. */
-  private readonly touched: Talking[];
-  private readonly waiting: Waiting[];
-  /** The wall clock, and the look it was read for: once for all txns of a look. */
+  private readonly withOutput: OutputSource[];
+  private readonly waiting: TurnWaiter[];
+  /** The wall clock, and the nowMs that it was read for: once for all txns of one readClock(). */
   private wall: number;
   private wallOfMs: number;
   /** When the first request of this turn of the loop was taken up. */
@@ -52,7 +52,7 @@ export class Turns {
     this.scheduler = scheduler;
     this.nowMs = clock.monotonicMs();
     this.cutShort = 0;
-    this.touched = [];
+    this.withOutput = [];
     this.waiting = [];
     this.wall = 0;
     this.wallOfMs = Number.NaN;
@@ -60,12 +60,12 @@ export class Turns {
     this.endsMs = NO_TURN;
   }
 
-  /** Looks at the clock: first in every callback of the loop, and after whatever may have taken long. */
-  look(): void {
+  /** To be called first in every callback of the loop, and after anything that may have taken long. */
+  readClock(): void {
     this.nowMs = this.clock.monotonicMs();
   }
 
-  /** Wall-clock ms of the last look: the time of a txn. */
+  /** Wall-clock ms as of the last readClock(): the time of a txn. */
   get wallMs(): number {
     if (this.wallOfMs !== this.nowMs) {
       this.wallOfMs = this.nowMs;
@@ -84,10 +84,10 @@ export class Turns {
   }
 
   /**
-   * Until when work that was put off may go on: for `wantedMs`, or what is left of the turn, since several kinds of it
-   * may be due at once. To be asked in a callback of afterTurn(), where turns end.
+   * The time until which deferred work may go on: `wantedMs` from now, or less where the turn has less left, since
+   * several kinds of deferred work may be due at once. To be called in a callback of afterTurn(), where turns end.
    */
-  share(wantedMs: number): number {
+  deadlineFor(wantedMs: number): number {
     if (this.endsMs === NO_TURN) {
       this.endsMs = (this.beganMs === NO_TURN ? this.nowMs : this.beganMs) + WHOLE_TURN_MS;
       this.scheduler.afterTurn(this.forgetEnd);
@@ -100,28 +100,28 @@ export class Turns {
     this.endsMs = NO_TURN;
   };
 
-  /** Calls its turnCame() in one of the next turns, behind those who wait already. */
-  wait(one: Waiting): void {
+  /** Calls its turnCame() in one of the next turns, after those of earlier waiters. */
+  wait(one: TurnWaiter): void {
     this.waiting.push(one);
     this.cutShort++;
   }
 
-  /** There is output: its endTurn() is called by the next flush. */
-  touch(one: Talking): void {
-    this.touched.push(one);
+  /** The next flush() calls its endTurn(). */
+  queueOutput(one: OutputSource): void {
+    this.withOutput.push(one);
   }
 
   /** Called last in every callback: replies and events go out, one write for each connection. */
   flush(): void {
-    const { touched } = this;
-    // Handing output over can end a connection, which may add others behind it.
-    for (let i = 0; i < touched.length; i++) (touched[i] as Talking).endTurn();
-    touched.length = 0;
+    const { withOutput } = this;
+    // Handing output over can end a connection, which may add others after it.
+    for (let i = 0; i < withOutput.length; i++) (withOutput[i] as OutputSource).endTurn();
+    withOutput.length = 0;
   }
 
   /** Whether so many have output that events for others must wait: see late-events.ts. */
   get isCrowded(): boolean {
-    return this.touched.length >= MAX_TOUCHED;
+    return this.withOutput.length >= MAX_WITH_OUTPUT;
   }
 
   private readonly goOn = (): void => {
@@ -130,19 +130,19 @@ export class Turns {
       this.beganMs = NO_TURN;
       return;
     }
-    this.look();
+    this.readClock();
     // While it is known when this turn began.
-    const untilMs = this.share(TURN_MS);
+    const untilMs = this.deadlineFor(TURN_MS);
     this.beganMs = NO_TURN;
-    // Those who waited open this turn, and what is left of it goes to whoever becomes ready in it.
+    // The waiters open this turn; connections that become ready during it get the rest.
     this.join();
     let served = 0;
     while (served < waiting.length && this.nowMs <= untilMs) {
-      (waiting[served] as Waiting).turnCame();
+      (waiting[served] as TurnWaiter).turnCame();
       served++;
       // One after the other as when their bytes arrive, so that all use the same buffer.
       this.flush();
-      this.look();
+      this.readClock();
     }
     waiting.splice(0, served);
   };

@@ -107,7 +107,7 @@ export class LeaderWrites implements WritePath {
     const { audit, access, sessions } = this.options;
     const session = client.session as Session;
     if (!this.options.mayPropose()) {
-      client.end(new Error('This member stops leading'));
+      client.abort(new Error('This member stops leading'));
       return;
     }
     const audited = audit?.requested(operation.type, request, {
@@ -133,7 +133,7 @@ export class LeaderWrites implements WritePath {
   createSession(client: Requestor, timeoutMs: number): void {
     const { sessions, reader } = this.options;
     if (!this.options.mayPropose()) {
-      client.end();
+      client.abort();
       return;
     }
     const id = sessions.allocateId();
@@ -248,7 +248,7 @@ export class LeaderWrites implements WritePath {
   deleteContainer(id: PathId): void {
     if (!this.options.mayPropose()) return;
     const { turns, tree, reader } = this.options;
-    turns.look();
+    turns.readClock();
     const path = new ByteWriter(256);
     path.string(tree.paths.pathString(id));
     const request = reader.reset(path.bytes, 0, path.offset);

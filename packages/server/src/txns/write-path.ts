@@ -12,7 +12,7 @@ import type { Identity } from '../auth/identity.ts';
 import type { Operation } from '../ops/op-table.ts';
 import type { WaitingRequest } from './waiting-requests.ts';
 
-/** Whoever serves a session: a connection of this member, or on a leader the learner that the client is at. */
+/** What serves a session: a connection of this member, or on a leader the learner that the client is at. */
 export interface SessionOwner {
   /** The session is served by somebody else from now on. */
   sessionMoved(): void;
@@ -35,9 +35,9 @@ export interface Requestor extends SessionOwner {
   /** The session that it asked for again is its own; undefined: it is gone, or was never the client's. */
   sessionDecided(session: Session | undefined): void;
   /** Sends what is still to be sent, then closes. */
-  finish(): void;
+  closeAfterFlush(): void;
   /** Closes; the reason is logged. */
-  end(reason?: Error): void;
+  abort(reason?: Error): void;
 }
 
 export interface WritePath {

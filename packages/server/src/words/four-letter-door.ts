@@ -66,7 +66,7 @@ export function answerWord(
     }
     const next = pieces.next();
     if (next.done === true) {
-      asker.end();
+      asker.abort();
       return;
     }
     const piece = Buffer.from(next.value, 'utf8');
@@ -83,7 +83,7 @@ export function answerWord(
   transport.handler = {
     data() {},
     drained: step,
-    // Whoever says `echo cons | nc` is done with speaking, and waits for the rest of the answer.
+    // A client such as `echo cons | nc` has said its end, and waits for the rest of the answer.
     ended: () => true,
     closed: (reason) => {
       asker.closed(reason);

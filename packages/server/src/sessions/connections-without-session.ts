@@ -7,13 +7,13 @@ import { SteadyTicks } from '../turns/steady-ticks.ts';
 import type { Turns } from '../turns/turns.ts';
 
 /** A connection whose session is not decided yet. */
-export interface Newcomer {
+export interface ConnectionWithoutSession {
   readonly acceptedMs: number;
-  finish(): void;
+  closeAfterFlush(): void;
 }
 
-export class Newcomers {
-  private readonly waiting: Set<Newcomer>;
+export class ConnectionsWithoutSession {
+  private readonly waiting: Set<ConnectionWithoutSession>;
   private readonly ticks: SteadyTicks;
 
   constructor(
@@ -25,10 +25,10 @@ export class Newcomers {
     this.waiting = new Set();
     const closeLate = (): void => {
       const deadline = turns.nowMs - config.sessionlessCnxnTimeoutMs;
-      for (const newcomer of this.waiting) {
-        if (newcomer.acceptedMs >= deadline) continue;
+      for (const connection of this.waiting) {
+        if (connection.acceptedMs >= deadline) continue;
         metrics.sessionlessConnectionsExpired++;
-        newcomer.finish();
+        connection.closeAfterFlush();
       }
       turns.flush();
     };
@@ -45,12 +45,12 @@ export class Newcomers {
     this.ticks.stop();
   }
 
-  connected(newcomer: Newcomer): void {
-    this.waiting.add(newcomer);
+  connected(connection: ConnectionWithoutSession): void {
+    this.waiting.add(connection);
   }
 
   /** It has a session now, or has left. */
-  settled(newcomer: Newcomer): void {
-    this.waiting.delete(newcomer);
+  settled(connection: ConnectionWithoutSession): void {
+    this.waiting.delete(connection);
   }
 }
