@@ -158,7 +158,8 @@ class LocalEnsemble {
     const child = spawn(
       process.execPath,
       [...process.execArgv, process.argv[1] as string, join(folder, 'zoo.cfg')],
-      { stdio: ['ignore', log, log] },
+      // The system ends the pipe when this process is gone, whatever ended it: the member stops then.
+      { stdio: ['pipe', log, log], env: { ...process.env, ZEBU_STOP_WITH_STDIN: 'yes' } },
     );
     closeSync(log);
     this.notes.set(id, '');

@@ -190,6 +190,9 @@ function whenAskedToStop(log: CommandLog): Promise<string> {
       log.logger.warn('Stopped before all was done', { reason: `a second signal: ${signal}` });
       exit(log, ExitCode.failed);
     };
+    if (process.env.ZEBU_STOP_WITH_STDIN === 'yes') {
+      whenStdinEnds(() => resolve('standard input has ended: whoever started this server is gone'));
+    }
     process.on('SIGTERM', ask);
     process.on('SIGINT', ask);
     // Until it serves there is nothing to report; without a listener the signal would end the process.
@@ -202,6 +205,11 @@ function whenAskedToStop(log: CommandLog): Promise<string> {
       else log.logger.info('SIGHUP is not for a server without a terminal');
     });
   });
+}
+
+/** For a server that is started by a program, and is not to outlive it. */
+function whenStdinEnds(ended: () => void): void {
+  process.stdin.once('close', ended).once('error', ended).resume();
 }
 
 // A broken invariant stops the process: what is acknowledged is on disk, and nothing after it can be

@@ -1,7 +1,7 @@
 // `zebu-server ensemble 3`, as a user runs it in a pipe; and what it shows on a terminal.
 
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,44 +77,102 @@ test.each([
   expect(code).toBe(2);
 });
 
-test('three members elect a leader, and a SIGTERM ends them all', { timeout: 60_000 }, async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'zebu-local-'));
-  const base = await freePorts();
-  const child = spawn(
-    process.execPath,
-    [
-      '--conditions=@zebu/source',
-      main,
-      'ensemble',
-      '3',
-      '--dir',
-      dir,
-      '--client-port',
-      `${base}`,
-      '--quorum-port',
-      `${base + 10}`,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let text = '';
-  child.stdout.on('data', (bytes: Buffer) => {
-    text += bytes.toString();
-  });
+/** A running `zebu-server ensemble 3`, of which all members serve. */
+class RunningEnsemble implements AsyncDisposable {
+  readonly dir = mkdtempSync(join(tmpdir(), 'zebu-local-'));
+  text = '';
+  readonly child: ChildProcess;
+  private readonly base: number;
+
+  private constructor(base: number) {
+    this.base = base;
+    const ports = ['--client-port', `${base}`, '--quorum-port', `${base + 10}`];
+    this.child = spawn(
+      process.execPath,
+      ['--conditions=@zebu/source', main, 'ensemble', '3', '--dir', this.dir, ...ports],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    this.child.stdout?.on('data', (bytes: Buffer) => {
+      this.text += bytes.toString();
+    });
+  }
+
+  static async start(): Promise<RunningEnsemble> {
+    const ensemble = new RunningEnsemble(await freePorts());
+    const serving = (): number => (ensemble.text.match(/: (leader|follower) at/g) ?? []).length;
+    await until(
+      () => serving() >= 3,
+      () => ensemble.text,
+    );
+    return ensemble;
+  }
+
+  /** Of the members' processes, as their logs have them. */
+  get pids(): number[] {
+    return readdirSync(this.dir).map((id) => {
+      const log = readFileSync(join(this.dir, id, 'server.log'), 'utf8');
+      return Number(/"pid":(\d+)/.exec(log)?.[1]);
+    });
+  }
+
+  async arePortsFree(): Promise<boolean> {
+    const free = await Promise.all([0, 1, 2].map((offset) => isFree(this.base + offset)));
+    return free.every(Boolean);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill('SIGKILL');
+    for (const pid of this.pids) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+    await until(
+      () => !this.pids.some(isRunning),
+      () => 'the members end',
+    );
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
   try {
-    const serving = (): number => (text.match(/: (leader|follower) at/g) ?? []).length;
-    for (let waitedMs = 0; serving() < 3; waitedMs += 50) {
-      expect(waitedMs, text).toBeLessThan(50_000);
-      await delay(50);
-    }
-    expect(text.match(/: leader at/g)).toHaveLength(1);
-    expect(readdirSync(dir)).toEqual(['1', '2', '3']);
-    const ended = new Promise<number | null>((done) => child.once('exit', done));
-    child.kill('SIGTERM');
-    expect(await ended).toBe(0);
-    expect(text).toMatch(/Stopped\n$/);
-  } finally {
-    child.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function until(holds: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
+  for (let waitedMs = 0; !(await holds()); waitedMs += 50) {
+    expect(waitedMs, what()).toBeLessThan(50_000);
+    await delay(50);
+  }
+}
+
+test('three members elect a leader, and a SIGTERM ends them all', {
+  timeout: 120_000,
+}, async () => {
+  await using ensemble = await RunningEnsemble.start();
+  expect(ensemble.text.match(/: leader at/g)).toHaveLength(1);
+  expect(readdirSync(ensemble.dir)).toEqual(['1', '2', '3']);
+  const ended = new Promise<number | null>((done) => ensemble.child.once('exit', done));
+  ensemble.child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+  expect(ensemble.text).toMatch(/Stopped\n$/);
+});
+
+test('members whose ensemble is killed stop in order', { timeout: 120_000 }, async () => {
+  await using ensemble = await RunningEnsemble.start();
+  const { pids } = ensemble;
+  expect(pids.filter(isRunning)).toHaveLength(3);
+  ensemble.child.kill('SIGKILL');
+  await until(
+    () => !pids.some(isRunning),
+    () => `of ${pids} ${pids.filter(isRunning)} run`,
+  );
+  expect(await ensemble.arePortsFree()).toBe(true);
+  for (const id of [1, 2, 3]) {
+    const log = readFileSync(join(ensemble.dir, `${id}`, 'server.log'), 'utf8');
+    expect(log).toContain('standard input has ended');
+    expect(log).toMatch(/"msg":"Stopped"/);
   }
 });
 

@@ -297,8 +297,8 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   return { given, notes };
 }
 
-/** Read by the command's wrapper, and by parseConfig to find the file. */
-const OTHER_VARIABLES = ['ZEBU_NODE', 'ZEBU_CONFIG'];
+/** Read by the command and its wrapper, and by parseConfig to find the file. */
+const OTHER_VARIABLES = ['ZEBU_NODE', 'ZEBU_CONFIG', 'ZEBU_STOP_WITH_STDIN'];
 
 function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== '';
