@@ -12,6 +12,7 @@
 //
 // No promises: the owner binds the port and gives `accept` to the listener.
 
+import { isIP } from 'node:net';
 import {
   ByteWriter,
   type ElectionNotification,
@@ -164,6 +165,7 @@ export class ElectionLinks {
       connection.end();
       return;
     }
+    this.noteOrigin(peer, connection);
     if (addresses.length > 0) peer.announced = addresses;
     if (sid > own) {
       peer.adopt(connection);
@@ -173,6 +175,28 @@ export class ElectionLinks {
     connection.end();
     peer.dropLink();
     peer.dialBack();
+  }
+
+  /**
+   * Nobody is refused for an address: a network may translate it. But a server that is elsewhere than the config says is
+   * most often another ensemble's, or nobody's.
+   */
+  private noteOrigin(peer: Peer, { remoteAddress, remotePort }: Connection): void {
+    const { addressesOf, logger } = this.options;
+    const host = remoteAddress.replace(/^::ffff:/, '');
+    const hosts = addressesOf(peer.sid)?.map((one) => one.host) ?? [];
+    if (peer.warnedOf === host || hosts.length === 0 || hosts.includes(host)) return;
+    // Only numbers can be compared without asking the resolver.
+    if (isIP(host) === 0 || !hosts.every((one) => isIP(one) === isIP(host))) return;
+    peer.warnedOf = host;
+    logger.warn(
+      'A server dials the election port from another address than the config has for it',
+      {
+        sid: peer.sid,
+        from: formatHostAndPort({ host, port: remotePort }),
+        config: hosts.join(','),
+      },
+    );
   }
 
   /** @internal */
@@ -292,6 +316,8 @@ class Peer {
   readonly sid: number;
   /** What it said of itself when it dialled last. */
   announced: readonly HostAndPort[] | undefined;
+  /** Where it dialled from last, if that was not where the config says it is. */
+  warnedOf: string | undefined;
   private readonly links: ElectionLinks;
   private link: Link | undefined;
   private attempt: Attempt | undefined;
@@ -311,6 +337,7 @@ class Peer {
     this.links = links;
     this.sid = sid;
     this.announced = undefined;
+    this.warnedOf = undefined;
     this.link = undefined;
     this.attempt = undefined;
     this.pending = undefined;

@@ -98,8 +98,11 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   }
 
   get address(): string {
-    const { remoteAddress, remotePort } = (this.sender.link as PeerLink).connection;
-    return `${remoteAddress}:${remotePort}`;
+    return `${this.host}:${(this.sender.link as PeerLink).connection.remotePort}`;
+  }
+
+  get host(): string {
+    return (this.sender.link as PeerLink).connection.remoteAddress;
   }
 
   get backlogBytes(): number {

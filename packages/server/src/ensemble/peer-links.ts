@@ -165,9 +165,34 @@ export class PeerLinks implements LearnerLinkOwner, LeaderLinkOwner {
 
   received(link: LearnerLink | LeaderLink, message: CoreMessage): void {
     if (link instanceof LearnerLink) {
+      if (this.refuseImpostor(link, message)) return;
       if (message.type === PacketType.PING) link.pongMs = this.options.member.turns.nowMs;
     } else if (message.type === PacketType.LEADERINFO) this.way.answered(link);
     this.core.receive(link.number, message);
+  }
+
+  /**
+   * A member that came back by another link has given up the old one, and is silent on that. While a link answers, whoever
+   * says from another host that it is the same member is not. A member that moved is taken up within a tick.
+   */
+  private refuseImpostor(link: LearnerLink, { type }: CoreMessage): boolean {
+    if (type !== PacketType.FOLLOWERINFO && type !== PacketType.OBSERVERINFO) return false;
+    const { environment, turns, config } = this.options.member;
+    for (const other of this.learners.values()) {
+      if (other === link || other.sid !== link.sid || other.sid < 0) continue;
+      if (other.host === link.host || turns.nowMs - other.pongMs > config.tickTimeMs) continue;
+      environment.logger.warn(
+        'A link says that it is a server whose own link answers; it is closed',
+        {
+          sid: link.sid,
+          from: link.address,
+          ownLink: other.address,
+        },
+      );
+      link.close(new Error(`Server ${link.sid} has a link from ${other.address} that answers`));
+      return true;
+    }
+    return false;
   }
 
   // A leader's links.

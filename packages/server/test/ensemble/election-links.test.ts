@@ -562,6 +562,40 @@ describe('who dials us', () => {
     expect(member.received).toEqual([{ sid: 2, leader: 3 }]);
   });
 
+  test('who dials from another address than the config has for it is heard, and warned of once', () => {
+    const world = new World();
+    const from = { address: '10.0.0.2' };
+    const { network } = world;
+    const accepting: Network = {
+      dial: (options, handler) => network.dial(options, handler),
+      listen: (options, accept) =>
+        network.listen(options, (connection) => {
+          Object.assign(connection, { remoteAddress: from.address });
+          return accept(connection);
+        }),
+    };
+    const elsewhere = Object.assign(Object.create(world) as World, { network: accepting });
+    const addressesOf = (sid: number) =>
+      sid === 2
+        ? [{ host: '10.0.0.2', port: PORT }]
+        : sid === 3
+          ? [{ host: 'zoo', port: PORT }]
+          : undefined;
+    const member = new TestMember(elsewhere, { sid: 1, addressesOf });
+    const warnings = () => member.logged.filter((line) => line.includes('another address'));
+    RawPeer.dialled(world, 'host1', preambleOf(2), frameOf(7));
+    from.address = '::ffff:10.0.0.2';
+    RawPeer.dialled(world, 'host1', preambleOf(2), frameOf(7));
+    // A name would have to be looked up.
+    RawPeer.dialled(world, 'host1', preambleOf(3), frameOf(7));
+    expect(warnings()).toEqual([]);
+    from.address = '10.9.9.9';
+    for (let i = 0; i < 3; i++) RawPeer.dialled(world, 'host1', preambleOf(2), frameOf(8));
+    expect(warnings()).toHaveLength(1);
+    expect(warnings()[0]).toContain('"sid":2,"from":"10.9.9.9:');
+    expect(member.received.at(-1)).toEqual({ sid: 2, leader: 8 });
+  });
+
   test('whoever does not say who it is in time is sent away', () => {
     const world = new World();
     const member = new TestMember(world, { sid: 1 });
