@@ -20,6 +20,14 @@ test(`${FIXED_SEEDS} fixed seeds run clean`, { timeout: TEST_MS }, async () => {
   expect(acknowledged).toBeGreaterThan(10 * FIXED_SEEDS);
 });
 
+test('a snapshot that becomes a history after the role that asked for it is on disk', {
+  timeout: TEST_MS,
+}, async () => {
+  const { report, failure } = await runEnsemblePlan(drawEnsemblePlan(5549, 3));
+  expect(failure?.message).toBe(undefined);
+  expect(report?.seen['snapshot restored late']).toBeGreaterThan(0);
+});
+
 test('two runs of a plan are the same run', { timeout: TEST_MS }, async () => {
   const plan = drawEnsemblePlan(7);
   const [first, second] = [await runEnsemblePlan(plan), await runEnsemblePlan(plan)];

@@ -275,6 +275,17 @@ export class SimMember {
         done(database);
       }),
     );
+    // A snapshot whose role was over before it was this member's history: no serving begins with it.
+    wrap(intake, 'whenAtRest', (whenAtRest, next: (replacedAt: Zxid | undefined) => void) =>
+      whenAtRest((replacedAt: Zxid | undefined) => {
+        if (replacedAt !== undefined) {
+          events.count('snapshot restored late');
+          history.takesSnapshot(this.sid);
+          this.durable.endsAt(replacedAt);
+        }
+        next(replacedAt);
+      }),
+    );
     wrap(intake, 'discard', (discard, ...args) => {
       events.count('history discarded');
       discard(...args);
