@@ -30,4 +30,9 @@ export function text(): Codec<string> {
   };
 }
 
+/** Bytes as they are. */
+export function bytes(): Codec<Uint8Array> {
+  return { encode: (value) => value, decode: (value) => value };
+}
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
