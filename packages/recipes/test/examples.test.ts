@@ -83,3 +83,50 @@ test('an expired session is noticed, and the service registers again', async () 
   example.child.kill('SIGTERM');
   expect(await example.ended).toBe(0);
 });
+
+test('configuration: each change is followed, and what cannot be read changes nothing', async () => {
+  const example = new Example('configuration');
+  await example.says(/^no configuration yet$/);
+  await world.other.create('/example/config', '{"level":1}', { parents: 'persistent' });
+  await example.says(/^level 1, version 0$/);
+  await world.other.set('/example/config', '{"level":"high"}');
+  await example.says(/^stays at level 1: level is no number$/);
+  await world.other.set('/example/config', '{"level":2}');
+  await example.says(/^level 2, version 2$/);
+  example.child.kill('SIGTERM');
+  expect(await example.ended).toBe(0);
+  expect(example.lines.at(-1)).toBe('stopped');
+});
+
+test('service discovery: instances come and go, and the caller takes them in turn', async () => {
+  const caller = new Example('service-discovery', 'call');
+  await caller.says(/^instances , next/);
+  const first = new Example('service-discovery', 'serve', 'api-1', '8080');
+  await first.says(/^registered api-1$/);
+  const second = new Example('service-discovery', 'serve', 'api-2', '8081');
+  await caller.says(/^instances api-1,api-2, next calls go to (8080,8081|8081,8080)$/);
+  first.child.kill('SIGTERM');
+  expect(await first.ended).toBe(0);
+  await caller.says(/^instances api-2, next calls go to 8081$/);
+  for (const one of [second, caller]) {
+    one.child.kill('SIGTERM');
+    expect(await one.ended).toBe(0);
+  }
+});
+
+test('a batch of 1,000 creates is one txn, and a refused one changes nothing', async () => {
+  const example = new Example('batch');
+  expect(await example.ended).toBe(0);
+  expect(example.lines).toEqual([
+    'created 1000 in 1 txn',
+    'refused because of operation 1: NODE_EXISTS',
+    'there are 1000',
+    'deleted 1000',
+  ]);
+});
+
+test('a synced read is never late', async () => {
+  const example = new Example('synced-read');
+  expect(await example.ended).toBe(0);
+  expect(example.lines).toEqual(['late reads: 0 of 100']);
+});
