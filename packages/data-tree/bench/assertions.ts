@@ -3,7 +3,13 @@
 //
 // Run: node --conditions=@zebu/source bench/assertions.ts [ROUNDS]
 //
-// The two take turns, each in a process of its own; what is compared is CPU time. FIGURES
+// The two take turns, each in a process of its own; what is compared is CPU time.
+//
+// Node 26.12.1, AMD EPYC, 2 cores that others kept busy, 2026-11-30, 9 rounds:
+//
+//   with assertions       2,199 ns of CPU a write (median), 2,050 at least
+//   without               2,285 ns                          2,107
+//   ratio of neighbours   0.94 (median), 0.84 to 1.17: not to be told apart
 
 import { Buffer } from 'node:buffer';
 import { execFileSync } from 'node:child_process';

@@ -25,6 +25,3 @@ test('a long batch is applied in slices, with the rest of the loop in between', 
   world.time.lookCostMs = 0;
   expect(client.lines()).toEqual(creates(1000).map((_, i) => `#${i + 1} OK`));
 });
-
-/** The answer to a ping that nobody asked for: nothing else was carried out. */
-const GOODBYE = '#-2 CONNECTIONLOSS';
