@@ -40,8 +40,13 @@ async function suggestions(
   if (isUnknown) return [];
   if (verb === undefined) {
     const left = isInteractive ? 'shell' : 'session';
-    return COMMANDS.filter(({ only }) => only !== left).map(({ name }) => name);
+    return COMMANDS.filter(({ only, isHidden }) => only !== left && isHidden !== true).map(
+      ({ name }) => name,
+    );
   }
+  if (verb.name === 'completion') return ['bash', 'zsh', 'fish'];
+  if (verb.name === 'context')
+    return operands === 0 ? ['add', 'list', 'use', 'remove'] : source.contexts();
   if (verb.name === 'help') return COMMANDS.map(({ name }) => name);
   const isPath = verb.paths === 'all' || verb.paths?.includes(operands) === true;
   return isPath ? await pathsFrom(last, source) : [];

@@ -35,7 +35,7 @@ export function unknown(name: string): never {
 /** All commands, by group. */
 export function helpText(isInteractive: boolean): string {
   const left = isInteractive ? 'shell' : 'session';
-  const here = COMMANDS.filter((command) => command.only !== left);
+  const here = COMMANDS.filter(({ only, isHidden }) => only !== left && isHidden !== true);
   const lines: string[] = [];
   if (!isInteractive) {
     lines.push(

@@ -13,10 +13,6 @@ import type { Call } from './verb.ts';
 export interface Location extends AsyncDisposable {
   readonly zk: Client;
   readonly path: string;
-  /** As it was written. */
-  readonly text: string;
-  readonly isOwn: boolean;
-  readonly isProtected: boolean;
 }
 
 export function isRemote(text: string): boolean {
@@ -26,16 +22,7 @@ export function isRemote(text: string): boolean {
 /** Throws a CommandError, or what connect() does. */
 export async function openLocation(call: Call, text: string): Promise<Location> {
   if (!isRemote(text)) {
-    const { zk, session } = call;
-    const isProtected = session.target.isProtected;
-    return {
-      zk,
-      path: text,
-      text,
-      isOwn: true,
-      isProtected,
-      [Symbol.asyncDispose]: async () => {},
-    };
+    return { zk: call.zk, path: text, [Symbol.asyncDispose]: async () => {} };
   }
   const [, where = '', path] = /^@(.+?):(\/.*)$/.exec(text) ?? [];
   if (path === undefined) {
@@ -58,9 +45,6 @@ export async function openLocation(call: Call, text: string): Promise<Location> 
   return {
     zk: stoppable(chroot === '' ? root : root.chroot(chroot), call.signal),
     path,
-    text,
-    isOwn: false,
-    isProtected: target.isProtected,
     [Symbol.asyncDispose]: () => root.close({ timeoutMs: 2000 }),
   };
 }

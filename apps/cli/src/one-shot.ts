@@ -8,6 +8,7 @@ import { eventLine } from './format.ts';
 import { type Output, toJson } from './output.ts';
 import type { ParsedWords } from './parse-words.ts';
 import { runCommand } from './run-command.ts';
+import { NOWHERE } from './target.ts';
 import { targetFrom } from './target-from.ts';
 import type { Verb } from './verb.ts';
 
@@ -23,7 +24,7 @@ export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): P
   const note = (text: string): void => {
     process.stderr.write(`${text}\n`);
   };
-  const session = new CliSession(targetFrom(words), {
+  const session = new CliSession(verb.isLocal === true ? NOWHERE : targetFrom(words), {
     event: (event) => {
       if (out.isJson) out.value({ event });
       else out.lines(['WATCHER::', eventLine(event)].map((line) => out.name(line)));

@@ -28,6 +28,17 @@ export interface Target {
   readonly readOnly: boolean;
 }
 
+/** Of a command that has nothing to do with a cluster. */
+export const NOWHERE: Target = {
+  list: { servers: '', chroot: '', isTls: false, hosts: [] },
+  source: 'none',
+  isProtected: false,
+  tls: undefined,
+  auth: [],
+  sessionTimeoutMs: DEFAULT_SESSION_TIMEOUT_MS,
+  readOnly: false,
+};
+
 export const TLS_OPTIONS: readonly OptionSpec[] = [
   { names: ['--tls'], text: 'connect with TLS; the default port is then 2281' },
   { names: ['--tls-ca'], value: 'FILE', text: 'certificates to trust (PEM); implies --tls' },

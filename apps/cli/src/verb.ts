@@ -31,6 +31,10 @@ export interface Verb {
   readonly only?: 'session' | 'shell';
   /** Runs without a connection, or makes its own. */
   readonly isOffline?: boolean;
+  /** Has nothing to do with any cluster: not even which one it would be is looked up. */
+  readonly isLocal?: boolean;
+  /** For programs: not in help and manual. */
+  readonly isHidden?: boolean;
   /** Operands that are paths of znodes, for completion: their positions, or 'all'. */
   readonly paths?: 'all' | readonly number[];
   /** Missing for those that the interactive session does itself. */
