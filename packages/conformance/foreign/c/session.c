@@ -36,7 +36,7 @@ static void say(const char *format, ...) {
 static void wait_for(int *value, int wanted) {
     struct timespec deadline;
     clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += 15;
+    deadline.tv_sec += 60;
     pthread_mutex_lock(&lock);
     while (*value < wanted && pthread_cond_timedwait(&changed, &lock, &deadline) == 0) {
     }

@@ -163,7 +163,7 @@ public class Session {
   }
 
   static boolean until(BooleanSupplier isTrue) throws Exception {
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
     while (!isTrue.getAsBoolean() && System.nanoTime() < deadline) Thread.sleep(10);
     return isTrue.getAsBoolean();
   }
@@ -287,7 +287,7 @@ public class Session {
         created.countDown();
       }).forPath("/background/n" + n);
     }
-    say("500 in the background", created.await(20, TimeUnit.SECONDS), failed.get());
+    say("500 in the background", created.await(60, TimeUnit.SECONDS), failed.get());
     attempt("children", () -> client.getChildren().forPath("/background").size());
 
     section("watches");
@@ -295,17 +295,17 @@ public class Session {
     Watcher watcher = event -> events.add(event.getType() + " " + event.getPath());
     attempt("get", () -> client.getData().usingWatcher(watcher).forPath("/a"));
     client.setData().forPath("/a", bytes("w"));
-    say("event", events.poll(10, TimeUnit.SECONDS));
+    say("event", events.poll(60, TimeUnit.SECONDS));
     attempt("children", () -> client.getChildren().usingWatcher(watcher).forPath("/t").size());
     client.create().forPath("/t/watched");
-    say("event", events.poll(10, TimeUnit.SECONDS));
+    say("event", events.poll(60, TimeUnit.SECONDS));
     attempt("exists", () -> client.checkExists().usingWatcher(watcher).forPath("/t/not-yet"));
     client.create().forPath("/t/not-yet");
-    say("event", events.poll(10, TimeUnit.SECONDS));
+    say("event", events.poll(60, TimeUnit.SECONDS));
     attempt("remove a watch that is not there", () -> client.watchers().remove(watcher).forPath("/t"));
     attempt("exists", () -> client.checkExists().usingWatcher(watcher).forPath("/t/not-yet"));
     attempt("remove", () -> client.watchers().remove(watcher).forPath("/t/not-yet"));
-    say("event", events.poll(10, TimeUnit.SECONDS));
+    say("event", events.poll(60, TimeUnit.SECONDS));
     for (AddWatchMode mode : AddWatchMode.values()) {
       client.create().orSetData().forPath("/watched", bytes("0"));
       attempt("add " + mode, () -> client.watchers().add().withMode(mode).usingWatcher(watcher).forPath("/watched"));
@@ -315,13 +315,9 @@ public class Session {
       client.delete().forPath("/watched/child");
       client.delete().forPath("/watched");
       client.create().forPath("/watched");
-      Thread.sleep(200);
-      say("events", new ArrayList<>(events));
-      events.clear();
+      tellInOrder(events, mode == AddWatchMode.PERSISTENT ? 5 : 6);
       attempt("remove", () -> client.watchers().removeAll().forPath("/watched"));
-      Thread.sleep(100);
-      say("events", new ArrayList<>(events));
-      events.clear();
+      tellInOrder(events, 1);
     }
   }
 
@@ -383,12 +379,12 @@ public class Session {
     CuratorFramework other = open(null);
     InterProcessMutex mine = new InterProcessMutex(client, "/locks/mutex");
     InterProcessMutex theirs = new InterProcessMutex(other, "/locks/mutex");
-    attempt("acquire", () -> mine.acquire(5, TimeUnit.SECONDS));
-    attempt("acquire again", () -> mine.acquire(5, TimeUnit.SECONDS));
+    attempt("acquire", () -> mine.acquire(60, TimeUnit.SECONDS));
+    attempt("acquire again", () -> mine.acquire(60, TimeUnit.SECONDS));
     attempt("other", () -> threads.submit(() -> theirs.acquire(200, TimeUnit.MILLISECONDS)).get());
     attempt("participants", () -> mine.getParticipantNodes().size());
     Future<Boolean> waiting = threads.submit(() -> {
-      boolean acquired = theirs.acquire(10, TimeUnit.SECONDS);
+      boolean acquired = theirs.acquire(60, TimeUnit.SECONDS);
       theirs.release();
       return acquired;
     });
@@ -424,28 +420,28 @@ public class Session {
     section("other locks");
     InterProcessReadWriteLock lock = new InterProcessReadWriteLock(client, "/locks/rw");
     InterProcessReadWriteLock otherLock = new InterProcessReadWriteLock(other, "/locks/rw");
-    attempt("read", () -> lock.readLock().acquire(5, TimeUnit.SECONDS));
-    attempt("other reads", () -> otherLock.readLock().acquire(5, TimeUnit.SECONDS));
+    attempt("read", () -> lock.readLock().acquire(60, TimeUnit.SECONDS));
+    attempt("other reads", () -> otherLock.readLock().acquire(60, TimeUnit.SECONDS));
     attempt("other writes", () -> threads.submit(() -> otherLock.writeLock().acquire(200, TimeUnit.MILLISECONDS)).get());
     lock.readLock().release();
     otherLock.readLock().release();
-    attempt("write", () -> lock.writeLock().acquire(5, TimeUnit.SECONDS));
-    attempt("read below the write", () -> lock.readLock().acquire(5, TimeUnit.SECONDS));
+    attempt("write", () -> lock.writeLock().acquire(60, TimeUnit.SECONDS));
+    attempt("read below the write", () -> lock.readLock().acquire(60, TimeUnit.SECONDS));
     attempt("other reads", () -> otherLock.readLock().acquire(200, TimeUnit.MILLISECONDS));
     lock.readLock().release();
     lock.writeLock().release();
     InterProcessSemaphoreV2 semaphore = new InterProcessSemaphoreV2(client, "/locks/semaphore", 3);
     Collection<Lease> leases = semaphore.acquire(2);
-    Lease third = semaphore.acquire(5, TimeUnit.SECONDS);
+    Lease third = semaphore.acquire(60, TimeUnit.SECONDS);
     say("leases", leases.size(), third != null, semaphore.acquire(200, TimeUnit.MILLISECONDS));
     semaphore.returnLease(third);
-    say("again", semaphore.acquire(5, TimeUnit.SECONDS) != null, semaphore.getParticipantNodes().size());
+    say("again", semaphore.acquire(60, TimeUnit.SECONDS) != null, semaphore.getParticipantNodes().size());
     InterProcessSemaphoreMutex notReentrant = new InterProcessSemaphoreMutex(client, "/locks/plain");
-    attempt("not reentrant", () -> notReentrant.acquire(5, TimeUnit.SECONDS));
+    attempt("not reentrant", () -> notReentrant.acquire(60, TimeUnit.SECONDS));
     attempt("second", () -> notReentrant.acquire(200, TimeUnit.MILLISECONDS));
     notReentrant.release();
     InterProcessMultiLock several = new InterProcessMultiLock(client, List.of("/locks/m1", "/locks/m2"));
-    attempt("several", () -> several.acquire(5, TimeUnit.SECONDS));
+    attempt("several", () -> several.acquire(60, TimeUnit.SECONDS));
     several.release();
     other.close();
     // Lock parents are containers: they go when they are empty.
@@ -472,7 +468,7 @@ public class Session {
     LeaderLatch first = new LeaderLatch(client, "/leaders/latch", "first");
     LeaderLatch second = new LeaderLatch(other, "/leaders/latch", "second");
     first.start();
-    say("first leads", first.await(10, TimeUnit.SECONDS));
+    say("first leads", first.await(60, TimeUnit.SECONDS));
     second.start();
     say("second leads", second.await(200, TimeUnit.MILLISECONDS));
     until(() -> {
@@ -486,7 +482,7 @@ public class Session {
     for (Participant one : first.getParticipants()) ids.add(one.getId() + " " + one.isLeader());
     say("participants", sorted(ids), second.getLeader().getId());
     first.close();
-    say("second leads", second.await(10, TimeUnit.SECONDS), second.getLeader().getId());
+    say("second leads", second.await(60, TimeUnit.SECONDS), second.getLeader().getId());
     second.close();
 
     section("LeaderSelector");
@@ -508,7 +504,7 @@ public class Session {
       selector.start();
       selectors.add(selector);
     }
-    say("four terms", done.await(20, TimeUnit.SECONDS), new TreeSet<>(led));
+    say("four terms", done.await(60, TimeUnit.SECONDS), new TreeSet<>(led));
     selectors.forEach(LeaderSelector::close);
     other.close();
   }
@@ -521,24 +517,24 @@ public class Session {
     node.getListenable().addListener(() -> seen.add(node.getCurrentData() == null ? "gone" : show(node.getCurrentData().getData())));
     node.start(true);
     other.create().creatingParentsIfNeeded().forPath("/caches/node", bytes("1"));
-    say("node", seen.poll(10, TimeUnit.SECONDS));
+    say("node", seen.poll(60, TimeUnit.SECONDS));
     other.setData().forPath("/caches/node", bytes("2"));
-    say("node", seen.poll(10, TimeUnit.SECONDS));
+    say("node", seen.poll(60, TimeUnit.SECONDS));
     other.delete().forPath("/caches/node");
-    say("node", seen.poll(10, TimeUnit.SECONDS));
+    say("node", seen.poll(60, TimeUnit.SECONDS));
     node.close();
 
     other.create().creatingParentsIfNeeded().forPath("/caches/path/before", bytes("b"));
     PathChildrenCache path = new PathChildrenCache(client, "/caches/path", true);
     path.getListenable().addListener((ignored, event) -> seen.add(event.getType() + (event.getData() == null ? "" : " " + event.getData().getPath())));
     path.start(PathChildrenCache.StartMode.POST_INITIALIZED_EVENT);
-    say("path", seen.poll(10, TimeUnit.SECONDS), seen.poll(10, TimeUnit.SECONDS));
+    say("path", seen.poll(60, TimeUnit.SECONDS), seen.poll(60, TimeUnit.SECONDS));
     other.create().forPath("/caches/path/x", bytes("1"));
-    say("path", seen.poll(10, TimeUnit.SECONDS));
+    say("path", seen.poll(60, TimeUnit.SECONDS));
     other.setData().forPath("/caches/path/x", bytes("2"));
-    say("path", seen.poll(10, TimeUnit.SECONDS), path.getCurrentData("/caches/path/x").getData());
+    say("path", seen.poll(60, TimeUnit.SECONDS), path.getCurrentData("/caches/path/x").getData());
     other.delete().forPath("/caches/path/x");
-    say("path", seen.poll(10, TimeUnit.SECONDS), path.getCurrentData().size());
+    say("path", seen.poll(60, TimeUnit.SECONDS), path.getCurrentData().size());
     path.close();
 
     TreeCache tree = new TreeCache(client, "/caches/tree");
@@ -562,7 +558,7 @@ public class Session {
     cache.listenable().addListener(org.apache.curator.framework.recipes.cache.CuratorCacheListener.builder().forInitialized(ready::countDown).build());
     cache.listenable().addListener((type, before, after) -> seen.add(type + " " + (after == null ? before : after).getPath()));
     cache.start();
-    say("ready", ready.await(10, TimeUnit.SECONDS));
+    say("ready", ready.await(60, TimeUnit.SECONDS));
     tell("new", seen, 3);
     other.setData().forPath("/caches/new/a", bytes("2"));
     tell("new", seen, 1);
@@ -585,6 +581,14 @@ public class Session {
     seen.drainTo(events);
     Collections.sort(events); // Several may be read at once, in any order.
     say(name, events);
+  }
+
+  static void tellInOrder(BlockingQueue<String> seen, int count) throws Exception {
+    until(() -> seen.size() >= count);
+    Thread.sleep(50); // One too many would show as well.
+    List<String> events = new ArrayList<>();
+    seen.drainTo(events);
+    say("events", events);
   }
 
   static void counters(CuratorFramework client) throws Exception {
@@ -641,14 +645,14 @@ public class Session {
     DistributedBarrier barrier = new DistributedBarrier(client, "/barriers/one");
     barrier.setBarrier();
     say("barrier", barrier.waitOnBarrier(200, TimeUnit.MILLISECONDS));
-    Future<Boolean> passed = threads.submit(() -> new DistributedBarrier(other, "/barriers/one").waitOnBarrier(10, TimeUnit.SECONDS));
+    Future<Boolean> passed = threads.submit(() -> new DistributedBarrier(other, "/barriers/one").waitOnBarrier(60, TimeUnit.SECONDS));
     barrier.removeBarrier();
     say("passed", passed.get());
     List<Callable<Boolean>> pair = new ArrayList<>();
     for (CuratorFramework one : List.of(client, other)) {
       pair.add(() -> {
         DistributedDoubleBarrier both = new DistributedDoubleBarrier(one, "/barriers/double", 2);
-        return both.enter(10, TimeUnit.SECONDS) && both.leave(10, TimeUnit.SECONDS);
+        return both.enter(60, TimeUnit.SECONDS) && both.leave(60, TimeUnit.SECONDS);
       });
     }
     for (Future<Boolean> one : threads.invokeAll(pair)) say("double", one.get());
@@ -691,7 +695,7 @@ public class Session {
     section("PersistentNode, PersistentTtlNode, GroupMember, PersistentWatcher");
     PersistentNode node = new PersistentNode(client, CreateMode.EPHEMERAL, false, "/nodes/kept", bytes("1"));
     node.start();
-    say("made", node.waitForInitialCreate(10, TimeUnit.SECONDS));
+    say("made", node.waitForInitialCreate(60, TimeUnit.SECONDS));
     client.delete().forPath("/nodes/kept");
     say("came back", until(() -> {
       try {
@@ -703,7 +707,7 @@ public class Session {
     node.close();
     PersistentTtlNode ttl = new PersistentTtlNode(client, "/nodes/ttl", 600_000, bytes("t"));
     ttl.start();
-    say("ttl node", ttl.waitForInitialCreate(10, TimeUnit.SECONDS));
+    say("ttl node", ttl.waitForInitialCreate(60, TimeUnit.SECONDS));
     ttl.close();
     CuratorFramework other = open(null);
     GroupMember first = new GroupMember(client, "/nodes/group", "first", bytes("1"));
@@ -720,7 +724,7 @@ public class Session {
     CountDownLatch set = new CountDownLatch(1);
     watcher.getResetListenable().addListener(set::countDown);
     watcher.start();
-    set.await(10, TimeUnit.SECONDS);
+    set.await(60, TimeUnit.SECONDS);
     other.create().creatingParentsIfNeeded().forPath("/nodes/watched/x/y");
     tell("watched", seen, 3);
     watcher.close();
@@ -745,7 +749,7 @@ public class Session {
     mutex.acquire();
     LeaderLatch latch = new LeaderLatch(client, "/leaders/through-restart");
     latch.start();
-    latch.await(10, TimeUnit.SECONDS);
+    latch.await(60, TimeUnit.SECONDS);
     server("stop");
     until(() -> states.contains(ConnectionState.SUSPENDED));
     server("start");
@@ -777,7 +781,7 @@ public class Session {
     for (int n = 0; n < 20 && !states.contains(ConnectionState.LOST); n++) {
       CountDownLatch connected = new CountDownLatch(1);
       ZooKeeper twin = new ZooKeeper(hosts, 10_000, event -> connected.countDown(), mine.getSessionId(), mine.getSessionPasswd());
-      connected.await(10, TimeUnit.SECONDS);
+      connected.await(60, TimeUnit.SECONDS);
       twin.close();
       Thread.sleep(500);
     }

@@ -268,7 +268,7 @@ async function sessions(client) {
   await closeElsewhere(hosts, id, Buffer.from(client.getSessionPassword()));
   // Apache may leave the owner's last connection open and unanswered, when it comes just as the session is
   // closed: broken from here then, as a user's time limit would.
-  for (let n = 0; n < 5 && !(await until(() => states.includes('EXPIRED'), 3000)); n++) {
+  for (let n = 0; n < 20 && !(await until(() => states.includes('EXPIRED'), 3000)); n++) {
     client.connectionManager.socket.destroy();
   }
   say('expired', states.includes('EXPIRED'));

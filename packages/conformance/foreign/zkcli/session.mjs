@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const [classPath, host, ...javaOptions] = process.argv.slice(2);
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 60_000;
 
 class ZkCli {
   #text = '';
