@@ -5,7 +5,10 @@
 //
 //   --rounds N     runs of everything, of which the medians are reported (default 5)
 //   --seconds N    of each load (default 2)
-//   --only NAME[,...]   some of the loads (writes1, reads16, ...), `memory` and `failover` (default: all)
+//   --only NAME[,...]   some of the loads (writes1, reads16, ...), `memory`, `failover`, `diff` and `snap` (default: all
+//                  but the last two)
+//   --txns N       that a follower misses before it comes back by a DIFF (default 100000)
+//   --znodes N     that a follower without a disk gets by a SNAP (default 1000000)
 //   --dir DIR      where the data directories are made, on the disk to measure (default: a temporary one)
 //   --write FILE   put the table into a Markdown file, between its ensembles markers
 //
@@ -14,7 +17,7 @@
 // sends its pings. Five rounds take about five minutes.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -29,6 +32,7 @@ import { ratioOf, spreadOf } from '../apps/bench/src/statistics.ts';
 import { markdownTable, range } from '../apps/bench/src/wide-table.ts';
 import { OpCode, writeSetDataRequest } from '../packages/protocol/src/index.ts';
 import { BusyWatch } from './busy-watch.ts';
+import { figureOf, fillTree, longestWaitDuring, writeTxns } from './catching-up.ts';
 import { compileDrivers, type ZkloadFigures, zkload } from './drivers.ts';
 import { freePort, type RunningServer, startServer, versionOf, whyNot } from './servers.ts';
 import { writeBetween } from './write-between.ts';
@@ -85,6 +89,31 @@ const ROWS: readonly Row[] = [
     unit: 'ms',
     atMost: 0.5,
   },
+  {
+    id: 'election',
+    what: 'of that, the election, from the first member that looks until all know their leader',
+    unit: 'ms',
+    atMostItself: 250,
+  },
+  {
+    id: 'diff',
+    what: 'a follower comes back by DIFF, from its start until it serves',
+    unit: 'ms',
+    atMost: 0.5,
+  },
+  {
+    id: 'diff.wait',
+    what: "the same: a leader's client's longest wait",
+    unit: 'ms',
+    atMostItself: 50,
+  },
+  { id: 'snap', what: 'a follower with a wiped disk comes back by SNAP', unit: 'ms', atMost: 0.5 },
+  {
+    id: 'snap.wait',
+    what: "the same: a leader's client's longest wait",
+    unit: 'ms',
+    atMostItself: 50,
+  },
 ];
 
 interface Load {
@@ -127,7 +156,17 @@ class ThreeMembers {
   }
 
   static async start(kind: Kind, dir: string): Promise<ThreeMembers> {
-    const lines: Record<string, string> = { initLimit: '10', syncLimit: '5' };
+    const lines: Record<string, string> = {
+      // A snapshot of 1,000,000 znodes takes Apache's members longer than ZooKeeper's sample gives them.
+      initLimit: only.includes('snap') ? '60' : '10',
+      syncLimit: '5',
+      '4lw.commands.whitelist': 'srvr,mntr',
+      // In memory, with what comes meanwhile, and so by a DIFF on both: whether a leader sends its logs or the tree else
+      // depends on the sizes of its files.
+      ...(only.includes('diff')
+        ? { commitLogCount: String(2 * txns), snapshotSizeFactor: '1000000' }
+        : {}),
+    };
     for (const sid of SIDS) {
       lines[`server.${sid}`] = `127.0.0.1:${await freePort()}:${await freePort()}`;
     }
@@ -142,6 +181,17 @@ class ThreeMembers {
     mkdirSync(dataDir, { recursive: true });
     writeFileSync(join(dataDir, 'myid'), `${sid}\n`);
     this.membersBySid.set(sid, await startServer(this.kind, { dataDir, config: this.lines }));
+  }
+
+  member(sid: number): RunningServer {
+    const member = this.membersBySid.get(sid);
+    if (member === undefined) throw new Error(`Member ${sid} of ${this.kind}'s does not run`);
+    return member;
+  }
+
+  /** Takes away all that a member that does not run has on its disk. */
+  wipe(sid: number): void {
+    rmSync(join(this.dir, this.kind, `member-${sid}`), { recursive: true });
   }
 
   get members(): RunningServer[] {
@@ -175,19 +225,24 @@ class ThreeMembers {
   }
 }
 
-const NAMES = [...LOADS.map(({ name }) => name), 'memory', 'failover'];
+const DEFAULT_NAMES = [...LOADS.map(({ name }) => name), 'memory', 'failover'];
+const NAMES = [...DEFAULT_NAMES, 'diff', 'snap'];
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
-    only: { type: 'string', default: NAMES.join(',') },
+    only: { type: 'string', default: DEFAULT_NAMES.join(',') },
+    txns: { type: 'string', default: '100000' },
+    znodes: { type: 'string', default: '1000000' },
     dir: { type: 'string', default: tmpdir() },
     write: { type: 'string' },
   },
 });
 const rounds = Number(options.rounds);
 const seconds = Number(options.seconds);
+const txns = Number(options.txns);
+const znodes = Number(options.znodes);
 const only = options.only.split(',');
 for (const name of only) if (!NAMES.includes(name)) throw new Error(`No such load: ${name}`);
 for (const kind of KINDS) {
@@ -207,6 +262,7 @@ const values: Record<string, Record<Kind, number[]>> = {};
 const busy = new BusyWatch();
 const drivers = compileDrivers(dir);
 const startedAt = new Date();
+const [loadBefore = 0] = loadavg();
 const ensembles: ThreeMembers[] = [];
 for (const kind of KINDS) ensembles.push(await ThreeMembers.start(kind, dir));
 const versions: string[] = [];
@@ -224,6 +280,17 @@ if (only.includes('memory')) for (const ensemble of ensembles) weigh(ensemble);
 if (only.includes('failover')) {
   for (let round = 0; round < rounds; round++) {
     for (const ensemble of inTurn(round)) await failover(ensemble);
+  }
+}
+if (only.includes('diff')) {
+  for (let round = 0; round < rounds; round++) {
+    for (const ensemble of inTurn(round)) await comeBack(ensemble, 'diff');
+  }
+}
+if (only.includes('snap')) {
+  for (const { target } of ensembles) await fillTree(target.addresses, znodes);
+  for (let round = 0; round < rounds; round++) {
+    for (const ensemble of inTurn(round)) await comeBack(ensemble, 'snap');
   }
 }
 for (const ensemble of ensembles) await ensemble.stop();
@@ -263,11 +330,67 @@ function weigh({ kind, members }: ThreeMembers): void {
 /** Kills the leader, asks the others for a session and a set until one is acknowledged, and starts the killed one again. */
 async function failover(ensemble: ThreeMembers): Promise<void> {
   const leader = await ensemble.leader();
+  const others = SIDS.filter((sid) => sid !== leader).map((sid) => ensemble.member(sid));
+  const electedBefore = await Promise.all(others.map(electionsOf));
   const before = performance.now();
   await ensemble.kill(leader);
   const writtenAt = await firstWrite(ensemble.target.addresses);
   record('failover', ensemble.kind, writtenAt - before);
   await ensemble.startMember(leader);
+  const elected = await Promise.all(others.map(electionsOf));
+  const took = elected.map(({ count, sumMs }, n) => {
+    const { count: countBefore, sumMs: sumBefore } = electedBefore[n] as Elections;
+    return count === countBefore + 1 ? sumMs - sumBefore : undefined;
+  });
+  // A vote that was split makes a second election, or a member looks twice: that is no single election's time.
+  if (took.every((ms) => ms !== undefined)) {
+    record('election', ensemble.kind, Math.max(...took));
+  }
+}
+
+interface Elections {
+  readonly count: number;
+  readonly sumMs: number;
+}
+
+/** The elections of a member: each from the moment at which it began to look until it knew its leader. */
+async function electionsOf({ address }: RunningServer): Promise<Elections> {
+  return {
+    count: await figureOf(address, 'cnt_election_time'),
+    sumMs: await figureOf(address, 'sum_election_time'),
+  };
+}
+
+/** How a leader has brought its learners up to date. */
+async function syncsOf(address: Address): Promise<{ diff: number; snap: number }> {
+  return {
+    diff: await figureOf(address, 'diff_count'),
+    snap: await figureOf(address, 'snap_count'),
+  };
+}
+
+/** Kills a follower, lets it miss txns or its disk, starts it again, and measures until it serves. */
+async function comeBack(ensemble: ThreeMembers, how: 'diff' | 'snap'): Promise<void> {
+  const follower = ((await ensemble.leader()) % SIDS.length) + 1;
+  await ensemble.kill(follower);
+  if (how === 'diff') await writeTxns(ensemble.target.addresses, txns);
+  else ensemble.wipe(follower);
+  // Another one may lead since, on a busy machine.
+  const { address } = ensemble.member(await ensemble.leader());
+  const syncsBefore = await syncsOf(address);
+  let tookMs = 0;
+  const waitMs = await longestWaitDuring(address, async () => {
+    const before = performance.now();
+    await ensemble.startMember(follower);
+    tookMs = performance.now() - before;
+  });
+  const syncs = await syncsOf(address);
+  if (syncs[how] <= syncsBefore[how]) {
+    const seen = `${JSON.stringify(syncsBefore)} before, ${JSON.stringify(syncs)} after`;
+    throw new Error(`${ensemble.kind} did not bring its follower back by ${how}: ${seen}`);
+  }
+  record(how, ensemble.kind, tookMs);
+  record(`${how}.wait`, ensemble.kind, waitMs);
 }
 
 /** When a write was acknowledged. Each member is asked every 10 ms, whatever has become of the last attempt. */
@@ -333,7 +456,7 @@ function report(): void {
     '',
     `Run on ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC: ${machineLine(describeMachine())}; ${versions.join('; ')}.`,
     `${CONNECTIONS} connections over all members, values of 128 bytes, loads of ${seconds} s, medians of ${rounds} rounds (smallest-largest); ratios are zebu's over Apache's, round by round.`,
-    `While an ensemble was measured, others used ${busy.text()} cores of the machine.`,
+    `While an ensemble had a load, others used ${busy.text()} cores of the machine; its load average was ${loadBefore.toFixed(1)} before and ${(loadavg()[0] ?? 0).toFixed(1)} after.`,
     '',
     markdownTable([
       ['what', 'unit', 'Apache', 'zebu', 'ratio', 'to reach', ''],
