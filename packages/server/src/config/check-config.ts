@@ -5,6 +5,8 @@
 
 import { nodeHashName } from '../auth/digest-provider.ts';
 import { ConfigError } from './config-error.ts';
+import { memberOfSid, usedBetweenMembers } from './ensemble-config.ts';
+import { isAnyAddress } from './members.ts';
 import { nearestName } from './nearest-name.ts';
 import { Problems } from './problems.ts';
 import { defaultServerConfig, SESSION_TIMEOUT_TICKS, type ServerConfig } from './server-config.ts';
@@ -68,6 +70,7 @@ export function checkServerConfig(config: ServerConfig): void {
       ),
     );
   }
+  for (const error of portClashes(config)) problems.add(error);
   if (!wrong.has('digestAlg') && nodeHashName(config.digestAlg) === undefined) {
     problems.add(
       new ConfigError(`digestAlg: ${JSON.stringify(config.digestAlg)} is no hash`, {
@@ -77,6 +80,25 @@ export function checkServerConfig(config: ServerConfig): void {
     );
   }
   problems.throwIfAny();
+}
+
+/** Ports for clients that the member has for the others: the second one would be found taken by 'another process'. */
+function portClashes(config: ServerConfig): ConfigError[] {
+  const { ensemble } = config;
+  const own = ensemble === undefined ? undefined : memberOfSid(ensemble, ensemble.sid);
+  if (ensemble === undefined || own === undefined) return [];
+  const doors = [
+    ['clientPort', config.clientPortAddress],
+    ['secureClientPort', config.secureClientPortAddress],
+  ] as const;
+  return doors.flatMap(([key, address]) => {
+    const isOnAll = isAnyAddress(address) || ensemble.listenOnAllAddresses;
+    const other = usedBetweenMembers(own, config[key], isOnAll ? undefined : address);
+    const value = `${config[key]}`;
+    return other === undefined
+      ? []
+      : [new ConfigError(`${key} ${value} is the ${other} of this member too`, { key, value })];
+  });
 }
 
 const TICK_TIME = SETTINGS.find(({ field }) => field === 'tickTimeMs') as Setting;

@@ -61,6 +61,24 @@ export function memberOfSid(ensemble: EnsembleConfig, sid: number): QuorumMember
   return ensemble.members.find((member) => member.sid === sid);
 }
 
+/**
+ * What the member has this port for between members, where the two would be bound to one address; `address` undefined:
+ * all addresses of the machine.
+ */
+export function usedBetweenMembers(
+  { addresses }: Pick<QuorumMember, 'addresses'>,
+  port: number,
+  address: string | undefined,
+): 'quorum port' | 'election port' | undefined {
+  if (port <= 0) return undefined;
+  for (const { host, quorumPort, electionPort } of addresses) {
+    if (address !== undefined && host !== address) continue;
+    if (port === quorumPort) return 'quorum port';
+    if (port === electionPort) return 'election port';
+  }
+  return undefined;
+}
+
 export function isObserver(ensemble: EnsembleConfig): boolean {
   return memberOfSid(ensemble, ensemble.sid)?.role === 'observer';
 }

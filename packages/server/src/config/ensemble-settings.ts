@@ -5,7 +5,7 @@
 
 import { ConfigError, describeSource, type SettingSource } from './config-error.ts';
 import type { Draft } from './draft.ts';
-import { DEFAULT_ENSEMBLE, type EnsembleConfig } from './ensemble-config.ts';
+import { DEFAULT_ENSEMBLE, type EnsembleConfig, usedBetweenMembers } from './ensemble-config.ts';
 import { isAnyAddress, isEnsemble, type Member, readMembers, withoutBrackets } from './members.ts';
 import { Problems } from './problems.ts';
 import type { Given } from './sources.ts';
@@ -191,15 +191,12 @@ function checkClientDoor(
   { given, member }: Member,
 ): void {
   const isOnAll = isAnyAddress(address) || draft.isTrue('quorumListenOnAllIPs', false);
-  for (const { host, quorumPort, electionPort } of member.addresses) {
-    if (!isOnAll && host !== address) continue;
-    if (port === 0 || (port !== quorumPort && port !== electionPort)) continue;
-    const other = port === quorumPort ? 'quorum port' : 'election port';
-    throw new ConfigError(
-      `${name} ${port} (${describeSource(source)}) is the ${other} of this member too: ${given.key}=${given.text} (${describeSource(given.source)})`,
-      { key: name, value: `${port}`, source },
-    );
-  }
+  const other = usedBetweenMembers(member, port, isOnAll ? undefined : address);
+  if (other === undefined) return;
+  throw new ConfigError(
+    `${name} ${port} (${describeSource(source)}) is the ${other} of this member too: ${given.key}=${given.text} (${describeSource(given.source)})`,
+    { key: name, value: `${port}`, source },
+  );
 }
 
 function readSid(draft: Draft, dataDir: string, members: readonly Member[]): number {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { checkServerConfig } from '../../src/config/check-config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
+import { DEFAULT_ENSEMBLE } from '../../src/config/ensemble-config.ts';
 import { defaultServerConfig, type ServerConfigOverrides } from '../../src/config/server-config.ts';
 
 test.each<[ServerConfigOverrides]>([
@@ -120,3 +121,28 @@ test.each([0, '2000', Number.NaN])(
     expect(problems.map(({ key }) => key)).toEqual(['tickTimeMs']);
   },
 );
+
+test('a port for clients that the member has for the others is named', () => {
+  const members = [
+    {
+      sid: 1,
+      addresses: [{ host: 'a', quorumPort: 2888, electionPort: 3888 }],
+      role: 'participant' as const,
+      clientAddress: undefined,
+    },
+  ];
+  const ensemble = { ...DEFAULT_ENSEMBLE, sid: 1, members };
+  const check = (overrides: ServerConfigOverrides) => () =>
+    checkServerConfig(defaultServerConfig({ ensemble, ...overrides }));
+  expect(check({ clientPort: 2888 })).toThrow(
+    'clientPort 2888 is the quorum port of this member too',
+  );
+  expect(check({ secureClientPort: 3888, clientPortAddress: 'b' })).toThrow(
+    'secureClientPort 3888 is the election port of this member too',
+  );
+  expect(check({ clientPort: 2888, clientPortAddress: 'b' })).not.toThrow();
+  const onAll = { ...ensemble, listenOnAllAddresses: true };
+  expect(check({ clientPort: 2888, clientPortAddress: 'b', ensemble: onAll })).toThrow(
+    'quorum port',
+  );
+});
