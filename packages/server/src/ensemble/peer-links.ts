@@ -40,6 +40,7 @@ export interface PeerLinksOptions {
   readonly core: Zab;
   readonly figures: EnsembleFigures;
   readonly configText: string;
+  /** The same each time; made after the links. */
   readonly targets: () => LinkTargets;
   /** The last change of the role. */
   readonly change: () => RoleChange | undefined;

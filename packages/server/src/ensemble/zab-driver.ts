@@ -31,7 +31,7 @@ import type { EpochStore } from './epoch-store.ts';
 import { HandOver } from './hand-over.ts';
 import { LearnerFeed } from './learner-feed.ts';
 import { OwnHistory } from './own-history.ts';
-import { PeerLinks } from './peer-links.ts';
+import { type LinkTargets, PeerLinks } from './peer-links.ts';
 import { logRoleChange } from './role-lines.ts';
 import { RolePause } from './role-pause.ts';
 import type { SyncIntake } from './sync-intake.ts';
@@ -66,6 +66,7 @@ export class ZabDriver {
   private readonly feed: LearnerFeed;
   private readonly batches: DiskBatches;
   private readonly history: OwnHistory;
+  private readonly targets: LinkTargets;
   private readonly handOver: HandOver;
   private change: RoleChange | undefined;
   private isDriving: boolean;
@@ -109,6 +110,7 @@ export class ZabDriver {
     this.feed = this.makeFeed();
     this.batches = this.makeBatches();
     this.history = this.makeHistory();
+    this.targets = { role: this.role, feed: this.feed, history: this.history };
     this.handOver = new HandOver({
       core: this.core,
       role: this.role,
@@ -135,7 +137,7 @@ export class ZabDriver {
       core: this.core,
       figures: this.figures,
       configText,
-      targets: () => ({ role: this.role, feed: this.feed, history: this.history }),
+      targets: () => this.targets,
       change: () => this.change,
       drive: () => this.drive(),
       driveSoon: () => this.driveSoon(),
