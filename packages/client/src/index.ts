@@ -34,7 +34,7 @@ export {
   ZkError,
   type ZkErrorDetails,
 } from './errors.ts';
-export type { Host, HostProvider } from './host-provider.ts';
+export type { Host, HostProvider, ResolveSrv } from './host-provider.ts';
 export type { Created, CreateSettings, Data, Mode, Op, ResultOf, Results } from './multi.ts';
 export type { OpOptions } from './request.ts';
 export { backoff, type RetryPolicy } from './retry.ts';

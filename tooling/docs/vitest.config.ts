@@ -1,0 +1,3 @@
+import { project } from '@zebu/vitest-config';
+
+export default project('docs');
