@@ -552,6 +552,9 @@ export class ConnectionLoop
   private expire(detectedBy: 'server' | 'local'): void {
     this.clearTimer('expiryTimer');
     this.stopSearch();
+    // A login may be on its way, on a connection that the session did not live to use.
+    this.liveness.stop();
+    this.login?.stop();
     const attempt = this.wire;
     this.wire = undefined;
     attempt?.destroy();

@@ -156,6 +156,40 @@ describe('a mechanism', () => {
     expect(connecting.isSettled).toBe(false);
   });
 
+  test('that answers after the session is over locally harms no later connection', async () => {
+    const world = new World();
+    const server = await world.serve();
+    const answers: {
+      resolve: (bytes: Uint8Array | undefined) => void;
+      reject: (error: Error) => void;
+    }[] = [];
+    const sasl: SaslMechanism = {
+      name: 'SLOW',
+      begin: () => ({
+        next: () => new Promise((resolve, reject) => answers.push({ resolve, reject })),
+      }),
+    };
+    const connecting = world.connecting({ sasl, sessionTimeoutMs: 6000 });
+    await world.settle();
+    answers[0]?.resolve(undefined);
+    await world.settle();
+    const zk = await connecting;
+    const { session } = zk;
+    server.last.connection.destroy();
+    // The second login takes until the session is over; the third is that of the next session.
+    await world.advance(9000);
+    expect(session.signal.aborted).toBe(true);
+    expect(answers).toHaveLength(3);
+    answers[1]?.reject(new Error('too late'));
+    await world.advance(2000);
+    expect(answers).toHaveLength(3);
+    answers[2]?.resolve(undefined);
+    await world.settle();
+    expect(zk.state.status).toBe('connected');
+    expect(zk.session.generation).toBe(2);
+    expect(server.connections).toHaveLength(3);
+  });
+
   test('a server that never answers it is left after 2/3 of the timeout', async () => {
     const world = new World();
     const server = await world.serve();
