@@ -4,7 +4,7 @@
 
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -81,6 +81,29 @@ test.each(commands)('the command $bin starts on the Node that is on PATH', async
     env: { ...strangersEnv(), PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
   });
   expect(stdout).toContain(command.bin);
+});
+
+test('npx zebu looks at a server, from the tarballs and with an empty home', async () => {
+  const home = join(folder, 'empty-home');
+  await mkdir(home);
+  const script = join(folder, 'look.mjs');
+  await writeFile(
+    script,
+    `import { execFile } from 'node:child_process';
+     import { startServer } from '@zebu/server';
+     const server = await startServer({ port: 0 });
+     const args = ['--no-install', 'zebu', '--server', server.connectString];
+     const ask = (...words) => new Promise((resolve, reject) =>
+       execFile('npx', [...args, ...words], (error, stdout, stderr) =>
+         error ? reject(new Error(stderr)) : resolve(stdout)));
+     process.stdout.write(await ask('create', '/packed', 'well') + await ask('get', '/packed'));
+     await server.close();`,
+  );
+  const { stdout } = await run(process.execPath, [script], {
+    cwd: folder,
+    env: { ...strangersEnv(), HOME: home, ZEBU_NODE: process.execPath },
+  });
+  expect(stdout).toBe('Created /packed\nwell');
 });
 
 /** Writes the example of a package's README into the folder, and returns the file's path. */
