@@ -13,4 +13,9 @@ test('first in, first out, across growth and wrap', () => {
   while (queue.length > 0) expect(queue.shift()).toBe(due++);
   expect(due).toBe(next);
   expect(queue.shift()).toBeUndefined();
+  // An empty one stays a queue.
+  expect(queue.length).toBe(0);
+  queue.push(1);
+  queue.push(2);
+  expect([queue.shift(), queue.shift(), queue.shift()]).toEqual([1, 2, undefined]);
 });

@@ -21,15 +21,19 @@
 //   - reorder the changes of one directory, or do a rename by half;
 //   - write to the wrong place.
 
-import type {
-  Claimed,
-  Disk,
-  DiskError,
-  Done,
-  FileKind,
-  OpenWriteOptions,
-  ReadableFile,
-  WritableFile,
+import {
+  baseName,
+  type Claimed,
+  type Disk,
+  type DiskError,
+  type Done,
+  diskError,
+  type FileKind,
+  normalPath,
+  type OpenWriteOptions,
+  parentPath,
+  type ReadableFile,
+  type WritableFile,
 } from '@zebu/storage';
 import { Prng } from './prng.ts';
 
@@ -179,26 +183,26 @@ export class SimDisk implements Disk {
 
   list(directory: string): string[] {
     this.checkUp();
-    const path = normal(directory);
+    const path = normalPath(directory);
     const names = [...this.directory(path, 'scandir').names.keys()];
     for (const other of this.directories.keys()) {
-      if (other !== path && parentOf(other) === path) names.push(baseOf(other));
+      if (other !== path && parentPath(other) === path) names.push(baseName(other));
     }
     return names.sort();
   }
 
   exists(path: string): boolean {
     this.checkUp();
-    const key = normal(path);
+    const key = normalPath(path);
     return (
       this.directories.has(key) ||
-      (this.directories.get(parentOf(key))?.names.has(baseOf(key)) ?? false)
+      (this.directories.get(parentPath(key))?.names.has(baseName(key)) ?? false)
     );
   }
 
   kind(path: string): FileKind | undefined {
     this.checkUp();
-    const key = normal(path);
+    const key = normalPath(path);
     if (this.directories.has(key)) return 'directory';
     return this.exists(path) ? 'file' : undefined;
   }
@@ -210,12 +214,12 @@ export class SimDisk implements Disk {
 
   isWritable(directory: string): boolean {
     this.checkUp();
-    return this.directories.has(normal(directory));
+    return this.directories.has(normalPath(directory));
   }
 
   makeDirectory(path: string): void {
     this.checkUp();
-    for (let made = normal(path); !this.directories.has(made); made = parentOf(made)) {
+    for (let made = normalPath(path); !this.directories.has(made); made = parentPath(made)) {
       this.directories.set(made, newDirectory());
     }
   }
@@ -223,13 +227,13 @@ export class SimDisk implements Disk {
   claim(directory: string, done: Claimed): void {
     this.checkUp();
     const life = this.life;
-    const path = normal(directory);
+    const path = normalPath(directory);
     this.options.schedule(0, () => {
       if (this.down || life !== this.life) return;
       if (!this.directories.has(path)) {
-        done(diskError('ENOENT', 'stat', directory));
+        done(diskError('ENOENT', 'stat', directory, 'simulated'));
       } else if (this.claims.has(path)) {
-        done(diskError('EBUSY', 'claim', directory));
+        done(diskError('EBUSY', 'claim', directory, 'simulated'));
       } else {
         this.claims.add(path);
         done(undefined, { release: (released) => this.release(path, life, released) });
@@ -245,7 +249,7 @@ export class SimDisk implements Disk {
 
   identity(path: string): string | undefined {
     this.checkUp();
-    const key = normal(path);
+    const key = normalPath(path);
     if (this.directories.has(key)) return key;
     return this.exists(path) ? `file ${this.inode(path, 'stat').id}` : undefined;
   }
@@ -454,7 +458,7 @@ export class SimDisk implements Disk {
           'close',
           0,
           () => {
-            failure ??= diskError('EBADF', 'write', path);
+            failure ??= diskError('EBADF', 'write', path, 'simulated');
             return undefined;
           },
           done,
@@ -538,7 +542,7 @@ export class SimDisk implements Disk {
     const fault = this.faults[index] as Fault;
     if (fault.always !== true) this.faults.splice(index, 1);
     this.failures += 1;
-    return diskError(fault.code ?? 'EIO', operation, path);
+    return diskError(fault.code ?? 'EIO', operation, path, 'simulated');
   }
 
   private throwFault(operation: SimOperation, path: string): void {
@@ -551,15 +555,15 @@ export class SimDisk implements Disk {
   // ---- effects ----
 
   private open(path: string, truncate: boolean): Inode {
-    const key = normal(path);
-    const directory = this.directory(parentOf(key), 'open');
-    const existing = directory.names.get(baseOf(key));
+    const key = normalPath(path);
+    const directory = this.directory(parentPath(key), 'open');
+    const existing = directory.names.get(baseName(key));
     if (existing !== undefined) {
       if (truncate) existing.resize(this.next(), 0);
       return existing;
     }
     const inode = new Inode(this.next());
-    change(directory, [[baseOf(key), inode]]);
+    change(directory, [[baseName(key), inode]]);
     return inode;
   }
 
@@ -579,25 +583,27 @@ export class SimDisk implements Disk {
     if (fault !== undefined) throw fault;
     if (fits < length) {
       this.failures += 1;
-      throw diskError('ENOSPC', 'write', path);
+      throw diskError('ENOSPC', 'write', path, 'simulated');
     }
   }
 
   private applyRename(from: string, to: string): void {
     const inode = this.inode(from, 'rename');
-    const directory = this.directory(parentOf(normal(from)), 'rename');
-    if (parentOf(normal(to)) !== parentOf(normal(from))) {
+    const directory = this.directory(parentPath(normalPath(from)), 'rename');
+    if (parentPath(normalPath(to)) !== parentPath(normalPath(from))) {
       throw new Error('The simulated disk renames inside one directory only');
     }
     change(directory, [
-      [baseOf(normal(from)), undefined],
-      [baseOf(normal(to)), inode],
+      [baseName(normalPath(from)), undefined],
+      [baseName(normalPath(to)), inode],
     ]);
   }
 
   private applyUnlink(path: string): void {
     const inode = this.inode(path, 'unlink');
-    change(this.directory(parentOf(normal(path)), 'unlink'), [[baseOf(normal(path)), undefined]]);
+    change(this.directory(parentPath(normalPath(path)), 'unlink'), [
+      [baseName(normalPath(path)), undefined],
+    ]);
     this.freeBytes += inode.usedBytes;
   }
 
@@ -610,15 +616,15 @@ export class SimDisk implements Disk {
   }
 
   private directory(path: string, syscall: string): Directory {
-    const directory = this.directories.get(normal(path));
-    if (directory === undefined) throw diskError('ENOENT', syscall, path);
+    const directory = this.directories.get(normalPath(path));
+    if (directory === undefined) throw diskError('ENOENT', syscall, path, 'simulated');
     return directory;
   }
 
   private inode(path: string, syscall: string): Inode {
-    const key = normal(path);
-    const inode = this.directories.get(parentOf(key))?.names.get(baseOf(key));
-    if (inode === undefined) throw diskError('ENOENT', syscall, path);
+    const key = normalPath(path);
+    const inode = this.directories.get(parentPath(key))?.names.get(baseName(key));
+    if (inode === undefined) throw diskError('ENOENT', syscall, path, 'simulated');
     return inode;
   }
 }
@@ -896,25 +902,4 @@ class Inode {
     }
     return sector;
   }
-}
-
-function normal(path: string): string {
-  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
-}
-
-function parentOf(path: string): string {
-  const slash = path.lastIndexOf('/');
-  return slash <= 0 ? '/' : path.slice(0, slash);
-}
-
-function baseOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
-function diskError(code: string, syscall: string, path: string): DiskError {
-  const error: DiskError = new Error(`${code}: simulated, ${syscall} '${path}'`);
-  error.code = code;
-  error.path = path;
-  error.syscall = syscall;
-  return error;
 }

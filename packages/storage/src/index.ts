@@ -19,6 +19,7 @@ export type {
   ReadableFile,
   WritableFile,
 } from './disk.ts';
+export { baseName, diskError, normalPath, parentPath } from './disk-paths.ts';
 export {
   EpochFiles,
   type EpochName,

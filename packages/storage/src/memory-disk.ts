@@ -1,7 +1,6 @@
 // A disk in memory: embedded servers that keep nothing, and unit tests. Every write is "durable" at
 // once. It lives as long as the object does, so a server can be restarted on it.
 
-import { dirname } from 'node:path/posix';
 import type {
   Claimed,
   Disk,
@@ -12,6 +11,7 @@ import type {
   ReadableFile,
   WritableFile,
 } from './disk.ts';
+import { baseName, diskError, normalPath, parentPath } from './disk-paths.ts';
 
 /** Where completions go; must run each `fn` later than the call, in the order of the calls. */
 type Schedule = (fn: () => void) => void;
@@ -41,25 +41,24 @@ export class MemoryDisk implements Disk {
   }
 
   list(directory: string): string[] {
-    const path = normal(directory);
+    const path = normalPath(directory);
     if (!this.directories.has(path)) throw diskError('ENOENT', 'scandir', directory);
     const names: string[] = [];
     for (const name of this.files.keys()) {
-      if (dirname(name) === path) names.push(name.slice(name.lastIndexOf('/') + 1));
+      if (parentPath(name) === path) names.push(baseName(name));
     }
     for (const name of this.directories) {
-      if (name !== path && dirname(name) === path)
-        names.push(name.slice(name.lastIndexOf('/') + 1));
+      if (name !== path && parentPath(name) === path) names.push(baseName(name));
     }
     return names.sort();
   }
 
   exists(path: string): boolean {
-    return this.files.has(normal(path)) || this.directories.has(normal(path));
+    return this.files.has(normalPath(path)) || this.directories.has(normalPath(path));
   }
 
   kind(path: string): FileKind | undefined {
-    const key = normal(path);
+    const key = normalPath(path);
     if (this.files.has(key)) return 'file';
     return this.directories.has(key) ? 'directory' : undefined;
   }
@@ -69,17 +68,17 @@ export class MemoryDisk implements Disk {
   }
 
   isWritable(directory: string): boolean {
-    return this.directories.has(normal(directory));
+    return this.directories.has(normalPath(directory));
   }
 
   makeDirectory(path: string): void {
-    for (let made = normal(path); !this.directories.has(made); made = dirname(made)) {
+    for (let made = normalPath(path); !this.directories.has(made); made = parentPath(made)) {
       this.directories.add(made);
     }
   }
 
   claim(directory: string, done: Claimed): void {
-    const path = normal(directory);
+    const path = normalPath(directory);
     this.schedule(() => {
       if (!this.directories.has(path)) {
         done(diskError('ENOENT', 'stat', directory));
@@ -98,7 +97,7 @@ export class MemoryDisk implements Disk {
   }
 
   identity(path: string): string | undefined {
-    const key = normal(path);
+    const key = normalPath(path);
     const file = this.files.get(key);
     if (file !== undefined) return `file ${file.id}`;
     return this.directories.has(key) ? key : undefined;
@@ -117,13 +116,13 @@ export class MemoryDisk implements Disk {
 
   rename(from: string, to: string): void {
     const file = this.file(from, 'rename');
-    this.files.delete(normal(from));
-    this.files.set(normal(to), file);
+    this.files.delete(normalPath(from));
+    this.files.set(normalPath(to), file);
   }
 
   unlink(path: string): void {
     this.file(path, 'unlink');
-    this.files.delete(normal(path));
+    this.files.delete(normalPath(path));
   }
 
   truncate(path: string, size: number): void {
@@ -135,7 +134,7 @@ export class MemoryDisk implements Disk {
   }
 
   syncDirectory(path: string): void {
-    if (!this.directories.has(normal(path))) throw diskError('ENOENT', 'open', path);
+    if (!this.directories.has(normalPath(path))) throw diskError('ENOENT', 'open', path);
   }
 
   renameAsync(from: string, to: string, done: Done): void {
@@ -219,14 +218,14 @@ export class MemoryDisk implements Disk {
   }
 
   private file(path: string, syscall: string): MemoryFile {
-    const file = this.files.get(normal(path));
+    const file = this.files.get(normalPath(path));
     if (file === undefined) throw diskError('ENOENT', syscall, path);
     return file;
   }
 
   private create(path: string, truncate: boolean): MemoryFile {
-    const key = normal(path);
-    if (!this.directories.has(dirname(key))) throw diskError('ENOENT', 'open', path);
+    const key = normalPath(path);
+    if (!this.directories.has(parentPath(key))) throw diskError('ENOENT', 'open', path);
     const existing = this.files.get(key);
     if (existing !== undefined) {
       if (truncate) resize(existing, 0);
@@ -257,16 +256,4 @@ function resize(file: MemoryFile, size: number): void {
     file.bytes = kept;
   }
   file.size = size;
-}
-
-function normal(path: string): string {
-  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
-}
-
-function diskError(code: string, syscall: string, path: string): DiskError {
-  const error: DiskError = new Error(`${code}: ${syscall} '${path}'`);
-  error.code = code;
-  error.path = path;
-  error.syscall = syscall;
-  return error;
 }
