@@ -164,7 +164,7 @@ export class TreeRestore {
   done = false;
   /** Znodes loaded. */
   loaded = 0;
-  /** Znodes whose ACL id is not in the table: they grant nothing, until replay sets their ACL. */
+  /** ACL ids that are not in the table: their znodes grant nothing, until replay sets their ACL. */
   missingAcls = 0;
   private readonly tree: DataTree;
   private readonly aclIds = new Map<number, AclId>();
