@@ -69,6 +69,7 @@ const parts = {
   curator() {
     mavenJars(join(tools, `curator-${CURATOR_VERSION}`), [
       ['org.apache.curator', 'curator-recipes', CURATOR_VERSION],
+      ['org.apache.curator', 'curator-x-discovery', CURATOR_VERSION],
       ['org.apache.zookeeper', 'zookeeper', APACHE_VERSIONS[0]],
       ...APACHE_EXTRAS,
     ]);

@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Client } from '@zebu/client';
+import { type Client, ZkError } from '@zebu/client';
 import { describe, expect, test } from 'vitest';
+import { CounterAccount, QueueAccount } from '../src/recipes/accounts.ts';
 import { runRecipePlan } from '../src/recipes/engine.ts';
 import { Grants } from '../src/recipes/grants.ts';
 import { drawRecipePlan, formatRecipePlan, parseRecipePlan } from '../src/recipes/plan.ts';
@@ -27,6 +28,8 @@ test(`${FIXED_SEEDS} fixed seeds run clean`, { timeout: TEST_MS }, async () => {
   expect(seen['lock granted']).toBeGreaterThan(10 * FIXED_SEEDS);
   expect(seen['term led']).toBeGreaterThan(10 * FIXED_SEEDS);
   expect(seen['guard: LOCK_LOST']).toBeGreaterThan(0);
+  expect(seen['sum made']).toBeGreaterThan(10 * FIXED_SEEDS);
+  expect(seen['item done']).toBeGreaterThan(10 * FIXED_SEEDS);
 });
 
 test('two runs of a plan are the same run', { timeout: TEST_MS }, async () => {
@@ -144,4 +147,77 @@ describe.each(PLANTS)('a planted defect is found: $what', ({ plant, finds }) => 
     }
     expect.fail(`not found in ${PLANT_SEEDS} seeds`);
   });
+});
+
+test('adds and items that do not balance are violations', () => {
+  const sums = new CounterAccount();
+  sums.added('a', 1n);
+  expect(() => sums.added('b', 1n)).toThrow('counted-twice');
+  sums.unknown = 1;
+  expect(() => sums.balance(1n)).toThrow('counter');
+  expect(() => sums.balance(4n)).toThrow('counter');
+  expect(() => sums.balance(3n)).not.toThrow();
+
+  const items = new QueueAccount();
+  items.put.add('x');
+  expect(() => items.balance()).toThrow('item-lost');
+  items.acknowledged('a', 'x');
+  expect(() => items.balance()).not.toThrow();
+  expect(() => items.acknowledged('b', 'x')).toThrow('done-twice');
+  items.acknowledged('b', 'y');
+  expect(() => items.balance()).toThrow('item-invented');
+  items.maybePut.add('y');
+  expect(() => items.balance()).not.toThrow();
+});
+
+/** Says of a write whose reply was lost that it was not sent: what uses it makes it again. */
+async function blindly<T>(write: Promise<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (error) {
+    if (!ZkError.is(error, 'CONNECTION_LOSS') || error.outcome !== 'unknown') throw error;
+    throw new ZkError('CONNECTION_LOSS', { op: error.op, path: error.path, outcome: 'not-sent' });
+  }
+}
+
+test.each([
+  {
+    only: 'counter' as const,
+    what: 'an add whose reply was lost is made again',
+    plant: ((zk) =>
+      replacing(zk, () => ({
+        set: (...args: Parameters<Client['set']>) => blindly(zk.set(...args)),
+      }))) as RecipePlant,
+    finds: ['counter', 'counted-twice'],
+  },
+  {
+    only: 'queue' as const,
+    what: 'an item whose reply was lost is put again',
+    plant: ((zk) =>
+      replacing(zk, () => ({
+        multi: (...args: Parameters<Client['multi']>) => blindly(zk.multi(...args)),
+      }))) as RecipePlant,
+    finds: ['done-twice'],
+  },
+  {
+    only: 'queue' as const,
+    what: 'an acknowledgement does not delete the item',
+    plant: ((zk) =>
+      replacing(zk, () => ({
+        multi: (...[ops, options]: Parameters<Client['multi']>) =>
+          zk.multi(
+            ops.filter(({ op, path }) => op !== 'delete' || !path.includes('/entries/')),
+            options,
+          ),
+      }))) as RecipePlant,
+    finds: ['done-twice'],
+  },
+])('a planted defect is found: $what', { timeout: TEST_MS }, async ({ only, plant, finds }) => {
+  for (let seed = 1; seed <= PLANT_SEEDS; seed++) {
+    const { failure } = await runRecipePlan(drawRecipePlan(seed), { plant, only });
+    if (failure === undefined) continue;
+    expect(finds).toContain(failure.kind);
+    return;
+  }
+  expect.fail(`not found in ${PLANT_SEEDS} seeds`);
 });

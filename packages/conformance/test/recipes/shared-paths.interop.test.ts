@@ -2,77 +2,29 @@
 // counter and writes it back under the version that was read, which fails if anybody else is in. Each also notes the
 // lowest number in the line: as long as only the first ever has a turn, these grow with every turn.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type Client, connect } from '@zebu/client';
 import { election } from '@zebu/recipes/election';
 import { mutex } from '@zebu/recipes/lock';
 import { startServer } from '@zebu/server';
 import { expect } from 'vitest';
-import { JVM_OPTIONS, logbackFile, startApache } from '../../src/apache.ts';
-import { conformanceRoot, curatorClassPath, kazooPython } from '../../src/tools.ts';
+import { startApache } from '../../src/apache.ts';
 import { interopTest } from '../support.ts';
+import { curatorProgram, type ForeignProgram, kazooProgram } from './foreign-program.ts';
 
 const ROUNDS = 60;
 
 type Mode = 'lock' | 'election' | 'latch';
 
-/** A foreign program, once it is connected. */
-class Contender {
-  readonly who: string;
-  readonly ready: Promise<void>;
-  readonly done: Promise<void>;
-  private readonly child: ChildProcess;
-
-  constructor(who: string, command: string, args: readonly string[]) {
-    this.who = who;
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.child = child;
-    let errors = '';
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      errors += text;
-    });
-    const failed = new Promise<never>((_, reject) => {
-      child.on('error', reject);
-      child.on('exit', (code) => {
-        if (code !== 0) reject(new Error(`${who} ended with ${code}: ${errors.slice(-2000)}`));
-      });
-    });
-    failed.catch(() => {});
-    const lines = createInterface({ input: child.stdout });
-    const said = (line: string): Promise<void> =>
-      new Promise((resolve) => {
-        lines.on('line', (text) => {
-          if (text === line) resolve();
-        });
-      });
-    this.ready = Promise.race([said('ready'), failed]);
-    this.done = Promise.race([said('done'), failed]);
-    this.done.catch(() => {});
-  }
-
-  kill(): void {
-    this.child.kill('SIGKILL');
-  }
+function curator(port: number, mode: Mode, who: string): ForeignProgram {
+  return curatorProgram(who, 'Contender.java', argsFor(port, mode, who));
 }
 
-function curator(port: number, mode: Mode, who: string): Contender {
-  return new Contender(who, 'java', [
-    ...JVM_OPTIONS,
-    `-Dlogback.configurationFile=${logbackFile}`,
-    '-cp',
-    curatorClassPath(),
-    join(conformanceRoot, 'foreign', 'recipes', 'Contender.java'),
-    ...[`127.0.0.1:${port}`, mode, '/line', who, String(ROUNDS)],
-  ]);
+function kazoo(port: number, mode: Mode, who: string): ForeignProgram {
+  return kazooProgram(who, 'contender.py', argsFor(port, mode, who));
 }
 
-function kazoo(port: number, mode: Mode, who: string): Contender {
-  return new Contender(who, kazooPython(), [
-    join(conformanceRoot, 'foreign', 'recipes', 'contender.py'),
-    ...[`127.0.0.1:${port}`, mode, '/line', who, String(ROUNDS)],
-  ]);
+function argsFor(port: number, mode: Mode, who: string): string[] {
+  return [`127.0.0.1:${port}`, mode, '/line', who, String(ROUNDS)];
 }
 
 async function contend(zk: Client, mode: Mode, who: string): Promise<void> {

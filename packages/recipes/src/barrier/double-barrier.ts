@@ -54,6 +54,11 @@ export function doubleBarrier(
   return new ZnodeDoubleBarrier(zk, path, parties, recipeSettings('doubleBarrier', options));
 }
 
+/** When it was created; undefined where the server does not say. */
+interface Ready {
+  readonly czxid: number | undefined;
+}
+
 interface Settings {
   readonly acl: RecipeOptions['acl'];
   readonly identity: string;
@@ -101,8 +106,8 @@ class ZnodeDoubleBarrier implements DoubleBarrier {
     }
   }
 
-  /** The Stat of `ready`; undefined if our member is gone. */
-  private async awaitReady(member: OwnedZnode, limit: CallLimit): Promise<Stat | undefined> {
+  /** `ready` of our round; undefined if our member is gone. */
+  private async awaitReady(member: OwnedZnode, limit: CallLimit): Promise<Ready | undefined> {
     const { zk, path, parties, readyPath } = this;
     const { signal } = limit;
     while (!member.session.signal.aborted) {
@@ -130,10 +135,15 @@ class ZnodeDoubleBarrier implements DoubleBarrier {
         }
         if (members.length >= parties) {
           watch[Symbol.dispose]();
-          await this.createReady(signal);
-          continue;
+          // So many have entered, and that is enough for us; `ready` is for the others.
+          const ready = await this.createReady(signal);
+          return (await isStillOwnedSurely(zk, member, signal)) ? ready : undefined;
         }
-        await awaitEvent(watch, limit);
+        const event = await awaitEvent(watch, limit);
+        // It was there after our member: that is enough, also if kazoo has taken it away since.
+        if (event.type === 'created' && (await isStillOwnedSurely(zk, member, signal))) {
+          return { czxid: event.zxid };
+        }
       } catch (error) {
         if (signal.aborted) throw limit.error;
         throwUnlessExpired(zk, error);
@@ -166,13 +176,20 @@ class ZnodeDoubleBarrier implements DoubleBarrier {
     return false;
   }
 
-  private async createReady(signal: AbortSignal): Promise<void> {
+  private async createReady(signal: AbortSignal): Promise<Ready> {
     const { zk, readyPath, settings } = this;
     const options = { acl: settings.acl, signal, timeoutMs: 0 };
     try {
-      await untilAnswered(zk, () => zk.create(readyPath, undefined, options), signal);
+      const { stat } = await untilAnswered(
+        zk,
+        () => zk.create(readyPath, undefined, options),
+        signal,
+      );
+      return { czxid: stat.czxid };
     } catch (error) {
+      // Another one was first; or all have left again meanwhile, and taken the directory along.
       if (!ZkError.is(error, 'NODE_EXISTS', 'NO_NODE')) throw error;
+      return { czxid: undefined };
     }
   }
 }
@@ -183,10 +200,10 @@ class EnteredParty implements Party {
   private readonly directory: string;
   private readonly member: OwnedZnode;
   /** When `ready` of our round was created. */
-  private readonly readyCzxid: number;
+  private readonly readyCzxid: number | undefined;
   private leaving: Promise<void> | undefined;
 
-  constructor(zk: Client, directory: string, member: OwnedZnode, readyCzxid: number) {
+  constructor(zk: Client, directory: string, member: OwnedZnode, readyCzxid: number | undefined) {
     this.path = member.path;
     this.zk = zk;
     this.directory = directory;
@@ -215,7 +232,8 @@ class EnteredParty implements Party {
     const options = { signal, timeoutMs: 0 };
     const stat = await untilAnswered(zk, () => zk.exists(readyPath, options), signal);
     // Another one is of the next round.
-    if (stat?.czxid === readyCzxid) await removeReady(zk, readyPath, stat, signal);
+    if (stat !== undefined && stat.czxid === readyCzxid)
+      await removeReady(zk, readyPath, stat, signal);
   }
 
   private async leaveOnce(options: OpOptions | undefined): Promise<void> {

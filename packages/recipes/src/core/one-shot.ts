@@ -1,6 +1,6 @@
 // To wait for one event of one watch.
 
-import { type Client, type OneShot, ZkError } from '@zebu/client';
+import { type Client, type OneShot, type WatchEvent, ZkError } from '@zebu/client';
 import { throwUnlessExpired } from './any-session.ts';
 import type { CallLimit } from './call-limit.ts';
 import { untilAnswered } from './persistence.ts';
@@ -25,8 +25,8 @@ export async function awaitChange(zk: Client, path: string, limit: CallLimit): P
   }
 }
 
-/** Waits until the watch fires. The end of the session is an event too. */
-export async function awaitEvent(watch: OneShot, limit: CallLimit): Promise<void> {
+/** Waits until the watch fires. Rejects with SESSION_EXPIRED if it can fire no more. */
+export async function awaitEvent(watch: OneShot, limit: CallLimit): Promise<WatchEvent> {
   using _ = watch;
-  await limit.race(watch.event);
+  return await limit.race(watch.event);
 }

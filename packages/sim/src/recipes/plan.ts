@@ -36,6 +36,8 @@ export interface RecipePlan {
   /** Longest that one is held, ms. */
   readonly holdMs: number;
   readonly latencyMs: number;
+  /** A counter and a queue as well. */
+  readonly accounts?: boolean;
   readonly faults: readonly RecipeFault[];
 }
 
@@ -64,6 +66,7 @@ export function drawRecipePlan(seed: number): RecipePlan {
     sessionTimeoutMs,
     holdMs,
     latencyMs,
+    accounts: prng.below(2) === 0,
     faults,
   };
 }

@@ -6,8 +6,11 @@
 // The clients' code is promises from end to end, so after each callback of the scheduler all microtasks are drained.
 
 import { type Client, connect, ZkError } from '@zebu/client';
+import { counter } from '@zebu/recipes/counter';
 import { election } from '@zebu/recipes/election';
 import { type Held, mutex } from '@zebu/recipes/lock';
+import { queue } from '@zebu/recipes/queue';
+import { text } from '@zebu/recipes/typed';
 import { startServer, type ZebuServer } from '@zebu/server';
 import { Prng } from '../prng.ts';
 import { SimScheduler } from '../scheduler.ts';
@@ -18,6 +21,7 @@ import { SimNetwork } from '../sim-network.ts';
 import { SimProcess } from '../sim-process.ts';
 import { Transcript } from '../transcript.ts';
 import { demand, Violation } from '../violation.ts';
+import { CounterAccount, QueueAccount } from './accounts.ts';
 import { Grants } from './grants.ts';
 import type { RecipeFault, RecipePlan } from './plan.ts';
 
@@ -25,6 +29,8 @@ const DATA_DIR = '/data';
 const SERVER = { host: '10.0.0.1', port: 2181 };
 const LOCK = '/lock';
 const ELECTION = '/election';
+const COUNTER = '/counter';
+const QUEUE = '/queue';
 /** After the last fault everyone must have had its rounds within so many virtual ms. */
 const LIVENESS_MS = 120_000;
 const RESTART_MS = 50;
@@ -40,11 +46,13 @@ export interface RecipeReport {
   readonly seen: Readonly<Record<string, number>>;
 }
 
+export type RecipeName = 'lock' | 'election' | 'counter' | 'queue';
+
 export interface RecipeOverrides {
   readonly keepsText?: boolean;
   readonly plant?: RecipePlant;
-  /** Only one of the two recipes. */
-  readonly only?: 'lock' | 'election';
+  /** Only one of the recipes. */
+  readonly only?: RecipeName;
 }
 
 interface Actor {
@@ -65,6 +73,8 @@ export class RecipeWorld {
   private readonly clock: SimClock;
   private readonly lock: Grants;
   private readonly terms: Grants;
+  private readonly sums: CounterAccount;
+  private readonly items: QueueAccount;
   private readonly actors: Actor[];
   private readonly seen: Record<string, number>;
   private process: SimProcess;
@@ -92,6 +102,8 @@ export class RecipeWorld {
     this.transcript = new Transcript(() => this.scheduler.nowMs, overrides.keepsText ?? false);
     this.lock = new Grants('the lock');
     this.terms = new Grants('the election');
+    this.sums = new CounterAccount();
+    this.items = new QueueAccount();
     this.actors = Array.from({ length: plan.clients }, (_, i) => ({
       name: `client ${i}`,
       host: `10.0.1.${i + 1}`,
@@ -119,18 +131,42 @@ export class RecipeWorld {
     for (const fault of plan.faults) {
       scheduler.schedule(fault.atMs, () => this.inflict(fault, maker));
     }
+    const runs = (name: RecipeName): boolean =>
+      overrides.only === undefined
+        ? name === 'lock' || name === 'election' || plan.accounts === true
+        : overrides.only === name;
+    const stopping = new AbortController();
+    const consuming = runs('queue')
+      ? this.actors.map((actor) =>
+          this.consume(actor, stopping.signal).catch((error) => this.fail(error)),
+        )
+      : [];
     const work = this.actors.flatMap((actor) => [
-      ...(overrides.only === 'election' ? [] : [this.takeTurns(actor)]),
-      ...(overrides.only === 'lock' ? [] : [this.leadTerms(actor)]),
+      ...(runs('lock') ? [this.takeTurns(actor)] : []),
+      ...(runs('election') ? [this.leadTerms(actor)] : []),
+      ...(runs('counter') ? [this.countUp(actor)] : []),
+      ...(runs('queue') ? [this.produce(actor)] : []),
     ]);
     await this.settled(Promise.all(work));
+    if (runs('queue')) await this.settled(this.drained(maker));
     this.isOver = true;
     await this.until('the server is there', () => this.server !== undefined);
     this.network.heal();
+    stopping.abort();
+    await this.settled(Promise.all(consuming));
     await this.expectNothingLeft(maker);
+    if (runs('queue')) this.items.balance();
+    if (runs('counter')) {
+      const value = counter(maker, COUNTER).get({ consistency: 'synced' });
+      this.sums.balance(await this.settled(value));
+    }
     await this.settled(maker.close());
     for (const { zk } of this.actors) if (zk !== undefined) await this.settled(zk.close());
     const { hash } = this.transcript;
+    this.seen['sum made'] = this.sums.known;
+    this.seen['add unknown'] = this.sums.unknown;
+    this.seen['item done'] = this.items.done.size;
+    this.seen['put unknown'] = this.items.maybePut.size;
     this.seen['lock granted'] = this.lock.count;
     this.seen['term led'] = this.terms.count;
     this.seen['write under guard'] = this.lock.writes + this.terms.writes;
@@ -170,6 +206,74 @@ export class RecipeWorld {
       await this.useIt(this.terms, actor, term, `${ELECTION}-register`, prng);
       isResigned = true;
       if (++led === this.plan.rounds) break;
+    }
+  }
+
+  private async countUp(actor: Actor): Promise<void> {
+    const zk = await this.clientOf(actor);
+    const prng = this.prng.fork(`${actor.name} counter`);
+    const count = counter(zk, COUNTER);
+    for (let round = 0; round < 3 * this.plan.rounds; round++) {
+      await this.pause(actor, prng.between(0, this.plan.holdMs));
+      try {
+        const sum = await count.add(1);
+        this.note(actor.name, Number(sum), 'made the sum');
+        this.sums.added(actor.name, sum);
+      } catch (error) {
+        if (!isUnknown(error)) throw error;
+        this.sums.unknown++;
+      }
+    }
+  }
+
+  private async produce(actor: Actor): Promise<void> {
+    const zk = await this.clientOf(actor);
+    const prng = this.prng.fork(`${actor.name} producer`);
+    await using items = queue(zk, QUEUE, text());
+    for (let round = 0; round < 2 * this.plan.rounds; round++) {
+      await this.pause(actor, prng.between(0, this.plan.holdMs));
+      const item = `${actor.name}: ${round}`;
+      try {
+        await items.put(item);
+        this.note(actor.name, round, `put ${item}`);
+        this.items.put.add(item);
+      } catch (error) {
+        if (!isUnknown(error)) throw error;
+        this.items.maybePut.add(item);
+      }
+    }
+  }
+
+  private async consume(actor: Actor, signal: AbortSignal): Promise<void> {
+    const zk = await this.clientOf(actor);
+    const prng = this.prng.fork(`${actor.name} consumer`);
+    const prefetch = prng.below(3);
+    for await (const item of queue(zk, QUEUE, text()).consume({ signal, prefetch })) {
+      await this.pause(actor, prng.between(0, this.plan.holdMs));
+      try {
+        await item.ack();
+        this.note(actor.name, 0, `did ${item.value}`);
+        this.items.acknowledged(actor.name, item.value);
+      } catch (error) {
+        if (!ZkError.is(error, 'LOCK_LOST')) throw error;
+        if (error.outcome === 'unknown') this.items.maybeDone.add(item.value);
+        this.count('ack: LOCK_LOST');
+      }
+    }
+  }
+
+  /** Until the queue is empty. */
+  private async drained(maker: Client): Promise<void> {
+    for (;;) {
+      try {
+        const { names } = await maker.children(`${QUEUE}/entries`, { consistency: 'synced' });
+        if (names.length === 0) return;
+      } catch (error) {
+        // Nothing was put: all puts were of unknown outcome.
+        if (ZkError.is(error, 'NO_NODE')) return;
+        if (!ZkError.is(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED')) throw error;
+      }
+      await new Promise<void>((resolve) => void this.scheduler.schedule(20, () => resolve()));
     }
   }
 
@@ -344,7 +448,7 @@ export class RecipeWorld {
   // ---- the end ----
 
   private async expectNothingLeft(maker: Client): Promise<void> {
-    for (const path of [LOCK, ELECTION]) {
+    for (const path of [LOCK, ELECTION, `${QUEUE}/taken`, `${QUEUE}/producers`]) {
       await this.settled(maker.sync('/'));
       const names = await this.settled(
         maker.children(path).then(
@@ -403,6 +507,10 @@ export class RecipeWorld {
   private count(what: string): void {
     this.seen[what] = (this.seen[what] ?? 0) + 1;
   }
+}
+
+function isUnknown(error: unknown): boolean {
+  return ZkError.is(error) && error.outcome === 'unknown';
 }
 
 /** All that promises have set off, however deep: a macrotask comes after the last of them. */
