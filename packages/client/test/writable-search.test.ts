@@ -247,3 +247,36 @@ test('the one server that there is may be asked whether it writes', async () => 
   await world.advance(5000);
   expect(zk.state).toMatchObject({ readOnly: false });
 });
+
+test('what waits while it logs in on the server that writes is not lost when the login fails', async () => {
+  const logins: ((error: Error | undefined) => void)[] = [];
+  const { world, zk, other } = await cutOff({
+    sasl: {
+      name: 'BY-HAND',
+      begin: () => ({
+        next: () =>
+          new Promise((resolve, reject) => {
+            const done = (error: Error | undefined): void =>
+              error === undefined ? resolve(undefined) : reject(error);
+            // Until the client is on the server that only reads, all goes by itself.
+            if (logins.length < 2) done(undefined);
+            logins.push(done);
+          }),
+      }),
+    },
+  });
+  writes(other);
+  await world.advance(3000);
+  expect(logins).toHaveLength(3);
+  const calls = [watched(zk.get('/a')), watched(zk.set('/a', 'x'))];
+  await world.settle();
+  expect(calls.map(({ isSettled }) => isSettled)).toEqual([false, false]);
+  logins[2]?.(new Error('no ticket any more'));
+  await world.advance(1000);
+  for (const login of logins.slice(3)) login(undefined);
+  await world.advance(5000);
+  for (const login of logins.slice(3)) login(undefined);
+  await world.advance(1000);
+  expect(calls.map(({ isSettled }) => isSettled)).toEqual([true, true]);
+  expect(calls[0]?.value).toBeDefined();
+});
