@@ -4,13 +4,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Address, formatAddress, fourLetterWord } from '../apps/bench/src/server-info.ts';
-import { connect } from '../packages/client/src/index.ts';
+import { type Client, connect, ZkError } from '../packages/client/src/index.ts';
 
 /** Requests of the client that fills an ensemble, in flight. */
 const IN_FLIGHT = 200;
 const KEYS = 1000;
 const VALUE = Buffer.alloc(128, 'v');
 const CHILDREN = 1000;
+const MULTIS_IN_FLIGHT = 4;
+const SESSION_TIMEOUT_MS = 40_000;
 
 /** As many txns as told: sets of the znodes that zkload has made. */
 export async function writeTxns(addresses: readonly Address[], count: number): Promise<void> {
@@ -24,17 +26,34 @@ export async function writeTxns(addresses: readonly Address[], count: number): P
 
 /** Makes znodes with values of 128 bytes, a thousand below each parent. */
 export async function fillTree(addresses: readonly Address[], count: number): Promise<void> {
-  await using client = await connect(addresses.map(formatAddress).join(','));
+  const servers = addresses.map(formatAddress).join(',');
+  await using client = await connect({ servers, sessionTimeoutMs: SESSION_TIMEOUT_MS });
   await client.create('/tree');
-  const made = client.bulk(creates(count));
-  for await (const _results of made);
+  let made = 0;
+  const makeParents = async (): Promise<void> => {
+    while (made < count) {
+      const first = made;
+      made += CHILDREN;
+      await makeParent(client, first, Math.min(CHILDREN, count - first));
+    }
+  };
+  await Promise.all(Array.from({ length: MULTIS_IN_FLIGHT }, makeParents));
 }
 
-function* creates(count: number) {
-  for (let n = 0; n < count; n++) {
-    const parent = `/tree/p${Math.floor(n / CHILDREN)}`;
-    const path = n % CHILDREN === 0 ? parent : `${parent}/n${n}`;
-    yield { op: 'create', path, data: VALUE } as const;
+/** One multi, again and again where its answer is lost: a busy machine's ensemble may elect anew. */
+async function makeParent(client: Client, first: number, count: number): Promise<void> {
+  const parent = `/tree/p${first}`;
+  const ops = Array.from({ length: count }, (_, n) => {
+    return { op: 'create', path: n === 0 ? parent : `${parent}/n${n}`, data: VALUE } as const;
+  });
+  for (;;) {
+    try {
+      await client.multi(ops);
+      return;
+    } catch (error) {
+      if (ZkError.is(error, 'NODE_EXISTS')) return;
+      if (!ZkError.is(error, 'CONNECTION_LOSS')) throw error;
+    }
   }
 }
 

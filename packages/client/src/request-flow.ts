@@ -270,7 +270,7 @@ export class RequestFlow {
     this.waiting = [...again, ...this.waiting];
   }
 
-  /** After a write that was not carried out it may; after one that is lost, only what does no harm twice. */
+  /** What was not carried out may always be sent again; what may have been, only where it does no harm twice. */
   private maySendAgain(request: Request, isLost: boolean): boolean {
     if (isLost) return request.isResendable && request.writes < MAX_WRITES;
     request.writes--;

@@ -14,6 +14,15 @@ export function kazooScript(servers: string): Script {
   };
 }
 
+/** Reads and writes with retries while all servers are restarted in turn. */
+export function kazooRollingScript(servers: string): Script {
+  return {
+    command: kazooPython(),
+    args: [script('kazoo', 'rolling.py'), servers],
+    timeoutMs: 240_000,
+  };
+}
+
 export function curatorScript(servers: string): Script {
   return {
     command: 'java',

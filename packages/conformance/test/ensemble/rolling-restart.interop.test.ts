@@ -5,7 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, connect, ZkError } from '@zebu/client';
 import { expect } from 'vitest';
+import { kazooRollingScript } from '../../src/foreign-clients.ts';
 import { MixedEnsemble } from '../../src/mixed-ensemble.ts';
+import { runScript } from '../../src/transcript.ts';
 import { interopTest } from '../support.ts';
 import { printLogs } from './checks.ts';
 
@@ -48,6 +50,29 @@ interopTest(
   },
 );
 
+interopTest(
+  'a rolling restart fails no request of kazoo that is retried',
+  ['kazoo'],
+  300_000,
+  async () => {
+    await using ensemble = await MixedEnsemble.make({ voters: 3 });
+    await ensemble.startAll({ 1: 'zebu', 2: 'zebu', 3: 'zebu' });
+    const order = await leaderLast(ensemble);
+    const printed = await runScript(kazooRollingScript(ensemble.connectString()), async () => {
+      const sid = order.shift() as number;
+      await ensemble.stop(sid);
+      await ensemble.start(sid, 'zebu');
+      await ensemble.settled();
+    });
+    expect(printed).toBe('failed []\nsame sessions True\nlast writes True\n');
+  },
+);
+
+async function leaderLast(ensemble: MixedEnsemble): Promise<number[]> {
+  const leader = await ensemble.leader();
+  return [...ensemble.sids.filter((sid) => sid !== leader), leader];
+}
+
 async function restartAll(ensemble: MixedEnsemble): Promise<void> {
   await using clients = new AsyncDisposableStack();
   const load = new RestartLoad();
@@ -58,9 +83,7 @@ async function restartAll(ensemble: MixedEnsemble): Promise<void> {
   }
   const stopped: string[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const leader = await ensemble.leader();
-    const order = [...ensemble.sids.filter((sid) => sid !== leader), leader];
-    for (const sid of order) {
+    for (const sid of await leaderLast(ensemble)) {
       const mode = await ensemble.modeOf(sid);
       const before = load.failures.unknown.length;
       await load.untilWrites(WRITES_AFTER);
