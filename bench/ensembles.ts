@@ -456,7 +456,8 @@ function report(): void {
     '',
     `Run on ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC: ${machineLine(describeMachine())}; ${versions.join('; ')}.`,
     `${CONNECTIONS} connections over all members, values of 128 bytes, loads of ${seconds} s, medians of ${rounds} rounds (smallest-largest); ratios are zebu's over Apache's, round by round.`,
-    `While an ensemble had a load, others used ${busy.text()} cores of the machine; its load average was ${loadBefore.toFixed(1)} before and ${(loadavg()[0] ?? 0).toFixed(1)} after.`,
+    `While an ensemble had a load, others used ${busy.text()} cores of the machine.`,
+    `The machine's load average was ${loadBefore.toFixed(1)} before and ${(loadavg()[0] ?? 0).toFixed(1)} after.`,
     '',
     markdownTable([
       ['what', 'unit', 'Apache', 'zebu', 'ratio', 'to reach', ''],
