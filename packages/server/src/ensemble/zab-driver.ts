@@ -263,7 +263,10 @@ export class ZabDriver {
     const { turns, config } = this.options.member;
     turns.readClock();
     // The core's time stands still with the process: it must not find everybody silent at once.
-    if (turns.nowMs - this.tickedMs > config.tickTimeMs) this.pausedMs = turns.nowMs;
+    if (turns.nowMs - this.tickedMs > config.tickTimeMs) {
+      this.pausedMs = turns.nowMs;
+      this.role.leader?.stoodStill();
+    }
     this.tickedMs = turns.nowMs;
     this.core.tick();
     this.drive();

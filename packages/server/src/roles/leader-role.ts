@@ -139,6 +139,16 @@ export class LeaderRole extends DecidingRole {
     this.host.send(link, { type: PacketType.REVALIDATE, sessionId, valid });
   }
 
+  /**
+   * This process stood still. Learners may have left meanwhile, and nobody tells what they had heard of: every session
+   * has its whole timeout again, as under a new leader.
+   */
+  stoodStill(): void {
+    const sessions = this.parts?.serving.sessions;
+    const { nowMs } = this.member.turns;
+    for (const session of sessions?.values() ?? []) sessions?.touch(session, nowMs);
+  }
+
   /** The sessions that a learner has heard of since the last PING. */
   touched(touched: Uint8Array): void {
     const sessions = this.parts?.serving.sessions;
