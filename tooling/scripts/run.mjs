@@ -11,6 +11,7 @@
 //   check           install, then format, lint, types, package checks, unused code
 //   ci              test, then check
 //   interop         install and build, then the foreign clients against zebu (packages/conformance)
+//   simulation      install, then what CI simulates: whole ensembles, and many more of the core's
 //   sim [args]      install, then the simulator: `npm run sim -- --seeds 1000`
 //   sockets         the server's tests on Node's documented sockets alone (ZEBU_TRANSPORT=sockets)
 //   nodes           the transport's and the client's tests on each line of Node that was tried
@@ -43,6 +44,15 @@ const turboBin = join(root, 'node_modules', '.bin', 'turbo');
 /** Lines of Node beside the shipped one, at their newest on 2026-11-30. See TRIED_NODE_MAJORS of the transport. */
 const OTHER_NODES = ['22.23.5', '24.22.3'];
 
+const NODE = join(root, 'node_modules', '.bin', 'node');
+const SIMULATOR = ['--conditions=@zebu/source', join('packages', 'sim', 'src', 'main.ts')];
+
+/** What the step of CI runs: a name, then the options. */
+const SIMULATIONS = [
+  ['500 whole ensembles', '--members', '3', '--seeds', '500'],
+  ['50,000 ensembles of cores', '--engine', 'zab', '--seeds', '50000'],
+];
+
 // Read first: if it changes later, the process that started this one is gone.
 const parent = process.ppid;
 
@@ -57,7 +67,20 @@ const env = {
 };
 
 const [task = 'help', ...args] = process.argv.slice(2);
-const tasks = { start, zebu, test, build, check, ci, interop, sockets, nodes, sim, pnpm };
+const tasks = {
+  start,
+  zebu,
+  test,
+  build,
+  check,
+  ci,
+  interop,
+  sockets,
+  nodes,
+  simulation,
+  sim,
+  pnpm,
+};
 const problem = problemOfNode(process.version, thisSystem());
 if (problem !== undefined) fail(problem);
 if (tasks[task] === undefined) fail(`usage: run.mjs ${Object.keys(tasks).join('|')}`);
@@ -123,12 +146,19 @@ async function interop() {
 /** From source: nothing needs to be built. */
 async function sim() {
   await install({ quiet: true });
-  const main = join('packages', 'sim', 'src', 'main.ts');
-  await runInForeground(join(root, 'node_modules', '.bin', 'node'), [
-    '--conditions=@zebu/source',
-    main,
-    ...args,
-  ]);
+  await runInForeground(NODE, [...SIMULATOR, ...args]);
+}
+
+/** On all cores; a failure leaves its plan in packages/sim/reports. */
+async function simulation() {
+  await install({ quiet: true });
+  const failed = [];
+  for (const [name, ...options] of SIMULATIONS) {
+    console.log(`--- ${name}`);
+    if (!attempt(NODE, [...SIMULATOR, ...options, '--complete'], { cwd: root })) failed.push(name);
+  }
+  if (failed.length > 0) fail(`simulation: ${failed.join(', ')} failed`);
+  console.log(`simulation: ${SIMULATIONS.map(([name]) => name).join(', ')}: none failed`);
 }
 
 async function sockets() {

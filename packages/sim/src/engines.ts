@@ -52,8 +52,10 @@ export interface Engine {
   readonly members: readonly number[] | undefined;
   /** What may happen in a run, for the report to say what never did. */
   readonly expected: readonly string[];
-  /** `members` is one of those above, or undefined: the engine chooses. */
-  runSeed(seed: number, members: number | undefined): Promise<Outcome>;
+  /** Defects that can be planted, by name. */
+  readonly plants: readonly string[];
+  /** `members` is one of those above, or undefined: the engine chooses; `plant` is one of `plants`. */
+  runSeed(seed: number, members: number | undefined, plant?: string): Promise<Outcome>;
   /** Throws an Error for the user when the plan cannot be meant. */
   checkPlan(plan: string): void;
   runPlan(plan: string): Promise<Outcome>;
@@ -149,6 +151,8 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
     summary: 'whole production servers: disk, network, clocks, clients',
     members: [1],
     expected: [...FAULT_KINDS, 'crash while starting', 'gave up: txn log'],
+    // They are in test/plants.test.ts, each with the one checker that must find it.
+    plants: [],
     runSeed: (seed) => runForOutcome(drawPlan(seed)),
     checkPlan: parsePlan,
     runPlan: (plan) => runForOutcome(parsePlan(plan)),

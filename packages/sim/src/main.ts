@@ -7,7 +7,7 @@ import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ENGINES, type Engine, engineOf, type RunFailure } from './engines.ts';
 import { Pool } from './pool.ts';
-import { formatFailure, RunTotals } from './run-report.ts';
+import { formatFailure, formatPlants, RunTotals } from './run-report.ts';
 import { StatusLine } from './status-line.ts';
 
 const USAGE = `Usage: npm run sim -- [options]
@@ -24,6 +24,9 @@ from a seed, and checks after every event that it keeps its promises. One seed i
 ${Object.entries(ENGINES)
   .map(([name, { summary }]) => `                      ${name.padEnd(12)}${summary}`)
   .join('\n')}
+  --plants NAMES    plant these defects, one after the other, and say in how many of the seeds each is found; "all",
+                    or names with commas between them
+  --complete        fail, too, if something that should happen in some run happened in none
   --workers N       threads (default: one for each core)
   --max-failures N  stop after so many (default 10)
   --no-shrink       do not look for a smaller plan that fails alike
@@ -38,7 +41,8 @@ When a run fails: its plan (configuration, requests, faults) goes to packages/si
 it can be while it still fails alike, and its last events are printed. A plan is JSON; faults and requests
 can be taken out by hand, since nothing else depends on them.
 
-Exit codes: 0 no run failed, 1 one did, 2 not understood or not built, 130 stopped.
+Exit codes: 0 no run failed, 1 one did (with --plants: a plant was not found), 2 not understood or not built,
+130 stopped.
 `;
 
 /** Plans of failures go here. */
@@ -53,6 +57,9 @@ interface Settings {
   readonly from: number;
   readonly seeds: number;
   readonly plan: string | undefined;
+  /** Defects to plant; empty: none. */
+  readonly plants: readonly string[];
+  readonly isComplete: boolean;
   readonly workers: number;
   readonly maxFailures: number;
   readonly shrinks: boolean;
@@ -83,17 +90,42 @@ async function main(): Promise<number> {
     process.exit(130);
   });
   try {
+    if (settings.plants.length > 0) return await runPlants(settings, pool, status);
     await run(settings, pool, totals, status);
     const took = seconds();
     status.clear();
     await explain(settings, pool, totals.failures, status);
     // In a few runs it means nothing that something never happened.
-    const isMany = settings.plan === undefined && settings.seeds >= 100;
+    const isMany = settings.isComplete || (settings.plan === undefined && settings.seeds >= 100);
     process.stdout.write(totals.format(isMany ? settings.engine.expected : [], took));
   } finally {
     await pool.close();
   }
-  return totals.failures.length === 0 ? 0 : 1;
+  if (totals.failures.length > 0) return 1;
+  return settings.isComplete && totals.missing(settings.engine.expected).length > 0 ? 1 : 0;
+}
+
+async function runPlants(settings: Settings, pool: Pool, status: StatusLine): Promise<number> {
+  const { from, seeds, members } = settings;
+  const found = new Map<string, RunTotals>();
+  for (const [index, plant] of settings.plants.entries()) {
+    const totals = new RunTotals();
+    found.set(plant, totals);
+    let next = from;
+    await pool.runSeeds(
+      () => (next < from + seeds ? next++ : undefined),
+      members,
+      (outcome) => {
+        totals.add(outcome);
+        const text = `plant ${index + 1} of ${settings.plants.length}, ${plant}: found in ${totals.failures.length} of ${totals.runs} seeds`;
+        status.show(text, totals.runs, seeds);
+      },
+      plant,
+    );
+  }
+  status.clear();
+  process.stdout.write(formatPlants(found, { from, count: seeds }));
+  return [...found.values()].some(({ failures }) => failures.length === 0) ? 1 : 0;
 }
 
 /** Undefined when help is asked for. Throws an Error for the user. */
@@ -103,6 +135,8 @@ function readSettings(): Settings | undefined {
       seeds: { type: 'string', default: '100' },
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
+      plants: { type: 'string' },
+      complete: { type: 'boolean', default: false },
       plan: { type: 'string' },
       members: { type: 'string' },
       engine: { type: 'string' },
@@ -129,6 +163,8 @@ function readSettings(): Settings | undefined {
         : wholeNumber('--seed', values.seed, 0),
     seeds,
     plan,
+    plants: values.plants === undefined ? [] : choosePlants(engineName, values.plants),
+    isComplete: values.complete,
     workers: plan === undefined ? Math.min(seeds, wholeNumber('--workers', values.workers)) : 1,
     maxFailures: wholeNumber('--max-failures', values['max-failures']),
     shrinks: !values['no-shrink'],
@@ -157,6 +193,19 @@ function chooseEngine(name: string | undefined, members: number | undefined): st
     engine.members === undefined
       ? `The ${name} engine draws the number of its members from the seed: no --members`
       : `The ${name} engine runs ${engine.members.join(' or ')} members, not ${members}`,
+  );
+}
+
+/** Throws an Error for the user. */
+function choosePlants(engineName: string, names: string): readonly string[] {
+  const { plants } = ENGINES[engineName] as Engine;
+  if (plants.length === 0) throw new Error(`The ${engineName} engine has no plants of its own`);
+  if (names === 'all') return plants;
+  const chosen = names.split(',');
+  const unknown = chosen.find((name) => !plants.includes(name));
+  if (unknown === undefined) return chosen;
+  throw new Error(
+    `There is no plant ${unknown}: the ${engineName} engine has ${plants.join(', ')}`,
   );
 }
 

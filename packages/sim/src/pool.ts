@@ -20,10 +20,11 @@ export class Pool {
     next: () => number | undefined,
     members: number | undefined,
     onOutcome: (outcome: Outcome) => void,
+    plant?: string,
   ): Promise<void> {
     const work = async (worker: Worker): Promise<void> => {
       for (let seed = next(); seed !== undefined; seed = next()) {
-        onOutcome(await this.outcomeOf(worker, { kind: 'seed', seed, members }));
+        onOutcome(await this.outcomeOf(worker, { kind: 'seed', seed, members, plant }));
       }
     };
     await Promise.all(this.workers.map(work));

@@ -28,6 +28,11 @@ export class RunTotals {
     }
   }
 
+  /** What should have happened in some run, and did in none. */
+  missing(expected: readonly string[]): string[] {
+    return expected.filter((name) => !this.seen.has(name));
+  }
+
   /** `expected` is what should have happened in some run; what never did is said. */
   format(expected: readonly string[], seconds: number): string {
     const failed = this.failures.length;
@@ -42,7 +47,7 @@ export class RunTotals {
         .sort(([a], [b]) => a.localeCompare(b))
         .map(([name, { runs, times }]) => `${padded(runs, 8)}${padded(times, 10)}  ${name}`),
     ];
-    const never = expected.filter((name) => !this.seen.has(name));
+    const never = this.missing(expected);
     if (never.length > 0) lines.push('', `Never happened: ${never.join(', ')}`);
     return `${lines.join('\n')}\n`;
   }
@@ -71,4 +76,19 @@ function count(value: number): string {
 
 function padded(value: number, columns: number): string {
   return count(value).padStart(columns);
+}
+
+/** In how many of the seeds each planted defect was found, and by what. */
+export function formatPlants(
+  plants: ReadonlyMap<string, RunTotals>,
+  seeds: { readonly from: number; readonly count: number },
+): string {
+  const rows = [...plants].map(([name, { failures }]) => {
+    const kinds = new Map<string, number>();
+    for (const { kind } of failures) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    const by = [...kinds].sort(([, a], [, b]) => b - a).map(([kind]) => kind);
+    return `| ${name} | ${failures.length} | ${by.join(', ') || 'NOTHING'} |`;
+  });
+  const heading = `| plant | seeds, of ${seeds.from} to ${seeds.from + seeds.count - 1} | found by |`;
+  return `${[heading, '| --- | --- | --- |', ...rows].join('\n')}\n`;
 }

@@ -73,6 +73,8 @@ export class SimClient implements DialHandler {
   wantsConnection: boolean;
   /** How many requests it may have in flight. */
   depth: number;
+  /** Connections that ended while it waited for a session: who hears of them late takes the session for moved. */
+  abandoned: number;
   private readonly options: SimClientOptions;
   private connection: Connection | undefined;
   private conversation: Conversation | undefined;
@@ -83,6 +85,7 @@ export class SimClient implements DialHandler {
   private password: Uint8Array;
   private heardMs: number;
   private awayUntilMs: number;
+  private hasAsked: boolean;
 
   constructor(options: SimClientOptions) {
     this.name = options.name;
@@ -92,6 +95,7 @@ export class SimClient implements DialHandler {
     this.watches = new WatchBook();
     this.wantsConnection = true;
     this.depth = 1;
+    this.abandoned = 0;
     this.options = options;
     this.connection = undefined;
     this.conversation = undefined;
@@ -102,6 +106,7 @@ export class SimClient implements DialHandler {
     this.password = new Uint8Array(16);
     this.heardMs = 0;
     this.awayUntilMs = 0;
+    this.hasAsked = false;
   }
 
   get isEstablished(): boolean {
@@ -169,6 +174,7 @@ export class SimClient implements DialHandler {
       readOnly: false,
     });
     endFrame(writer, mark);
+    this.hasAsked = true;
     this.write(Buffer.from(writer.view()));
   }
 
@@ -191,6 +197,8 @@ export class SimClient implements DialHandler {
     this.conversation = undefined;
     this.pending = [];
     if (conversation !== undefined) this.options.observer.ended(conversation, pending);
+    else if (this.hasAsked) this.abandoned++;
+    this.hasAsked = false;
     this.options.process.schedule(RECONNECT_MS, () => this.connect());
   }
 

@@ -4,7 +4,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ENGINES, type Outcome, type RunFailure, type ShrinkProgress } from './engines.ts';
 
 export type Task =
-  | { readonly kind: 'seed'; readonly seed: number; readonly members: number | undefined }
+  | {
+      readonly kind: 'seed';
+      readonly seed: number;
+      readonly members: number | undefined;
+      readonly plant: string | undefined;
+    }
   | { readonly kind: 'plan'; readonly plan: string }
   | { readonly kind: 'shrink'; readonly failure: RunFailure };
 
@@ -20,7 +25,10 @@ parentPort?.on('message', async (task: Task) => {
   const tell = (result: Result): void => parentPort?.postMessage(result);
   switch (task.kind) {
     case 'seed':
-      return tell({ kind: 'outcome', outcome: await engine.runSeed(task.seed, task.members) });
+      return tell({
+        kind: 'outcome',
+        outcome: await engine.runSeed(task.seed, task.members, task.plant),
+      });
     case 'plan':
       return tell({ kind: 'outcome', outcome: await engine.runPlan(task.plan) });
     case 'shrink': {

@@ -38,6 +38,8 @@ test.each([
   [['--engine', 'member', '--members', '3'], 'The member engine runs 1 members, not 3'],
   [['--engine', 'zab', '--members', '3'], 'draws the number of its members from the seed'],
   [['--engine', 'raft'], 'There is no engine raft'],
+  [['--engine', 'zab', '--plants', 'rain'], 'There is no plant rain: the zab engine has ack-'],
+  [['--plants', 'all'], 'The member engine has no plants of its own'],
   [['--plan', '/nowhere/plan.json'], 'ENOENT'],
   [['--nonsense'], 'nonsense'],
 ])('%j is refused with the reason, and without a stack', async (args, message) => {
@@ -67,6 +69,23 @@ test('the zab engine is run by the same command', async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/^20 runs in .*none failed$/m);
   expect(stdout).toMatch(/ {2}election$/m);
+});
+
+test('--plants says in how many seeds a defect is found, and by what', async () => {
+  const some = await sim('--engine', 'zab', '--seeds', '5', '--plants', 'ack-before-durable');
+  expect(some.code).toBe(0);
+  expect(some.stdout).toContain('| plant | seeds, of 1 to 5 | found by |');
+  expect(some.stdout).toMatch(/^\| ack-before-durable \| [1-5] \| acked is durable/m);
+  const none = await sim('--engine', 'zab', '--seeds', '1', '--plants', 'keep-half-snapshot');
+  expect(none.code).toBe(1);
+  expect(none.stdout).toContain('| keep-half-snapshot | 0 | NOTHING |');
+});
+
+test('--complete fails where something never happened that should', async () => {
+  const { code, stdout } = await sim('--engine', 'zab', '--seeds', '2', '--complete');
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/none failed$/m);
+  expect(stdout).toMatch(/^Never happened: .*zxid-rollover/m);
 });
 
 test('a plan is run from its file', async () => {

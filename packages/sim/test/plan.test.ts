@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { ENGINES } from '../src/engines.ts';
+import { drawEnsemblePlan, formatEnsemblePlan } from '../src/ensemble/plan.ts';
 import { drawPlan, FAULT_KINDS, formatPlan, parsePlan } from '../src/plan.ts';
 import { Prng } from '../src/prng.ts';
 import { runPlan } from '../src/scenario.ts';
+import { drawPlan as drawZabPlan, formatZabPlan } from '../src/zab-engine/plan.ts';
 
 test('a plan is the same after it was written as JSON and read again', () => {
   for (const seed of [1, 2, 3]) {
@@ -61,4 +64,36 @@ test.each([
   ['{', 'JSON'],
 ])('a plan that cannot be meant is refused: %s', (text, message) => {
   expect(() => parsePlan(text)).toThrow(message);
+});
+
+describe.each([
+  ['zab', ENGINES.zab, formatZabPlan(drawZabPlan(5))],
+  ['ensemble', ENGINES.ensemble, formatEnsemblePlan(drawEnsemblePlan(5))],
+])('a plan of the %s engine', (name, engine, text) => {
+  const check = (changed: string) => () => engine?.checkPlan(changed);
+
+  test('is taken as it was written', () => {
+    expect(check(text)).not.toThrow();
+  });
+
+  test('of another version is refused by its version', () => {
+    const older = text.replace('"zebu-sim/2"', '"zebu-sim/1"');
+    expect(check(older)).toThrow(
+      `it is of version 1 of the plans of the ${name} engine, which reads version 2: ` +
+        'run it with the simulator of the commit that wrote it, or seed 5 anew',
+    );
+  });
+
+  test('of another engine, or of none, is refused', () => {
+    const other = text.replace(`"engine": "${name}"`, '"engine": "member"');
+    expect(check(other)).toThrow('it is a plan of format zebu-sim/2 for engine member');
+    expect(check('{}')).toThrow('it is a plan of format undefined for engine undefined');
+  });
+
+  test('that lacks a field is refused by the name of the field', () => {
+    const { faults: _, ...rest } = JSON.parse(text);
+    expect(check(JSON.stringify(rest))).toThrow('its faults is missing, not a list');
+    const changed = JSON.stringify({ ...JSON.parse(text), observers: 'none' });
+    expect(check(changed)).toThrow('its observers is a string, not a number');
+  });
 });

@@ -199,8 +199,17 @@ export class ClientChecks {
     }
   }
 
-  private checkWrite({ sessionId }: Conversation, ask: Ask, answer: Answer, sent: InFlight): void {
-    if (answer.error === ErrorCode.SESSIONMOVED) this.count('SESSIONMOVED');
+  private checkWrite(
+    { sessionId, client }: Conversation,
+    ask: Ask,
+    answer: Answer,
+    sent: InFlight,
+  ): void {
+    demand(
+      answer.error !== ErrorCode.SESSIONMOVED || client.abandoned > 0,
+      'sessions',
+      () => `${client.name} is told that its session has moved, which it has not`,
+    );
     const isDone = answer.error === 0 && answer.zxid > 0;
     if (!isDone) return;
     this.count('write acknowledged');

@@ -33,14 +33,12 @@ const DRAINED_MICROTASKS = 16;
 const LIVENESS_MS = 60_000;
 const QUIET_MS = 400;
 const PATHS = ['/a', '/b', '/c'];
-/** These keep nobody from hearing of a client that is heard of: what expires then has to be due. */
-const HARMLESS: readonly FaultKind[] = [
-  'pause',
-  'pause the leader',
-  'pause of all',
-  'client moves',
-  'client leaves a paused member',
-];
+const LONG = ' and so on'.repeat(90);
+/**
+ * These keep nobody from hearing of a client that is heard of: what expires then has to be due. (A member that stood
+ * still itself may answer its clients before it finds that its leader has left it, and nobody else hears of them.)
+ */
+const HARMLESS: readonly FaultKind[] = ['pause the leader', 'client moves'];
 /** After anything else is over it may be felt for so long: the time in which a member finds its leader silent, and more. */
 const AFTERMATH_MS = 2_000;
 
@@ -221,6 +219,11 @@ export class Cluster {
           );
         }
         break;
+      case 'leader dies ahead of the others':
+        for (const one of members.filter(({ mode }) => mode === 'leader')) {
+          this.dieAhead(one, members, fault.forMs);
+        }
+        break;
       case 'halves': {
         const half = members.filter((_, index) => (fault.seed >> index) % 2 === 0);
         this.cut(
@@ -249,9 +252,10 @@ export class Cluster {
         this.leavePaused(this.clients[fault.member % this.clients.length], fault.forMs);
         break;
       case 'power cut in a sync':
+      case 'kill the leader in a sync':
         this.armed.push(fault);
         member.kill();
-        this.scheduler.schedule(fault.seed % 200, () => member.start());
+        this.scheduler.schedule(fault.seed % 600, () => member.start());
         break;
       case 'kill a new leader':
         this.armed.push(fault);
@@ -269,6 +273,21 @@ export class Cluster {
     }
   }
 
+  /** A leader logs what reaches nobody else, dies, and comes back to others that have gone on without it. */
+  private dieAhead(leader: SimMember, members: readonly SimMember[], forMs: number): void {
+    this.cut(
+      members.filter((one) => one !== leader),
+      [leader],
+      (heal) => {
+        this.scheduler.schedule(150, () => {
+          leader.kill();
+          heal();
+          this.scheduler.schedule(400 + forMs, () => leader.start());
+        });
+      },
+    );
+  }
+
   /** What a client has asked of a member is done, if at all, after it has gone to another one. */
   private leavePaused(client: WorkloadClient | undefined, forMs: number): void {
     const member = this.members.find(({ host }) => host === client?.host);
@@ -282,17 +301,25 @@ export class Cluster {
   /** A member comes to a point at which a fault waits for it. */
   private spring(member: SimMember, role: string, phase: string): void {
     const isSync = phase === 'synchronization' && role !== 'leading';
-    const kind = isSync ? 'power cut in a sync' : role === 'leading' ? 'kill a new leader' : '';
-    const at = this.armed.findIndex((fault) => fault.kind === kind);
+    const at = this.armed.findIndex(({ kind }) =>
+      kind === 'kill a new leader' ? role === 'leading' : isSync,
+    );
     const [fault] = at < 0 ? [] : this.armed.splice(at, 1);
     if (fault === undefined) return;
+    const { kind, seed, forMs } = fault;
     this.count(`${kind}, in truth`);
-    this.scheduler.schedule((fault.seed % 64) / 4, () => {
-      this.say('fault', `${kind} strikes server ${member.sid}`);
-      this.disturb(fault.forMs);
-      if (isSync) member.powerCut(fault.seed);
-      else member.kill();
-      this.scheduler.schedule(fault.forMs, () => member.start());
+    this.scheduler.schedule((seed % 64) * (seed % 3 === 0 ? 1 : 0.25), () => {
+      const struck =
+        kind === 'kill the leader in a sync'
+          ? this.members.filter(({ mode }) => mode === 'leader')
+          : [member];
+      for (const one of struck) {
+        this.say('fault', `${kind} strikes server ${one.sid}`);
+        this.disturb(forMs);
+        if (kind === 'power cut in a sync') one.powerCut(seed);
+        else one.kill();
+        this.scheduler.schedule(forMs, () => one.start());
+      }
     });
   }
 
@@ -357,7 +384,9 @@ export class Cluster {
       sim.breakOff();
     }
     const areEqual = (): boolean =>
-      this.members.every(({ lastZxid }) => lastZxid === this.history.lastZxid);
+      this.members.every(
+        ({ lastZxid, isServing }) => isServing && lastZxid === this.history.lastZxid,
+      );
     demand(
       await this.runUntil(this.scheduler.nowMs + LIVENESS_MS, areEqual),
       'liveness',
@@ -429,6 +458,9 @@ export class Cluster {
         if (this.requestsLeft === 0 || this.scheduler.nowMs < restUntilMs) return undefined;
         this.requestsLeft--;
         restUntilMs = this.scheduler.nowMs + prng.between(0, this.plan.paceMs);
+        if (this.plan.moves > 0 && prng.chance(this.plan.moves)) {
+          this.scheduler.schedule(prng.between(0, 4), () => client.sim.breakOff(1));
+        }
         return request(prng, index);
       },
     );
@@ -555,7 +587,7 @@ interface WorkloadClient {
 
 function request(prng: Prng, client: number): Omit<Ask, 'xid'> {
   const path = prng.pick(PATHS);
-  const data = Buffer.from(`${client} ${prng.below(1e6)}`);
+  const data = Buffer.from(`${client} ${prng.below(1e6)}${prng.chance(0.1) ? LONG : ''}`);
   switch (prng.below(12)) {
     case 0:
     case 1:

@@ -11,8 +11,53 @@ import {
   formatEnsemblePlan,
   parseEnsemblePlan as parsePlan,
 } from './plan.ts';
+import { ENSEMBLE_PLANTS, ensemblePlant } from './plants.ts';
 
-/** Runs a plan; twice if it fails, the second time for its text. */
+/**
+ * What must have been met. Of the rows of the sync table the others cannot be met among members whose histories have no
+ * holes and whose zxids are those of txns: sync-plan.test.ts of zab has them.
+ */
+const EXPECTED = [
+  ...ENSEMBLE_FAULTS,
+  'wiped disk, in truth',
+  'power cut in a sync, in truth',
+  'kill the leader in a sync, in truth',
+  'kill a new leader, in truth',
+  'server failed: txn log',
+  ...['leading', 'following', 'observing'].flatMap((role) =>
+    ['discovery', 'synchronization', 'broadcast'].map((phase) => `role: ${role}, ${phase}`),
+  ),
+  'leave: leader-lost',
+  'leave: leader-silent',
+  'leave: quorum-lost',
+  'leave: zxid-rollover',
+  'sync forced',
+  'sync no-history',
+  'sync equal',
+  'sync ahead-trunc',
+  'sync ahead-across-epochs',
+  'sync memory-diff',
+  'sync memory-across-epochs',
+  'sync logs-diff',
+  'sync logs-across-epochs',
+  'sync too-old',
+  'log cut',
+  'snapshot restored',
+  'tree discarded',
+  'ACK',
+  'ACKEPOCH',
+  'session moved',
+  'session gone',
+  'session expired, members undisturbed',
+  'write acknowledged',
+  'sync answered',
+  'read answered',
+  'watch set',
+  'watches set again',
+  'watch event',
+];
+
+/** Runs a plan; twice if it fails, the second time for its text. Not with a plant: nobody reads what that does. */
 export async function runEnsemblePlan(
   plan: EnsemblePlan,
   overrides: ClusterOverrides = {},
@@ -26,8 +71,10 @@ export async function runEnsemblePlan(
     const again = new Cluster(plan, { ...overrides, keepsText: true });
     let cause = error as Error;
     try {
-      await again.run();
-      cause.message += ' (the same plan did not fail when it was run again: find out why first)';
+      if (overrides.plant === undefined) {
+        await again.run();
+        cause.message += ' (the same plan did not fail when it was run again: find out why first)';
+      }
     } catch (second) {
       cause = second as Error;
     }
@@ -46,8 +93,12 @@ export async function runEnsemblePlan(
 export const ENSEMBLE_ENGINE: Engine = {
   summary: 'whole ensembles of production servers, with clients that move',
   members: [3, 5],
-  expected: [...ENSEMBLE_FAULTS, 'session moved', 'write acknowledged', 'sync answered'],
-  runSeed: (seed, members) => runEnsemblePlan(drawEnsemblePlan(seed, members)),
+  expected: EXPECTED,
+  plants: ENSEMBLE_PLANTS.map(({ name }) => name),
+  runSeed: (seed, members, plant) =>
+    runEnsemblePlan(drawEnsemblePlan(seed, members), {
+      plant: plant === undefined ? undefined : ensemblePlant(plant),
+    }),
   checkPlan: (plan) => void parsePlan(plan),
   runPlan: (plan) => runEnsemblePlan(parsePlan(plan)),
   shrink: async (failure, onStep) => {

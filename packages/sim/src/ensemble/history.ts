@@ -12,7 +12,16 @@
 //   committed never vanishes  who is established as a leader has on disk all that was decided before
 //   acknowledged              what a client was told is there, with the zxid that it was told, and stays
 
-import { crc32, decodeTxn, epochOf, formatZxid, getInt32, OpCode, type Zxid } from '@zebu/protocol';
+import {
+  crc32,
+  decodeTxn,
+  ErrorCode,
+  epochOf,
+  formatZxid,
+  getInt32,
+  OpCode,
+  type Zxid,
+} from '@zebu/protocol';
 import { demand } from '../violation.ts';
 import { ZnodeHistory } from '../znode-history.ts';
 import type { MemberDisk } from './member-disk.ts';
@@ -27,6 +36,11 @@ export interface Decided {
   /** The whole entry. */
   readonly bytes: Buffer;
 }
+
+/** Errors of requests whose session is elsewhere, or gone. */
+const REFUSALS: readonly number[] = [ErrorCode.SESSIONMOVED, ErrorCode.SESSIONEXPIRED];
+/** Where an error txn has its code. */
+const ERROR_OFFSET = 32;
 
 export class History {
   readonly decided: Map<Zxid, Decided>;
@@ -195,8 +209,10 @@ export class History {
 
   private follow(txn: Decided): void {
     this.onDecided(txn);
-    const { zxid, sessionId, cxid, type } = txn;
-    if (cxid > 0 && type !== OpCode.createSession) {
+    const { zxid, sessionId, cxid, type, bytes } = txn;
+    // What comes too late by a member that the session has left is refused, in a txn that does nothing.
+    const isRefusal = type === OpCode.error && REFUSALS.includes(getInt32(bytes, ERROR_OFFSET));
+    if (cxid > 0 && type !== OpCode.createSession && !isRefusal) {
       const last = this.lastCxids.get(sessionId) ?? 0;
       demand(
         cxid > last,
@@ -206,7 +222,7 @@ export class History {
       );
       this.lastCxids.set(sessionId, cxid);
     }
-    const { changes } = this.model.add(decodeTxn(txn.bytes));
+    const { changes } = this.model.add(decodeTxn(bytes));
     for (const { path } of changes) {
       const zxids = this.changes.get(path);
       if (zxids === undefined) this.changes.set(path, [zxid]);

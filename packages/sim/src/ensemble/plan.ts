@@ -14,6 +14,8 @@ export interface EnsemblePlan {
   readonly paceMs: number;
   /** Session timeout that clients ask for, ms. */
   readonly sessionMs: number;
+  /** How probable it is that a client goes to another member at a request. */
+  readonly moves: number;
   /** Longest time of a disk operation, ms. */
   readonly diskMs: number;
   /** Longest one-way latency between hosts, ms. */
@@ -52,6 +54,7 @@ export const ENSEMBLE_FAULTS = [
   'pause the leader',
   'pause of all',
   'leader alone',
+  'leader dies ahead of the others',
   'halves',
   'cut between two',
   'cut one way',
@@ -60,6 +63,7 @@ export const ENSEMBLE_FAULTS = [
   'client leaves a paused member',
   'failed sync',
   'power cut in a sync',
+  'kill the leader in a sync',
   'kill a new leader',
 ] as const;
 export type FaultKind = (typeof ENSEMBLE_FAULTS)[number];
@@ -84,6 +88,7 @@ export function drawEnsemblePlan(seed: number, voters?: number): EnsemblePlan {
     // They last as long as the faults, or come close upon each other at the beginning.
     paceMs: Math.ceil((2 * lengthMs * clients * shape.pick([0.02, 0.3, 1, 1])) / requests),
     sessionMs: syncs.pick([300, 600, 1500]),
+    moves: syncs.pick([0, 0.02, 0.15]),
     diskMs: shape.pick([1, 3, 20]),
     latencyMs: shape.pick([0.5, 2, 10]),
     snapCount: shape.pick([6, 24, 1000]),
@@ -103,11 +108,12 @@ function drawFault(prng: Prng, kinds: readonly FaultKind[], lengthMs: number): E
     kind: prng.pick(kinds),
     member: prng.below(60),
     other: prng.below(60),
-    forMs: Math.floor(prng.pick([30, 200, 800, 2500]) * prng.between(0.5, 1.5)),
+    forMs: Math.floor(prng.pick([30, 200, 450, 800, 2500]) * prng.between(0.5, 1.5)),
     seed: prng.below(2 ** 31),
   };
 }
 
+/** Raised whenever a plan gets a field, or a field another meaning. */
 const KIND = { engine: 'ensemble', version: 2 };
 
 export function formatEnsemblePlan(plan: EnsemblePlan): string {

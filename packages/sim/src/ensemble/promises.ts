@@ -1,6 +1,7 @@
 // What members say to each other on the quorum port, held against what is on their disks at that moment.
 //
 //   acked is durable    ACK of a txn, ACK of NEWLEADER and ACKEPOCH speak of what the member's disk has
+//   epoch after history currentEpoch is written after the history that a leader brings into that epoch
 //   one promise         a member promises an epoch to one life of one leader only
 //
 // The packets are read off the wire: whatever makes a member say too much, it is seen here.
@@ -57,6 +58,17 @@ export class Promises {
   /** A leader that has a quorum's promises brings its learners up to date with this history. */
   leads(epoch: number, historyZxid: Zxid): void {
     this.histories.set(epoch, historyZxid);
+  }
+
+  /** A member's currentEpoch is durable: so must be the history that it stands for (ZOOKEEPER-4643). */
+  raises(disk: MemberDisk, epoch: number): void {
+    const historyZxid = this.histories.get(epoch) ?? 0;
+    demand(
+      counterOf(historyZxid) === 0 || disk.has(historyZxid),
+      'epoch after history',
+      () =>
+        `server ${disk.sid} has currentEpoch ${epoch} and a log up to ${disk.describe()}, the history is ${formatZxid(historyZxid)}`,
+    );
   }
 
   /** What one end of a connection sends. */

@@ -166,7 +166,7 @@ export class SimMember {
     member.beginServing = (database, role) => {
       const serving = begin(database, role);
       this.watchServing(serving, driverOf(member));
-      plant?.serving?.(serving, driverOf(member));
+      plant?.serving?.(serving, driverOf(member), member);
       return serving;
     };
     void server.failed.then((error) => {
@@ -241,6 +241,9 @@ export class SimMember {
     });
     const disk = tapEpochs(log, (file, epoch) => {
       durable[file] = epoch;
+      // A start settles what a crash has left.
+      if (this.isStarting || file === 'acceptedEpoch') return;
+      this.options.events.guard(() => this.options.promises.raises(durable, epoch));
     });
     return this.options.plant?.disk?.(disk) ?? disk;
   }
@@ -262,13 +265,22 @@ export class SimMember {
     const { events, history, promises, plan } = this.options;
     const driver = driverOf(member);
     const { intake } = driver.options;
+    const adopted = (zxid: Zxid): void => {
+      events.count('snapshot restored');
+      history.takesSnapshot(this.sid);
+      this.durable.endsAt(zxid);
+    };
     wrap(intake, 'install', (install, done: (...args: Open[]) => void) =>
       install((database: Open, zxid: Zxid) => {
-        events.count('snapshot restored');
-        history.takesSnapshot(this.sid);
+        adopted(zxid);
         done(database, zxid);
       }),
     );
+    wrap(driver.core, 'historyReplaced', (historyReplaced, zxid: Zxid) => {
+      events.count('snapshot restored late');
+      adopted(zxid);
+      historyReplaced(zxid);
+    });
     wrap(intake, 'truncate', (truncate, zxid: Zxid, done: (database: Open) => void) =>
       truncate(zxid, (database: Open) => {
         events.count(database === undefined ? 'log not cut' : 'log cut');

@@ -1,8 +1,9 @@
 // The engine of the cores alone, as the command runs it.
 
+import { PLANTS, type Plant } from '@zebu/zab';
 import type { Engine, Outcome, RunFailure } from '../engines.ts';
 import { minimize } from '../shrink.ts';
-import { drawPlan, type ZabPlan } from './plan.ts';
+import { drawPlan, formatZabPlan, parseZabPlan, type ZabPlan } from './plan.ts';
 import { runZabSeed, type ZabSeedResult } from './run-zab-seed.ts';
 import { CRASH_CASES, planOfCase, SEARCH_CASES } from './search.ts';
 
@@ -45,11 +46,12 @@ export const ZAB_ENGINE: Engine = {
   summary: 'the core of the ensemble protocol alone: many more seeds a second',
   members: undefined,
   expected: EXPECTED,
-  runSeed: async (seed) => outcomeOf(drawPlan(seed)),
-  checkPlan: (plan) => void parsePlan(plan),
-  runPlan: async (plan) => outcomeOf(parsePlan(plan)),
+  plants: PLANTS,
+  runSeed: async (seed, _members, plant) => outcomeOf(drawPlan(seed), seed, plant as Plant),
+  checkPlan: (plan) => void parseZabPlan(plan),
+  runPlan: async (plan) => outcomeOf(parseZabPlan(plan)),
   shrink: async (failure, onStep) => {
-    const plan = parsePlan(failure.plan);
+    const plan = parseZabPlan(failure.plan);
     let runs = 0;
     const failsWith = (smaller: ZabPlan): boolean => {
       runs++;
@@ -78,11 +80,11 @@ export const ZAB_SEARCH_ENGINE: Engine = {
   ...ZAB_ENGINE,
   summary: `the core, searched: ${CRASH_CASES} cases of two crashes in a short run, then ${SEARCH_CASES} with a cut`,
   expected: ['election', 'DIFF', 'SNAP', 'fault: kill', 'fault: power-cut'],
-  runSeed: async (seed) => outcomeOf(planOfCase(seed), seed),
+  runSeed: async (seed, _members, plant) => outcomeOf(planOfCase(seed), seed, plant as Plant),
 };
 
-function outcomeOf(plan: ZabPlan, seed = plan.seed): Outcome {
-  const result = runZabSeed(plan.seed, { plan });
+function outcomeOf(plan: ZabPlan, seed = plan.seed, plant?: Plant): Outcome {
+  const result = runZabSeed(plan.seed, { plan, plant });
   return result.failure === undefined
     ? { report: { ...summaryOf(result), seed } }
     : { failure: { ...failureOf(plan, result.failure), seed } };
@@ -108,21 +110,7 @@ function failureOf(plan: ZabPlan, { checker, message }: { checker: string; messa
     kind: checker,
     stack: message,
     transcript: lines.slice(-KEPT_LINES).join('\n'),
-    plan: `${JSON.stringify({ format: 'zebu-sim/1', engine: 'zab', ...plan }, undefined, 1)}\n`,
+    plan: formatZabPlan(plan),
   };
   return failure;
-}
-
-function parsePlan(text: string): ZabPlan {
-  const { format, engine, ...plan } = JSON.parse(text) as ZabPlan & {
-    format: string;
-    engine: string;
-  };
-  if (format !== 'zebu-sim/1' || engine !== 'zab') {
-    throw new Error(`it is a plan of format ${format} for engine ${engine}`);
-  }
-  if (!Number.isSafeInteger(plan.voters) || !Array.isArray(plan.faults)) {
-    throw new Error('it lacks voters or faults');
-  }
-  return plan;
 }

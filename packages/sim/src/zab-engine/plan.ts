@@ -1,6 +1,7 @@
 // What a run of the engine goes through, drawn from its seed before it begins: JSON, so that a failure can be replayed
 // and made smaller by leaving faults out. Each part of a run draws from a stream of its own.
 
+import { readPlanText, writePlanText } from '../plan-text.ts';
 import { Prng } from '../prng.ts';
 
 export type FaultKind =
@@ -207,4 +208,16 @@ export function drawPlan(seed: number): ZabPlan {
     drift: prng.pick([0, 0, 0.05, 0.2]),
     hardCounter: prng.chance(0.1) ? 8 + prng.below(20) : 0,
   };
+}
+
+/** Raised whenever a plan gets a field, or a field another meaning. */
+const KIND = { engine: 'zab', version: 2 };
+
+export function formatZabPlan(plan: ZabPlan): string {
+  return writePlanText(KIND, plan);
+}
+
+/** Throws an Error for the user when the plan cannot be meant. */
+export function parseZabPlan(text: string): ZabPlan {
+  return readPlanText<ZabPlan>(KIND, drawPlan(0), text);
 }
