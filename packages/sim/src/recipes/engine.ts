@@ -45,6 +45,7 @@ export const RECIPES_ENGINE: Engine = {
   summary: 'clients that take turns at a lock and lead terms, on one server',
   members: [1],
   expected: [...RECIPE_FAULTS, 'lock granted', 'term led', 'write under guard', 'guard: LOCK_LOST'],
+  plants: [],
   runSeed: (seed) => runRecipePlan(drawRecipePlan(seed)),
   checkPlan: (plan) => void parseRecipePlan(plan),
   runPlan: (plan) => runRecipePlan(parseRecipePlan(plan)),
