@@ -126,27 +126,56 @@ export class Contest {
     limit: CallLimit,
     kind: 'wait' | 'try',
   ): Promise<HeldZnode | 'lost' | 'blocked'> {
+    const { zk } = this;
     const { directory, blockerOf = predecessor } = this.settings;
+    let isLikelyNext = false;
     while (!znode.session.signal.aborted) {
-      const entries = await untilAnswered(
-        this.zk,
-        () => this.entries({ signal: limit.signal, timeoutMs: 0 }),
-        limit.signal,
-      );
+      const { entries, confirmed } = await this.look(znode, limit, isLikelyNext);
       const index = entries.findIndex(({ name }) => name === znode.name);
-      if (index < 0) return 'lost';
-      const blocker = blockerOf(entries, index);
-      if (blocker === undefined) {
-        // The list says that it is our turn.
-        const turn = await confirmHeld(this.zk, znode, this.settings.onSuspend, limit);
-        if (turn !== 'again') return turn;
-      } else if (kind === 'try') {
-        return 'blocked';
+      const blocker = index < 0 ? undefined : blockerOf(entries, index);
+      if (index < 0 || blocker !== undefined) {
+        if (confirmed instanceof HeldZnode) confirmed.forget();
+        if (index < 0) return 'lost';
+        if (kind === 'try') return 'blocked';
+        await awaitChange(zk, childPath(directory, (blocker as Entry).name), limit);
+        isLikelyNext = true;
       } else {
-        await awaitChange(this.zk, childPath(directory, blocker.name), limit);
+        const turn = confirmed ?? (await confirmHeld(zk, znode, this.settings.onSuspend, limit));
+        if (turn !== 'again') return turn;
+        isLikelyNext = false;
       }
     }
     return 'lost';
+  }
+
+  /**
+   * Lists the contenders. Where it is likely our turn, confirms it with the same trip to the server: a lock goes
+   * from hand to hand as fast as its waiters get there.
+   */
+  private async look(
+    znode: OwnedZnode,
+    limit: CallLimit,
+    confirms: boolean,
+  ): Promise<{
+    entries: readonly Entry[];
+    confirmed: HeldZnode | 'lost' | 'again' | undefined;
+  }> {
+    const { zk } = this;
+    const { signal } = limit;
+    const listing = untilAnswered(zk, () => this.entries({ signal, timeoutMs: 0 }), signal);
+    const confirming = confirms
+      ? confirmHeld(zk, znode, this.settings.onSuspend, limit)
+      : undefined;
+    const [listed, confirmed] = await Promise.allSettled([listing, confirming]);
+    if (listed.status === 'fulfilled' && confirmed.status === 'fulfilled') {
+      return { entries: listed.value, confirmed: confirmed.value };
+    }
+    if (confirmed.status === 'fulfilled' && confirmed.value instanceof HeldZnode) {
+      confirmed.value.forget();
+    }
+    throw listed.status === 'rejected'
+      ? listed.reason
+      : (confirmed as PromiseRejectedResult).reason;
   }
 
   private async entries(options: ReadOptions | undefined): Promise<Entry[]> {

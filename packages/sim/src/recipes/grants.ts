@@ -21,6 +21,7 @@ export class Grants {
   writes: number;
   private readonly live: Set<Grant>;
   private readonly tokens: Set<number>;
+  private readonly meddledWith: Set<number>;
   private lastWrite: { readonly token: number; readonly mzxid: number; readonly who: string };
 
   constructor(what: string) {
@@ -29,6 +30,7 @@ export class Grants {
     this.writes = 0;
     this.live = new Set();
     this.tokens = new Set();
+    this.meddledWith = new Set();
     this.lastWrite = { token: 0, mzxid: 0, who: 'nobody' };
   }
 
@@ -41,6 +43,7 @@ export class Grants {
       () => `${this.what}: token ${token} was granted twice, now to ${who}`,
     );
     this.tokens.add(token);
+    if (this.meddledWith.has(token)) grant.isExcused = true;
     for (const other of this.live) {
       if (other.isOver()) this.live.delete(other);
       else if (!other.isExcused && !grant.isExcused) {
@@ -82,8 +85,9 @@ export class Grants {
     for (const grant of this.live) if (grant.who === who) grant.isExcused = true;
   }
 
-  /** Somebody deleted the znode of whoever has it now. */
-  meddled(): void {
+  /** Somebody deletes the znode with this token: whoever has it, or is just being told of it, hears of that later. */
+  meddled(token: number): void {
+    this.meddledWith.add(token);
     for (const grant of this.live) grant.isExcused = true;
   }
 }

@@ -80,6 +80,7 @@ export class RecipeWorld {
   private process: SimProcess;
   private server: ZebuServer | undefined;
   private starts: number;
+  private isRestartDue: boolean;
   private failure: Error | undefined;
   private isOver: boolean;
 
@@ -114,6 +115,7 @@ export class RecipeWorld {
     this.process = new SimProcess(this.scheduler, 'server 0');
     this.server = undefined;
     this.starts = 0;
+    this.isRestartDue = false;
     this.failure = undefined;
     this.isOver = false;
   }
@@ -366,7 +368,12 @@ export class RecipeWorld {
         break;
       case 'server killed':
         this.kill();
-        this.scheduler.schedule(RESTART_MS, () => this.start());
+        if (this.isRestartDue) break;
+        this.isRestartDue = true;
+        this.scheduler.schedule(RESTART_MS, () => {
+          this.isRestartDue = false;
+          this.start();
+        });
         break;
       case 'znode deleted':
         this.meddle(maker, fault.target).catch((error) => this.fail(error));
@@ -399,9 +406,11 @@ export class RecipeWorld {
       const { names } = await maker.children(directory);
       const first = names.toSorted((a, b) => (a.slice(-10) < b.slice(-10) ? -1 : 1))[0];
       if (first === undefined) return;
-      const deleting = maker.delete(`${directory}/${first}`);
-      (directory === LOCK ? this.lock : this.terms).meddled();
-      await deleting;
+      const path = `${directory}/${first}`;
+      const stat = await maker.exists(path);
+      if (stat === undefined) return;
+      (directory === LOCK ? this.lock : this.terms).meddled(stat.czxid);
+      await maker.delete(path);
     } catch (error) {
       if (!ZkError.is(error, 'NO_NODE', 'CONNECTION_LOSS', 'SESSION_EXPIRED')) throw error;
     }
