@@ -123,6 +123,7 @@ test('a list that is not in the table is counted once, and what stands in for it
       ['', -1],
       ['/x', 77],
       ['/y', 78],
+      ['/z', 77],
     ] as const) {
       writer.string(path);
       writer.int32(0);
