@@ -99,6 +99,8 @@ export class Shell {
     reader.on('line', (line) => {
       // Once it is entered the line is part of the page, and answers go below it.
       this.isAtPrompt = false;
+      // From here on Ctrl-C is for this command, also if it comes before the command has begun.
+      this.running ??= new AbortController();
       lines.push(line);
       wake();
     });
@@ -160,7 +162,10 @@ export class Shell {
   }
 
   private async execute(line: string): Promise<void> {
-    if (line.trim() === '') return;
+    if (line.trim() === '') {
+      this.running = undefined;
+      return;
+    }
     const number = this.history.length;
     this.history.push(line);
     if (this.isTty) addToHistory(this.historyFile, line);
@@ -168,12 +173,12 @@ export class Shell {
   }
 
   private async runLine(line: string, number: number): Promise<number> {
-    const running = new AbortController();
+    const running = this.running ?? new AbortController();
     this.running = running;
     const stopped = new Promise<never>((_, reject) => {
-      running.signal.addEventListener('abort', () =>
-        reject(new CommandError('interrupted', 'Interrupted')),
-      );
+      const stop = (): void => reject(new CommandError('interrupted', 'Interrupted'));
+      if (running.signal.aborted) stop();
+      else running.signal.addEventListener('abort', stop);
     });
     stopped.catch(() => {});
     let isJson = this.out.isJson;
@@ -182,6 +187,7 @@ export class Shell {
       const verb = findCommand(name) ?? unknown(name);
       const words = parseWords(rest, [...(verb.options ?? []), ...COMMON_OPTIONS]);
       isJson ||= words.has('--json');
+      if (running.signal.aborted) return await stopped;
       const work = this.runWords(verb, words, number, running.signal, isJson);
       work.catch(() => {});
       return await Promise.race([work, stopped]);

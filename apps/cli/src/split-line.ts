@@ -54,8 +54,3 @@ export function scanLine(line: string): {
   }
   return { words, openQuote, endsInSpace: openQuote === undefined && /\s$/.test(line) };
 }
-
-/** A word that splitLine() reads as `text`. */
-export function quoteWord(text: string): string {
-  return text === '' || /[\s"'\\]/.test(text) ? `"${text.replaceAll(/["\\]/g, '\\$&')}"` : text;
-}
