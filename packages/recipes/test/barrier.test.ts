@@ -166,6 +166,41 @@ test('a `ready` whose round died does not let a new round in', async () => {
   await b.close();
 });
 
+test('a `ready` that another made first is taken away by the last to leave, whoever that is', async () => {
+  const { other } = world;
+  const [a, b] = [await world.connect(), await world.direct()];
+  // Both see enough members, and one of them is late to make `ready`.
+  world.proxy.onRequest = ({ name, path }) => {
+    if (name === 'create2' && path?.endsWith('/ready') === true) world.proxy.hold('to-server');
+    return 'forward';
+  };
+  const entering = doubleBarrier(b, '/late', 2).enter();
+  await expect.poll(() => other.exists('/late'), PATIENCE).toBeDefined();
+  const late = doubleBarrier(a, '/late', 2).enter();
+  await expect
+    .poll(async () => (await other.children('/late')).names.length, PATIENCE)
+    .toBeGreaterThanOrEqual(2);
+  const first = await Promise.race([
+    entering,
+    world.proxy
+      .request(({ name, path }) => name === 'create2' && path?.endsWith('/ready') === true)
+      .then(async () => {
+        await other.create('/late/ready').catch(() => {});
+        world.proxy.heal();
+        return await entering;
+      }),
+  ]);
+  world.proxy.heal();
+  const second = await late;
+  // Neither leaves as the last member: their znodes are deleted one by one.
+  await expect(first.leave({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'TIMEOUT' });
+  await second.leave();
+  await world.nothingLeft('/late');
+  await other.delete('/late');
+  await a.close();
+  await b.close();
+});
+
 test('one more than the parties may enter a round that is under way', async () => {
   const clients = await Promise.all([world.direct(), world.direct()]);
   const parties = await enterAll(clients, '/more');

@@ -189,7 +189,12 @@ class ZnodeDoubleBarrier implements DoubleBarrier {
     } catch (error) {
       // Another one was first; or all have left again meanwhile, and taken the directory along.
       if (!ZkError.is(error, 'NODE_EXISTS', 'NO_NODE')) throw error;
-      return { czxid: undefined };
+      const found = await untilAnswered(
+        zk,
+        () => zk.exists(readyPath, { signal, timeoutMs: 0 }),
+        signal,
+      );
+      return { czxid: found?.czxid };
     }
   }
 }
