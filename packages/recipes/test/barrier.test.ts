@@ -166,38 +166,32 @@ test('a `ready` whose round died does not let a new round in', async () => {
   await b.close();
 });
 
-test('a `ready` that another made first is taken away by the last to leave, whoever that is', async () => {
-  const { other } = world;
-  const [a, b] = [await world.connect(), await world.direct()];
-  // Both see enough members, and one of them is late to make `ready`.
-  world.proxy.onRequest = ({ name, path }) => {
-    if (name === 'create2' && path?.endsWith('/ready') === true) world.proxy.hold('to-server');
-    return 'forward';
-  };
+test('a party that did not make `ready` itself takes it away if the last member could not', async () => {
+  const { other, proxy } = world;
+  const [hurt, b] = [await world.connect(), await world.direct()];
   const entering = doubleBarrier(b, '/late', 2).enter();
-  await expect.poll(() => other.exists('/late'), PATIENCE).toBeDefined();
-  const late = doubleBarrier(a, '/late', 2).enter();
-  await expect
-    .poll(async () => (await other.children('/late')).names.length, PATIENCE)
-    .toBeGreaterThanOrEqual(2);
-  const first = await Promise.race([
-    entering,
-    world.proxy
-      .request(({ name, path }) => name === 'create2' && path?.endsWith('/ready') === true)
-      .then(async () => {
-        await other.create('/late/ready').catch(() => {});
-        world.proxy.heal();
-        return await entering;
-      }),
-  ]);
-  world.proxy.heal();
-  const second = await late;
-  // Neither leaves as the last member: their znodes are deleted one by one.
-  await expect(first.leave({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'TIMEOUT' });
+  await expect.poll(() => world.world.ephemerals('/late'), PATIENCE).toHaveLength(1);
+  // The second one sees enough members; while its `ready` is on the way, another makes it.
+  let isCut = false;
+  proxy.onRequest = ({ name, path }) => {
+    if (isCut || name !== 'create2' || path?.endsWith('/ready') !== true) return 'forward';
+    isCut = true;
+    proxy.down();
+    return 'cut';
+  };
+  const late = doubleBarrier(hurt, '/late', 2).enter();
+  await expect.poll(() => isCut, PATIENCE).toBe(true);
+  await other.create('/late/ready');
+  proxy.heal();
+  const [first, second] = [await entering, await late];
+  // As if both sessions had ended.
+  await other.delete(first.path);
+  await other.delete(second.path);
   await second.leave();
   await world.nothingLeft('/late');
+  await first.leave();
   await other.delete('/late');
-  await a.close();
+  await hurt.close();
   await b.close();
 });
 
