@@ -1,6 +1,6 @@
 // @zebu/recipes/presence: that somebody is there, and who is. See README.md.
 
-export { type Group, group } from './presence/group.ts';
+export { type Group, group, type Member } from './presence/group.ts';
 export {
   HeldByOtherError,
   type HoldOptions,
