@@ -63,8 +63,10 @@ export class Terminal implements Disposable {
     return trimmed(this.tmux('capture-pane', '-p', '-e'));
   }
 
+  /** The pane is dead a moment before its exit code is known: that is when it counts. */
   get hasEnded(): boolean {
-    return this.tmux('display-message', '-p', '#{pane_dead}').trim() === '1';
+    const ends = '#{pane_dead_status}#{pane_dead_signal}';
+    return this.tmux('display-message', '-p', ends).trim() !== '';
   }
 
   get exitCode(): number {
