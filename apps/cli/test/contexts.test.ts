@@ -167,6 +167,7 @@ const SHELLS = [
 
 describe.skipIf(whyNoTerminal !== undefined)('on a terminal', () => {
   test('a protected context asks first', async () => {
+    await zebu.run(['context', 'add', 'prod', list(), '--protected', '--replace']);
     await zk.create('/asked', 'x');
     const command = [...ZEBU_COMMAND, '--context', 'prod'];
     using no = new Terminal([...command, 'delete', '/asked'], { env: zebu.env });
