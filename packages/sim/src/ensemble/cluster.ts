@@ -267,7 +267,7 @@ export class Cluster {
         break;
       case 'failed sync':
         // The server stops by itself, and is started again as an operator would.
-        member.disk.injectFault({ operation: 'sync', path: '/log.' });
+        member.disk.injectFault({ operation: 'writeDurable', path: 'log.' });
         later(() => member.start());
         break;
     }
@@ -360,6 +360,7 @@ export class Cluster {
   private async heal(): Promise<void> {
     this.say('end', 'everything heals');
     this.armed.length = 0;
+    for (const { disk } of this.members) disk.clearFaults();
     this.network.heal();
     const deadlineMs = this.scheduler.nowMs + LIVENESS_MS;
     const isWell = (): boolean => {
