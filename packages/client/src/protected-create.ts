@@ -35,7 +35,8 @@ export function protectionId(random: () => number): string {
 
 /**
  * Creates until it is known what came of it. `path` holds the id. An ephemeral znode is of one session: if that ends
- * before the outcome is known, so does the znode, and this rejects with SESSION_EXPIRED.
+ * before the outcome is known, so does the znode, and this rejects with SESSION_EXPIRED, unless the create waited for
+ * the next session and the znode is of that one.
  */
 export async function createProtected(
   calls: ProtectedCalls,
@@ -50,7 +51,10 @@ export async function createProtected(
       if (!ZkError.is(error, 'CONNECTION_LOSS') || error.outcome !== 'unknown') throw error;
     }
     const found = await find(calls, path);
-    if (isEphemeral && calls.session() !== session) {
+    const now = calls.session();
+    // A create that waited while the session ended was sent in the next one: whose the znode is, it says itself.
+    const isOfEnded = isEphemeral && now !== session && found?.stat.ephemeralOwner !== now.id;
+    if (isOfEnded) {
       throw new SessionExpiredError('server', { op: 'create', path, outcome: 'failed' });
     }
     if (found !== undefined) return found;

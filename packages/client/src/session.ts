@@ -38,7 +38,8 @@ export interface Session extends SessionTicket {
   readonly signal: AbortSignal;
   /**
    * Until when (performance.now()) the server keeps the session if it hears nothing more: the time
-   * of the last request that was answered, plus the timeout. On Apache's ensembles an estimate.
+   * of the last request that was answered, plus the timeout. An estimate with an ensemble, zebu's and Apache's
+   * alike: followers answer pings themselves, and a follower may be cut off from the leader that counts the time.
    */
   readonly safeUntil: number;
   /** Without the password, as what is printed. */
