@@ -86,3 +86,13 @@ test('bytes of entries are not written over while the log has them', () => {
     }
   });
 });
+
+test('a run of so many bytes reaches as far as they do, and one txn at least', () => {
+  const { log, add } = begin({ entries: 10, bytes: 1 << 20 });
+  for (let zxid = 1; zxid <= 6; zxid++) add(zxid, 10);
+  expect(log.reach(0, 30)).toBe(3);
+  expect(log.reach(2, 25)).toBe(5);
+  expect(log.reach(2, 1)).toBe(3);
+  expect(log.reach(4, 1000)).toBe(6);
+  expect(log.reach(6, 1000)).toBe(-1);
+});

@@ -18,6 +18,9 @@ import type { Hold } from '../txns/committed-log.ts';
 import type { LearnerLink } from './learner-link.ts';
 import type { TxnHistory } from './txn-history.ts';
 
+/** What is sent to a learner in one turn: clients wait that long. */
+const PART_BYTES = 256 << 10;
+
 export interface SyncSenderOptions {
   readonly member: Member;
   readonly serving: Serving;
@@ -171,11 +174,26 @@ export class SyncSender {
     }
   };
 
+  /** Sends what the committed log has, a part each turn and no faster than the learner takes it. */
   private finish(after: Zxid): void {
-    const { link, history, plan, onSent } = this.options;
-    link.sendPairs(history, after, plan.upTo);
-    link.endSync();
+    const { link, history, plan, member, onSent, onActive } = this.options;
+    const end = history.partEnd(after, plan.upTo, PART_BYTES);
+    link.sendPairs(history, after, end);
+    if (end === plan.upTo) {
+      link.endSync();
+      link.flush();
+      onSent();
+      return;
+    }
     link.flush();
-    onSent();
+    const next = (): void => {
+      if (this.isEnded) return;
+      link.onDrained = undefined;
+      member.turns.readClock();
+      onActive();
+      this.finish(end);
+    };
+    if (link.backlogBytes === 0) member.environment.scheduler.afterTurn(next);
+    else link.onDrained = next;
   }
 }

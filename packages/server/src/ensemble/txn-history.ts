@@ -13,6 +13,15 @@ export class TxnHistory {
     this.sequence = sequence;
   }
 
+  /**
+   * How far a part of the txns in (afterZxid, upTo] goes that has about so many bytes. Those that are not applied are
+   * few, and belong to the last part.
+   */
+  partEnd(afterZxid: Zxid, upTo: Zxid, bytes: number): Zxid {
+    const end = this.committedLog.reach(afterZxid, bytes);
+    return end < 0 || end >= this.committedLog.maxZxid ? upTo : Math.min(end, upTo);
+  }
+
   /** Calls `each` for every txn in (afterZxid, upTo], oldest first. The records are valid during the call. */
   forEachIn(afterZxid: Zxid, upTo: Zxid, each: (txn: CommittedTxn) => void): void {
     if (afterZxid < this.committedLog.maxZxid) this.committedLog.forEachIn(afterZxid, upTo, each);

@@ -95,6 +95,19 @@ export class CommittedLog {
     return this.entries[this.indexAfter(zxid)]?.zxid ?? -1;
   }
 
+  /** The zxid of the last txn of a run that begins after `zxid` and has so many bytes, or one txn; -1 where none is. */
+  reach(zxid: Zxid, bytes: number): Zxid {
+    let at = this.indexAfter(zxid);
+    if (at === this.entries.length) return -1;
+    let left = bytes;
+    for (; at < this.entries.length; at++) {
+      const { start, end } = this.entries[at] as CommittedTxn;
+      left -= end - start;
+      if (left <= 0) break;
+    }
+    return (this.entries[Math.min(at, this.entries.length - 1)] as CommittedTxn).zxid;
+  }
+
   /** Calls `each` for the txns in (afterZxid, upTo], oldest first. */
   forEachIn(afterZxid: Zxid, upTo: Zxid, each: (txn: CommittedTxn) => void): void {
     for (let at = this.indexAfter(afterZxid); at < this.entries.length; at++) {
