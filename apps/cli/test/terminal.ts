@@ -2,6 +2,9 @@
 // person would see.
 
 import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const LIMIT_MS = 60_000;
@@ -15,20 +18,27 @@ if (whyNoTerminal !== undefined) console.log(`left out: tests on a terminal (${w
 
 export class Terminal implements Disposable {
   private readonly socket: string;
+  private readonly directory: string;
+  /** Of the exit code: tmux 3.3 forgets it when the pane ends before the process is waited for. */
+  private readonly exitFile: string;
 
   constructor(
     command: readonly string[],
     options: { env: NodeJS.ProcessEnv; columns?: number; rows?: number; cwd?: string },
   ) {
     this.socket = `zebu-${process.pid}-${count++}`;
+    this.directory = mkdtempSync(join(tmpdir(), 'zebu-terminal-'));
+    this.exitFile = join(this.directory, 'exit');
     const { env, columns = 80, rows = 24, cwd = '/tmp' } = options;
     const settings = Object.entries({ ...env, TERM: 'screen' })
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name}=${value}`);
     const line = ['env', '-i', ...settings, ...command].map(quote).join(' ');
+    // A shell that lives through what is meant for the command, and says how that ended.
+    const shell = `trap : INT QUIT; ${line}; echo $? > ${quote(this.exitFile)}`;
     this.tmux(
       ...['-f', '/dev/null', 'new-session', '-d', '-x', String(columns), '-y', String(rows)],
-      ...['-c', cwd, `exec ${line}`, ';', 'set-option', '-g', 'remain-on-exit', 'on'],
+      ...['-c', cwd, `exec sh -c ${quote(shell)}`, ';', 'set-option', '-g', 'remain-on-exit', 'on'],
       ...[';', 'set-option', '-g', 'status', 'off'],
       ...[';', 'set-option', '-g', 'remain-on-exit-format', ''],
     );
@@ -63,14 +73,22 @@ export class Terminal implements Disposable {
     return trimmed(this.tmux('capture-pane', '-p', '-e'));
   }
 
-  /** The pane is dead a moment before its exit code is known: that is when it counts. */
+  /** The command has ended, and all that it wrote is on the screen. */
   get hasEnded(): boolean {
-    const ends = '#{pane_dead_status}#{pane_dead_signal}';
-    return this.tmux('display-message', '-p', ends).trim() !== '';
+    const isDead = this.tmux('display-message', '-p', '#{pane_dead}').trim() === '1';
+    return isDead && this.exitText !== '';
   }
 
   get exitCode(): number {
-    return Number(this.tmux('display-message', '-p', '#{pane_dead_status}').trim());
+    return Number(this.exitText);
+  }
+
+  private get exitText(): string {
+    try {
+      return readFileSync(this.exitFile, 'utf8').trim();
+    } catch {
+      return '';
+    }
   }
 
   /** Waits until the screen is as wanted, and returns it. */
@@ -107,6 +125,7 @@ export class Terminal implements Disposable {
 
   [Symbol.dispose](): void {
     spawnSync('tmux', ['-L', this.socket, 'kill-server']);
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   private tmux(...args: string[]): string {
