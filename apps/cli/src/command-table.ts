@@ -540,6 +540,7 @@ export const COMMANDS: readonly Verb[] = [
       ...HOLD_OPTIONS,
     ],
     operands: [1, 1],
+    takesCommand: true,
     paths: [0],
     examples: [
       { line: 'zebu lock /locks/backup -- ./backup.sh', text: 'one at a time' },
@@ -564,6 +565,7 @@ export const COMMANDS: readonly Verb[] = [
       ...HOLD_OPTIONS,
     ],
     operands: [1, 1],
+    takesCommand: true,
     paths: [0],
     examples: [{ line: 'zebu elect --again /leader -- ./serve', text: 'one of several runs it' }],
     only: 'shell',

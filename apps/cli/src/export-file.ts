@@ -91,7 +91,11 @@ export async function openExport(file: string): Promise<ExportFile & AsyncDispos
   let znodes: number | undefined;
   const next = async (): Promise<Record<string, unknown> | undefined> => {
     for (;;) {
-      const { value, done } = await iterator.next();
+      // It ends, or it rejects, when the file cannot be read.
+      const { value, done } = await iterator.next().catch((error: Error) => {
+        failure ??= error;
+        return { value: '', done: true };
+      });
       if (failure !== undefined) {
         throw new CommandError('usage', `Cannot read ${name}: ${failure.message}`, {
           cause: failure,
@@ -112,11 +116,17 @@ export async function openExport(file: string): Promise<ExportFile & AsyncDispos
       return znodes;
     },
     async *entries() {
-      for (;;) {
+      for (let count = 0; ; count++) {
         const line = await next();
         if (line === undefined) return;
         if (typeof line.znodes === 'number') {
           znodes = line.znodes;
+          if (znodes !== count) {
+            throw new CommandError(
+              'usage',
+              `${name} is damaged: it says ${znodes} znodes and holds ${count}`,
+            );
+          }
           return;
         }
         yield entryOf(line, name, number);
@@ -147,7 +157,7 @@ function entryOf(line: Record<string, unknown>, name: string, number: number): E
     typeof path === 'string' &&
     path.startsWith('/') &&
     (data === undefined || typeof data === 'string') &&
-    (base64 === undefined || typeof base64 === 'string') &&
+    (base64 === undefined || isBase64(base64)) &&
     (owner === undefined || typeof owner === 'string');
   const rights = acl === undefined ? OPEN : aclOf(acl);
   if (!isWhole || rights === undefined) {
@@ -160,6 +170,11 @@ function entryOf(line: Record<string, unknown>, name: string, number: number): E
   return { path, data: bytes, acl: rights, owner: owner as string | undefined };
 }
 
+/** Buffer.from() skips what is no base64. */
+function isBase64(value: unknown): boolean {
+  return typeof value === 'string' && Buffer.from(value, 'base64').toString('base64') === value;
+}
+
 const OPEN: readonly Acl[] = [{ scheme: 'world', id: 'anyone', perms: Perms.ALL }];
 
 function aclOf(value: unknown): Acl[] | undefined {
@@ -169,6 +184,8 @@ function aclOf(value: unknown): Acl[] | undefined {
     if (!Array.isArray(entry) || !entry.every((one) => typeof one === 'string')) return undefined;
     const [scheme, id, letters] = entry as string[];
     if (scheme === undefined || id === undefined || letters === undefined) return undefined;
+    // Left out, a letter would be a right that nobody has any more.
+    if (!/^[cdrwa]*$/.test(letters)) return undefined;
     const perms = LETTERS.reduce(
       (sum, [letter, bit]) => (letters.includes(letter) ? sum | bit : sum),
       0,

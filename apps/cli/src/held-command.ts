@@ -11,7 +11,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Session } from '@zebu/client';
+import { type Session, ZkError } from '@zebu/client';
 import { CommandError } from './command-error.ts';
 
 export interface HeldCommandOptions {
@@ -50,7 +50,8 @@ export async function runWhileHeld(options: HeldCommandOptions): Promise<Ended> 
   const child = spawn('/bin/sh', ['-c', WAIT_AND_BECOME, 'sh', ...command], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     detached: true,
-    env: { ...process.env, ...env, [MARK]: mark },
+    // Beside the marks of a lock around this one, which must find the command too.
+    env: { ...process.env, ...env, [MARK]: [process.env[MARK], mark].filter(Boolean).join(' ') },
   });
   const exited = new Promise<number>((resolve, reject) => {
     child.on('error', (error) => {
@@ -79,7 +80,11 @@ export async function runWhileHeld(options: HeldCommandOptions): Promise<Ended> 
     const isLost = signal.aborted;
     // What the command left behind ends as well, before the lock is given up.
     const graceEnds = performance.now() + graceMs;
-    const latest = (): number => session.safeUntil - session.timeoutMs * MARGIN;
+    // Once the session is over or the znode deleted, others are let in: there is no grace then.
+    const latest = (): number =>
+      session.signal.aborted || isDeleted(signal.reason)
+        ? 0
+        : session.safeUntil - session.timeoutMs * MARGIN;
     if (first === 'stopped' || family.isAlive()) {
       await family.end(stopSignal, () => Math.min(graceEnds, latest()));
     }
@@ -89,6 +94,11 @@ export async function runWhileHeld(options: HeldCommandOptions): Promise<Ended> 
   }
 }
 
+/** Why the hold was lost: somebody has deleted its znode. */
+function isDeleted(reason: unknown): boolean {
+  return ZkError.is(reason) && ZkError.is(reason.cause, 'NO_NODE');
+}
+
 /** The command and its descendants. */
 class Family {
   private readonly group: number;
@@ -96,7 +106,7 @@ class Family {
 
   constructor(group: number, mark: string) {
     this.group = group;
-    this.mark = `${MARK}=${mark}`;
+    this.mark = mark;
   }
 
   isAlive(): boolean {

@@ -14,9 +14,9 @@ export function historyPath(env: NodeJS.ProcessEnv): string {
   return join(base, 'zebu', 'history');
 }
 
-/** True for a line that shows credentials, however addauth is quoted. */
+/** True for a line that shows credentials, however addauth is quoted, and also where it is mistyped. */
 export function holdsSecret(line: string): boolean {
-  return /addauth/i.test(line.replaceAll(/["'\\]/g, ''));
+  return /addauth|\bdigest\s+\S*:/i.test(line.replaceAll(/["'\\]/g, ''));
 }
 
 /** Oldest first. */

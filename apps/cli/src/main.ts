@@ -43,7 +43,10 @@ async function main(argv: readonly string[]): Promise<number> {
       return await runInteractive(words);
     }
     const verb = findCommand(name) ?? (await noSuchCommand(name));
-    const words = parseWords([...before, ...rest], [...(verb.options ?? []), ...GLOBAL_OPTIONS]);
+    const { takesCommand = false, options = [] } = verb;
+    const words = parseWords([...before, ...rest], [...options, ...GLOBAL_OPTIONS], {
+      takesCommand,
+    });
     isJson = words.has('--json');
     if (words.has('--help')) return await runOffline('help', [name], isJson);
     const { runOneShot } = await import('./one-shot.ts');

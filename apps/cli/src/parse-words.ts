@@ -1,6 +1,6 @@
 // Words of a command line to options and operands, by the grammar of zkCli (commons-cli's DefaultParser): options may
 // stand anywhere, `-sw` is `-s -w`, names may be words behind one dash (`-members`), and what starts with a dash and a
-// digit is an operand (`set /a -1`). `--` ends the options.
+// digit is an operand (`set /a -1`). `--` ends the options: what follows are operands, or the command of lock and elect.
 
 import { usage } from './command-error.ts';
 import { nearest } from './nearest.ts';
@@ -20,7 +20,7 @@ export interface ParsedWords {
   value(name: string): string | undefined;
   values(name: string): readonly string[];
   readonly operands: readonly string[];
-  /** What followed `--`; undefined when there was none. */
+  /** The command that followed `--`; undefined when there was none, and where no command is expected. */
   readonly afterDashes: readonly string[] | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface ParsedWords {
 export function parseWords(
   words: readonly string[],
   specs: readonly OptionSpec[],
-  options: { readonly stopAtOperand?: boolean } = {},
+  options: { readonly stopAtOperand?: boolean; readonly takesCommand?: boolean } = {},
 ): ParsedWords & { readonly rest: readonly string[] } {
   const byName = new Map(specs.flatMap((spec) => spec.names.map((name) => [name, spec] as const)));
   const found = new Map<string, string[]>();
@@ -47,7 +47,10 @@ export function parseWords(
     const word = words[at] as string;
     at += 1;
     if (word === '--') {
-      afterDashes = words.slice(at);
+      if (options.stopAtOperand === true) break;
+      if (options.takesCommand === true) afterDashes = words.slice(at);
+      else operands.push(...words.slice(at));
+      at = words.length;
       break;
     }
     if (!looksLikeOption(word)) {

@@ -185,7 +185,9 @@ export class Shell {
     try {
       const [name, ...rest] = splitLine(line) as [string, ...string[]];
       const verb = findCommand(name) ?? unknown(name);
-      const words = parseWords(rest, [...(verb.options ?? []), ...COMMON_OPTIONS]);
+      const words = parseWords(rest, [...(verb.options ?? []), ...COMMON_OPTIONS], {
+        takesCommand: verb.takesCommand === true,
+      });
       isJson ||= words.has('--json');
       if (running.signal.aborted) return await stopped;
       const work = this.runWords(verb, words, number, running.signal, isJson);

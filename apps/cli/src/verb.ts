@@ -24,6 +24,8 @@ export interface Verb {
   readonly options?: readonly OptionSpec[];
   /** The fewest and the most operands; Infinity for no bound. */
   readonly operands: readonly [number, number];
+  /** What follows `--` is a command to run; of all others it is operands that may look like options. */
+  readonly takesCommand?: boolean;
   readonly examples?: readonly Example[];
   /** Changes or removes what is there: asks first where the context is protected. */
   readonly isDestructive?: boolean;

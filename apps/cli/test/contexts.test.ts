@@ -1,8 +1,9 @@
 // Contexts, TLS, protected clusters, completion by real shells, and the manual.
 
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Client, connect } from '@zebu/client';
 import { startServer, type ZebuServer } from '@zebu/server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -139,6 +140,35 @@ test('complete knows commands, options, paths and contexts, and is silent withou
   expect(await ask('zebu nosuch /')).toEqual([]);
   const down = await zebu.run(['complete', '--line', 'zebu --server 127.0.0.1:1 get /a']);
   expect(down).toMatchObject({ code: 0, stdout: '', stderr: '' });
+});
+
+const run = promisify(execFile);
+
+test('what bash is given of a name cannot run', async () => {
+  const name = `/hostile/a$(touch ran)\`touch ran\`;'x`;
+  await zk.create(name, null, { parents: 'persistent' });
+  const { stdout: script } = await zebu.run(['completion', 'bash']);
+  const bin = join(zebu.home, 'bare');
+  mkdirSync(bin, { recursive: true });
+  writeFileSync(join(bin, 'zebu'), `#!/bin/sh\nexec ${ZEBU_COMMAND.join(' ')} "$@"\n`, {
+    mode: 0o755,
+  });
+  const asks = `compopt() { :; }
+COMP_LINE='zebu get /hostile/' COMP_POINT=18 COMP_WORDS=(zebu get /hostile/) COMP_CWORD=2
+_zebu
+eval "printf '%s\\n' \${COMPREPLY[0]}"`;
+  const env = { ...zebu.env, PATH: `${bin}:/usr/bin:/bin`, ZEBU_SERVERS: list() };
+  const { stdout } = await run(
+    'bash',
+    [
+      '-c',
+      `${script}
+${asks}`,
+    ],
+    { env, cwd: zebu.home },
+  );
+  expect(stdout).toBe(`${name}\n`);
+  await zk.delete('/hostile', { recursive: true });
 });
 
 const SHELLS = [

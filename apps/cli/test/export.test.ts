@@ -195,6 +195,13 @@ test.each([
   ['not json\n', 2, 'line 1, is not a JSON object'],
   ['{"zebu":"export/9","root":"/"}\n', 2, 'is no export of zebu'],
   ['{"zebu":"export/1","root":"/"}\n{"path":"x"}\n', 2, 'line 2, is no znode'],
+  ['{"zebu":"export/1","root":"/"}\n{"path":"/a","base64":"!!!!"}\n', 2, 'line 2, is no znode'],
+  [
+    '{"zebu":"export/1","root":"/"}\n{"path":"/a","acl":[["world","anyone","zz"]]}\n',
+    2,
+    'line 2, is no znode',
+  ],
+  ['{"zebu":"export/1","root":"/"}\n{"znodes":1}\n', 2, 'it says 1 znodes and holds 0'],
   ['{"zebu":"export/1","root":"/"}\n{"path":"/cut-off"}\n', 11, 'the export was cut off'],
 ])('import says what is wrong with %j', async (text, code, message) => {
   writeFileSync(file('bad.jsonl'), text);
@@ -209,6 +216,30 @@ test('export refuses what it cannot keep, and a file that is another one', async
   expect((await zebu.run(['export', '/app', '--file', file('other.jsonl')])).code).toBe(5);
   const resumed = await zebu.run(['export', '/app', '--file', file('other.jsonl'), '--resume']);
   expect(resumed.stderr).toContain('is no export of /app');
+});
+
+test('a file that is missing or a directory is named', async () => {
+  for (const name of ['missing.jsonl', '.']) {
+    const ran = await zebu.run(['import', '/', '--file', file(name)]);
+    expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining('Cannot read')]);
+  }
+});
+
+test('export --resume leaves a file alone that is none of an export, and goes on from any other beginning', async () => {
+  const resume = (name: string) =>
+    zebu.run(['export', '/app', '--no-acl', '--file', file(name), '--resume']);
+  for (const text of ['notes without a line end', '{"zebu":"export/1","root":"/app"}\nnotes\n']) {
+    writeFileSync(file('notes'), text);
+    const ran = await resume('notes');
+    expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining('none of an export')]);
+    expect(readFileSync(file('notes'), 'utf8')).toBe(text);
+  }
+  // Killed before anything was written, and within the first line.
+  for (const text of ['', '{"zebu":"exp']) {
+    writeFileSync(file('begun'), text);
+    expect((await resume('begun')).code).toBe(0);
+    expect(readFileSync(file('begun'), 'utf8')).toMatch(/^\{"zebu".*\n\{"znodes":\d+\}\n$/s);
+  }
 });
 
 describe.skipIf(whyNoTerminal !== undefined)('on a terminal', () => {

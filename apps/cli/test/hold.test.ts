@@ -8,7 +8,7 @@ import { type Client, connect } from '@zebu/client';
 import { mutex } from '@zebu/recipes/lock';
 import { startServer, type ZebuServer } from '@zebu/server';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ZebuRunner } from './run-zebu.ts';
+import { ZEBU_COMMAND, ZebuRunner } from './run-zebu.ts';
 
 let server: ZebuServer;
 let zebu: ZebuRunner;
@@ -114,7 +114,10 @@ test('the lock is deleted: the command and all below it are killed', async () =>
   const child = zebu.start([
     'lock',
     '--grace',
-    '200',
+    '3600000',
+    // The session lives, and so does somebody else's hold: there is no grace.
+    '--timeout',
+    '3600000',
     '/locks/deleted',
     '--',
     'sh',
@@ -132,6 +135,18 @@ test('the lock is deleted: the command and all below it are killed', async () =>
     code: 10,
     stderr: expect.stringContaining('the command was stopped'),
   });
+  expect(pids.filter(isRunning)).toEqual([]);
+});
+
+test('a lock within a lock: the outer one is deleted, and the command of the inner one ends', async () => {
+  const file = fresh('pids');
+  const [node, main] = ZEBU_COMMAND as [string, string];
+  const inner = [node, main, 'lock', '/locks/inner', '--', 'sh', '-c', STUBBORN, 'sh', file];
+  const over = ended(zebu.start(['lock', '/locks/outer', '--', ...inner]));
+  const pids = await pidsIn(file, 4);
+  const [name] = (await zk.children('/locks/outer')).names;
+  await zk.delete(`/locks/outer/${name}`);
+  expect((await over).code).toBe(10);
   expect(pids.filter(isRunning)).toEqual([]);
 });
 

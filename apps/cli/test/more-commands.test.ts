@@ -193,6 +193,13 @@ test('edit sets what the editor wrote, and never over another change', async () 
   expect((await zebu.run(['edit', '/edited'])).code).toBe(2);
 });
 
+test('edit takes a name that is too long for a file', async () => {
+  const path = `/${'long'.repeat(100)}`;
+  await zk.create(path, 'x');
+  const ran = await zebu.run(['edit', path], { env: { EDITOR: 'true' } });
+  expect([ran.code, ran.stderr]).toEqual([0, `${path} is left as it was\n`]);
+});
+
 test('ping and word ask each server', async () => {
   const down = '127.0.0.1:1';
   const ran = await zebu.run(['ping', '-n', '2', '--json', '--timeout', '1000'], {

@@ -55,13 +55,14 @@ describe('parseWords', () => {
     const words = parseWords(['/a', '-1', '-', '-v', '-1'], SPECS);
     expect([words.operands, words.value('-v')]).toEqual([['/a', '-1', '-'], '-1']);
   });
-  test('-- ends the options', () => {
-    const words = parseWords(['/a', '--', '-s', 'x'], SPECS);
-    expect([words.operands, words.afterDashes, words.has('-s')]).toEqual([
-      ['/a'],
-      ['-s', 'x'],
-      false,
-    ]);
+  test('-- ends the options: operands follow, or a command', () => {
+    const line = ['/a', '--', '-s', 'x'];
+    const words = parseWords(line, SPECS);
+    expect([words.operands, words.afterDashes]).toEqual([['/a', '-s', 'x'], undefined]);
+    expect(words.has('-s')).toBe(false);
+    const held = parseWords(line, SPECS, { takesCommand: true });
+    expect([held.operands, held.afterDashes]).toEqual([['/a'], ['-s', 'x']]);
+    expect(parseWords(['--', 'ls', '/'], SPECS, { stopAtOperand: true }).rest).toEqual(['ls', '/']);
   });
   test('an option of several values keeps them all; another one is given once', () => {
     expect(parseWords(['--map', 'a', '--map=b'], SPECS).values('--map')).toEqual(['a', 'b']);
@@ -88,7 +89,9 @@ test('every example of every command parses, and no two commands share a name', 
       const [name, ...words] = splitLine(own.replace(/\)$/, '').split(' | ')[0] as string);
       const verb = COMMANDS.find((one) => one.name === name);
       if (verb === undefined) throw new Error(`${line}: there is no command ${name}`);
-      const parsed = parseWords(words, [...(verb.options ?? []), ...GLOBAL_OPTIONS]);
+      const parsed = parseWords(words, [...(verb.options ?? []), ...GLOBAL_OPTIONS], {
+        takesCommand: verb.takesCommand === true,
+      });
       const count = parsed.operands.length;
       const [fewest, most] = verb.operands;
       const readsInput = command.name === 'set' && / < /.test(line);
@@ -137,6 +140,9 @@ test('credentials: comments and blank lines are left out, a wrong line is named 
 });
 
 test.each([
+  ['adauth digest alice:secret', true],
+  ['get /digest', false],
+  ['setAcl /a digest:alice:hash:cdrwa', false],
   ['addauth digest a:b', true],
   ['  ADDAUTH x', true],
   ['"add"auth digest a:b', true],

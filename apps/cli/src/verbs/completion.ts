@@ -13,6 +13,7 @@ import type { Run } from '../verb.ts';
 const SERVER_MS = 200;
 
 const SCRIPTS: Readonly<Record<string, string>> = {
+  // A name of a znode may hold what the shell would run, as $(...): so each is quoted.
   // Bash splits words at ":" and "=" too, so the line goes to zebu whole, and what bash takes for the word comes back.
   bash: `_zebu() {
   local line cur=\${COMP_WORDS[COMP_CWORD]} typed=\${COMP_LINE:0:COMP_POINT} prefix
@@ -20,7 +21,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   prefix=\${typed%"$cur"}
   COMPREPLY=()
   while IFS= read -r line; do
-    case $line in *' '*) line=$(printf %q "$line") ;; /*) compopt -o nospace ;; esac
+    case $line in /*) compopt -o nospace ;; esac
+    printf -v line %q "$line"
     COMPREPLY+=("\${line#"$prefix"}")
   done < <(zebu complete --line "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
 }

@@ -15,7 +15,9 @@ export const edit: Run = async ({ words, out, zk, note }) => {
   const { data, stat } = await zk.get(path);
   // A directory of its own, for its owner alone: data may be secret.
   const folder = mkdtempSync(join(tmpdir(), 'zebu-edit-'));
-  const file = join(folder, (path.slice(path.lastIndexOf('/') + 1) || 'root').replaceAll('\0', ''));
+  // For the editor to know its kind; names of files may be less long.
+  const name = path.slice(path.lastIndexOf('/') + 1).slice(-60) || 'root';
+  const file = join(folder, name);
   let keeps = false;
   try {
     writeFileSync(file, data, { mode: 0o600 });

@@ -34,7 +34,8 @@ export const exportTree: Run = async (call) => {
       hint: '--resume goes on where an export ended; another name begins a new one',
     });
   }
-  const sink = openSink(file, start !== undefined);
+  // A resumed export without a whole line begins anew.
+  const sink = openSink(file, start !== undefined ? 'a' : resumes ? 'w' : 'wx');
   const total = await estimate(call, root);
   const progress = new Progress('export', total);
   let znodes = start?.znodes ?? 0;
@@ -70,10 +71,10 @@ interface Sink {
   close(): Promise<void>;
 }
 
-function openSink(file: string | undefined, appends: boolean): Sink {
+function openSink(file: string | undefined, flags: 'a' | 'w' | 'wx'): Sink {
   const isFile = file !== undefined && file !== '-';
   const stream: Writable = isFile
-    ? createWriteStream(file, { flags: appends ? 'a' : 'wx', mode: 0o600 })
+    ? createWriteStream(file, { flags, mode: 0o600 })
     : process.stdout;
   let failure: Error | undefined;
   stream.on('error', (error) => {
@@ -143,15 +144,31 @@ function whereItEnded(file: string, root: string): Ended | undefined {
     closeSync(descriptor);
   }
   if (lines === 0) {
-    truncateSync(file, 0);
-    throw usage(`${file} holds no whole line`, 'remove it, and begin a new export');
+    // Killed before its first line was whole, or somebody else's file: that one is left as it is.
+    if (!headerLine(root).startsWith(rest.toString('utf8'))) {
+      throw usage(`${file} is none of an export of ${root}`, 'it holds no whole line');
+    }
+    return undefined;
   }
   if (header !== headerLine(root)) {
     throw usage(`${file} is no export of ${root}`, `its first line is ${header.slice(0, 100)}`);
   }
   if (wholeBytes < length) truncateSync(file, wholeBytes);
   if (lines === 1) return { last: undefined, znodes: 0, isWhole: false };
-  const last = JSON.parse(lastLine) as { path?: string; znodes?: number };
+  const last = lastEntry(lastLine, file);
   if (last.znodes !== undefined) return { last: undefined, znodes: last.znodes, isWhole: true };
   return { last: last.path, znodes: lines - 1, isWhole: false };
+}
+
+function lastEntry(line: string, file: string): { path?: string; znodes?: number } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    // Told below.
+  }
+  const last = value as { path?: unknown; znodes?: unknown } | null | undefined;
+  if (typeof last?.path === 'string') return { path: last.path };
+  if (typeof last?.znodes === 'number') return { znodes: last.znodes };
+  throw usage(`The last line of ${file} is none of an export`, `it begins ${line.slice(0, 100)}`);
 }
