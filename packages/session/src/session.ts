@@ -14,7 +14,7 @@ export class Session {
   timeoutMs: number;
   /** What its createSession says, ms: the one that snapshots hold, so that they agree with the log. */
   loggedTimeoutMs: number;
-  /** Whoever serves this session now (the server's connection); undefined while nobody does. */
+  /** Who serves this session, or served it last: the server's own. Undefined: nobody yet, since it was created or loaded. */
   owner: object | undefined;
   /** Set once its end was decided: no further request of it is taken. */
   closing: boolean;

@@ -34,7 +34,7 @@ import type { NamespaceTraffic } from '../metrics/namespace-traffic.ts';
 import { labelOf, type Operation, operationOf } from '../ops/op-table.ts';
 import type { ReadContext, RunContext } from '../ops/read-context.ts';
 import type { WaitingRequest } from '../txns/waiting-requests.ts';
-import type { Requestor } from '../txns/write-path.ts';
+import { FORMER_OWNER, type Requestor } from '../txns/write-path.ts';
 import { firstBytes } from '../words/four-letter-door.ts';
 import { ConnectionInput, type FrameTaker, Stop } from './connection-input.ts';
 import { beginReply, ConnectionOutput } from './connection-output.ts';
@@ -639,7 +639,7 @@ export class ClientConnection
     this.state = State.ending;
     this.input.close();
     this.parked = NOTHING_PARKED;
-    if (this.session !== undefined && this.session.owner === this) this.session.owner = undefined;
+    if (this.session?.owner === this) this.session.owner = FORMER_OWNER;
     this.services.connectionEnding(this);
   }
 }

@@ -18,7 +18,12 @@ import type { LearnerLink } from '../ensemble/learner-link.ts';
 import type { Member } from '../member.ts';
 import type { Serving } from '../serving.ts';
 import type { Txn } from '../txns/txn-sequence.ts';
-import type { Requestor, SessionOwner, WritePath } from '../txns/write-path.ts';
+import {
+  FORMER_OWNER,
+  type Requestor,
+  type SessionOwner,
+  type WritePath,
+} from '../txns/write-path.ts';
 import { DecidingRole } from './deciding-role.ts';
 
 /** What a leader's role needs of the driver of the core. */
@@ -160,7 +165,7 @@ export class LeaderRole extends DecidingRole {
     const { parts } = this;
     if (parts === undefined) return;
     for (const session of parts.serving.sessions.values()) {
-      if (session.owner === link) session.owner = undefined;
+      if (session.owner === link) session.owner = FORMER_OWNER;
     }
   }
 }

@@ -20,6 +20,15 @@ export interface SessionOwner {
   sessionClosed(): void;
 }
 
+/**
+ * Of a session whose connection or learner is gone. What its client wrote elsewhere before, and comes only now, is
+ * refused as moved: the client has gone on meanwhile, and its requests are not done out of order.
+ */
+export const FORMER_OWNER: SessionOwner = Object.freeze({
+  sessionMoved() {},
+  sessionClosed() {},
+});
+
 /** A client's connection, as far as the way of a write knows it. */
 export interface Requestor extends SessionOwner {
   readonly session: Session | undefined;

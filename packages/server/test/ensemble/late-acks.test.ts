@@ -2,8 +2,9 @@
 
 import { PacketType } from '@zebu/protocol';
 import type { Network } from '@zebu/transport';
-import { expect, test } from 'vitest';
-import { create, setData } from '../support/asks.ts';
+import { describe, expect, test } from 'vitest';
+import { create, getData, setData } from '../support/asks.ts';
+import type { RawClient } from '../support/raw-client.ts';
 import { WorldEnsemble } from '../support/world-ensemble.ts';
 
 test('ZOOKEEPER-4409: a follower whose link ends while its disk works has nobody to ack to, and goes on', async () => {
@@ -66,4 +67,45 @@ test('ZOOKEEPER-2684: a request of a session that moved is not answered by one o
   again.must(setData('/b', 'newer'));
   const tree = world.member(second).serving?.tree;
   expect(tree?.lastProcessedZxid).toBe(world.member(first).serving?.tree.lastProcessedZxid);
+});
+
+describe('a request that a client sent before it moved, and that comes when its next connection is gone', () => {
+  /** A client at a follower, that has gone on to another member, written there, and left that too. */
+  async function movedAndGone(to: (world: WorldEnsemble) => number) {
+    const world = await WorldEnsemble.start();
+    const { followerSid } = world;
+    const before = world.client(followerSid);
+    before.must(create('/a'));
+    const { sessionId = 0n, password = null } = before.session ?? {};
+    const next = to(world);
+    const after = world.client(next, { sessionId, password });
+    after.must(setData('/a', 'new'));
+    after.transport.destroy();
+    world.settle();
+    return { world, before, next };
+  }
+
+  function expectRefused(world: WorldEnsemble, before: RawClient): void {
+    before.sendWithXid(7, setData('/a', 'old'));
+    world.settle();
+    expect(before.isClosed).toBe(true);
+    expect(before.frames.filter(({ xid }) => xid === 7)).toEqual([]);
+    const reader = world.client(world.leaderSid);
+    expect(reader.call(getData('/a')).body.toString('latin1', 4, 7)).toBe('new');
+  }
+
+  test('is refused by a leader that the client was at', async () => {
+    const { world, before } = await movedAndGone(({ leaderSid }) => leaderSid);
+    expectRefused(world, before);
+  });
+
+  test('is refused when the client was at a learner that is gone, too', async () => {
+    const { world, before, next } = await movedAndGone(
+      ({ sids, leaderSid, followerSid }) =>
+        sids.find((sid) => sid !== leaderSid && sid !== followerSid) as number,
+    );
+    world.isolate(next);
+    world.until(() => !world.member(next).serving, 'the learner is gone');
+    expectRefused(world, before);
+  });
 });
