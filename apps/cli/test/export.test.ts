@@ -218,6 +218,15 @@ test('export refuses what it cannot keep, and a file that is another one', async
   expect(resumed.stderr).toContain('is no export of /app');
 });
 
+test('an export that often waits for its reader warns of nothing', async () => {
+  await zk.create('/heavy');
+  for (let i = 0; i < 16; i++) await zk.create(`/heavy/${i}`, Buffer.alloc(300_000, 0xff));
+  expect(await zebu.run(['export', '/heavy'])).toMatchObject({ code: 0, stderr: '17 znodes\n' });
+  const ran = await zebu.run(['export', '/heavy', '--file', file('heavy.jsonl')]);
+  expect([ran.code, ran.stderr]).toEqual([0, `17 znodes in ${file('heavy.jsonl')}\n`]);
+  await zk.delete('/heavy', { recursive: true });
+});
+
 test('a file that is missing or a directory is named', async () => {
   for (const name of ['missing.jsonl', '.']) {
     const ran = await zebu.run(['import', '/', '--file', file(name)]);

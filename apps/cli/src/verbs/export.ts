@@ -90,8 +90,7 @@ function openSink(file: string | undefined, flags: 'a' | 'w' | 'wx'): Sink {
   return {
     async line(text) {
       check();
-      if (!stream.write(`${text}\n`))
-        await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+      if (!stream.write(`${text}\n`)) await roomIn(stream);
     },
     async close() {
       if (!isFile) return;
@@ -102,6 +101,19 @@ function openSink(file: string | undefined, flags: 'a' | 'w' | 'wx'): Sink {
       check();
     },
   };
+}
+
+/** Resolves when a slow reader has room again, or has left. Takes both listeners back: an export waits often. */
+function roomIn(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      stream.off('drain', go);
+      stream.off('close', go);
+      resolve();
+    };
+    stream.on('drain', go);
+    stream.on('close', go);
+  });
 }
 
 interface Ended {
