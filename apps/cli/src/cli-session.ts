@@ -181,17 +181,29 @@ export class CliSession {
   }
 }
 
-/** A client of the whole tree of a cluster. Throws what connect() does. */
-export function openClient(target: Target, signal: AbortSignal): Promise<Client> {
+/**
+ * A client of the whole tree of a cluster. On a terminal the first server that cannot be reached is told of at once,
+ * since the others, and later attempts, may take a while. Throws what connect() does.
+ */
+export async function openClient(target: Target, signal: AbortSignal): Promise<Client> {
   const { list, tls, auth, sessionTimeoutMs, readOnly } = target;
-  return connect({
+  let isSilent = process.stderr.isTTY !== true;
+  const client = await connect({
     servers: list.servers,
     sessionTimeoutMs,
     readOnly,
     auth,
     signal,
+    onAttempt: ({ server, error }) => {
+      if (isSilent) return;
+      isSilent = true;
+      const what = error.message.includes(server) ? error.message : `${server}: ${error.message}`;
+      process.stderr.write(`${what}; trying on\n`);
+    },
     ...(tls === undefined ? {} : { tls }),
   });
+  isSilent = true;
+  return client;
 }
 
 function notConnected(): never {

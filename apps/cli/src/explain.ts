@@ -123,7 +123,7 @@ async function wording(
       return { message: `KeeperErrorCode = No such watcher for ${path}` };
     case 'SESSION_EXPIRED':
       return {
-        message: 'The session has expired: its ephemeral znodes are gone',
+        message: 'The session has expired: its ephemeral znodes are gone, or will be in a moment',
       };
     case 'ABORTED':
       return { message: 'Interrupted' };

@@ -348,7 +348,10 @@ export class Shell {
       void this.findRole(state).then(() => this.redrawPrompt());
     } else if (state.status === 'expired') {
       const id = formatSessionId(this.session.zk.session.id);
-      this.tell('warning', `Session ${id} has expired: its ephemeral znodes are gone`);
+      this.tell(
+        'warning',
+        `Session ${id} has expired: its ephemeral znodes are gone, or will be in a moment`,
+      );
     }
   }
 
