@@ -149,3 +149,10 @@ function shape(screen: string): string {
     .join('\n')
     .trim();
 }
+
+test('when no member answers it says so of each, and ends as a command without a server does', async () => {
+  using down = new ZebuRunner('127.0.0.1:1');
+  const { code, stdout } = await down.run(['top', '--interval', '1ms', '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ role: 'down' });
+  expect(code).toBe(3);
+});

@@ -1,6 +1,7 @@
 // One screen of a cluster: who leads, how far each member is, how much it does. Redrawn until q or Ctrl-C.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { EXIT_CODES } from '../exit-codes.ts';
 import { type MemberSample, sampleMember } from '../member-sample.ts';
 import { parseAge } from '../quantities.ts';
 import { type TopRow, topRows, topScreen } from '../top-screen.ts';
@@ -21,14 +22,17 @@ export const top: Run = async (call) => {
   const sample = (): Promise<MemberSample[]> =>
     Promise.all(list.hosts.map((host) => sampleMember(host, tls)));
   const isScreen = out.isTty && !out.isJson && !words.has('--once');
-  let before = await sample();
+  // Rates need two looks, and some time between them.
+  let before: MemberSample[] = [];
   if (!isScreen) {
-    // Rates need two looks.
+    before = await sample();
     await delay(intervalMs, undefined, { signal });
     const rows = topRows(await sample(), before);
     if (out.isJson) for (const row of rows) out.value(jsonOf(row));
     else out.lines(draw(call, rows, 1000));
-    return undefined;
+    return rows.some(({ sample }) => sample.role !== 'down')
+      ? undefined
+      : EXIT_CODES['no-connection'];
   }
   return await onScreen(call, intervalMs, async () => {
     const now = await sample();
