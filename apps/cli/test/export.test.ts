@@ -138,6 +138,27 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
+test('diff says that a file was cut off, and that a path may be a file', async () => {
+  const whole = join(zebu.home, 'whole.jsonl');
+  const cut = join(zebu.home, 'cut.jsonl');
+  await zebu.run(['create', '/cut', 'x']);
+  expect((await zebu.run(['export', '/cut', '--file', whole])).code).toBe(0);
+  writeFileSync(cut, readFileSync(whole, 'utf8').split('\n').slice(0, 2).join('\n'));
+  expect(await zebu.run(['diff', `file:${whole}`, '/cut'])).toMatchObject({ code: 0 });
+  for (const operands of [
+    [`file:${cut}`, '/cut'],
+    ['/cut', `file:${cut}`],
+  ]) {
+    const { code, stderr } = await zebu.run(['diff', ...operands]);
+    expect(stderr).toContain('no differences in 1 znodes');
+    expect(stderr).toContain(`file:${cut} has no last line: the export was cut off`);
+    expect(code).toBe(11);
+  }
+  const { code, stderr } = await zebu.run(['diff', whole, '/cut']);
+  expect(stderr).toBe(`There is no znode ${whole}, but a file; file:${whole} names the file\n`);
+  expect(code).toBe(2);
+});
+
 test('diff names what differs, and ends with 1', async () => {
   await using other = await connect({
     servers: toThere(),

@@ -1,9 +1,10 @@
 // Compares two subtrees: of one cluster, of two, or with the file of an export. Both are read once, side by side, in the
 // order that they share, so neither has to fit into memory.
 
+import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import type { Acl } from '@zebu/client';
-import { usage } from '../command-error.ts';
+import { type Acl, ZkError } from '@zebu/client';
+import { CommandError, usage } from '../command-error.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { type Entry, openExport } from '../export-file.ts';
 import { isRemote, openLocation } from '../location.ts';
@@ -35,8 +36,8 @@ export const diff: Run = async (call) => {
     out.line(out.style(style, `${sign} ${out.name(path)}${what}`));
   };
   try {
-    let one = await nextOf(left.entries, hasEphemerals);
-    let other = await nextOf(right.entries, hasEphemerals);
+    let one = await nextOf(left.entries, hasEphemerals).catch(hintAtFile(from));
+    let other = await nextOf(right.entries, hasEphemerals).catch(hintAtFile(to));
     while (one !== undefined || other !== undefined) {
       const order =
         one === undefined ? 1 : other === undefined ? -1 : comparePaths(one.path, other.path);
@@ -56,6 +57,12 @@ export const diff: Run = async (call) => {
   note(
     `${differences === 0 ? 'no' : differences} ${differences === 1 ? 'difference' : 'differences'} in ${compared} znodes`,
   );
+  for (const { isCutOff, name } of [left, right]) {
+    if (!isCutOff) continue;
+    throw new CommandError('failed', `${name} has no last line: the export was cut off`, {
+      hint: 'only what it holds was compared; export --resume completes it',
+    });
+  }
   return differences === 0 ? undefined : EXIT_CODES.different;
 };
 
@@ -90,7 +97,18 @@ async function nextOf(
   }
 }
 
+/** Who writes `/tmp/x` may mean a file. */
+function hintAtFile(text: string): (error: unknown) => never {
+  return (error) => {
+    if (!ZkError.is(error, 'NO_NODE') || !existsSync(text)) throw error;
+    throw usage(`There is no znode ${text}, but a file`, `file:${text} names the file`);
+  };
+}
+
 interface Side extends AsyncDisposable {
+  readonly name: string;
+  /** Of a file that was read: its last line is missing. */
+  readonly isCutOff: boolean;
   readonly entries: AsyncIterator<Entry>;
 }
 
@@ -101,12 +119,18 @@ async function openSide(call: Call, text: string, keepsAcl: boolean): Promise<Si
     const { zk, path } = location;
     const entries = subtree(zk, path, { signal: call.signal, keepsAcl });
     return {
+      name: text,
+      isCutOff: false,
       entries,
       [Symbol.asyncDispose]: () => location[Symbol.asyncDispose]() as Promise<void>,
     };
   }
   const file = await openExport(text.replace(/^file:/, ''));
   return {
+    name: text,
+    get isCutOff() {
+      return file.znodes === undefined;
+    },
     entries: file.entries()[Symbol.asyncIterator](),
     [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() as Promise<void>,
   };
