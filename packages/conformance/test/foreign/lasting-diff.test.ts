@@ -21,12 +21,21 @@ test('a difference of the first run alone is told', async () => {
   expect(await lastingDiff(compare)).toEqual({ diff: '', passing: '-a' });
 });
 
-test('a server that does not start is not tried again', async () => {
+test('a client that ends in both runs fails, with what the second said', async () => {
   let calls = 0;
   const compare = async (): Promise<string> => {
     calls += 1;
-    throw new Error('no server');
+    throw new Error(`no server ${calls}`);
   };
-  await expect(lastingDiff(compare)).rejects.toThrow('no server');
-  expect(calls).toBe(1);
+  await expect(lastingDiff(compare)).rejects.toThrow('no server 2');
+});
+
+test('a client that ended in the first run alone is told of', async () => {
+  let calls = 0;
+  const compare = async (): Promise<string> => {
+    calls += 1;
+    if (calls === 1) throw new Error('a race of its own');
+    return '';
+  };
+  expect(await lastingDiff(compare)).toEqual({ diff: '', passing: 'a race of its own' });
 });
