@@ -123,6 +123,29 @@ test('an entry that is given up leaves no znode and no watch', async () => {
   expect(() => doubleBarrier(world.other, '/alone', 0)).toThrow('at least 1 party');
 });
 
+test('an entry that is given up while it counts the others leaves no watch either', async () => {
+  const stopping = new AbortController();
+  const { other } = world;
+  let watches = 0;
+  const children = async (...args: Parameters<Client['children']>) => {
+    watches = await world.world.watchCount();
+    stopping.abort();
+    return other.children(...args);
+  };
+  const zk = new Proxy(other, {
+    get: (target, key) => {
+      if (key === 'children') return children;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const entering = doubleBarrier(zk, '/counting', 2).enter({ signal: stopping.signal });
+  await expect(entering).rejects.toMatchObject({ code: 'ABORTED' });
+  expect(watches).toBe(1);
+  await world.nothingLeft('/counting');
+  await other.delete('/counting');
+});
+
 test('leaving waits for those who are in, and has a limit', async () => {
   const [a, b] = [await world.direct(), await world.direct()];
   const [first, second] = (await enterAll([a, b], '/limited')) as [Party, Party];

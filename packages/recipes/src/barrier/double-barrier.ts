@@ -118,8 +118,9 @@ class ZnodeDoubleBarrier implements DoubleBarrier {
           () => zk.exists(readyPath, { watch: true, signal, timeoutMs: 0 }),
           signal,
         );
+        // Whatever ends this round of the loop, an abort during the next read too, ends the watch.
+        using _ = watch;
         if (stat !== undefined) {
-          watch[Symbol.dispose]();
           const isStanding = await this.isOfThisRound(stat, member, signal);
           if (isStanding) {
             return (await isStillOwnedSurely(zk, member, signal)) ? stat : undefined;
@@ -129,12 +130,8 @@ class ZnodeDoubleBarrier implements DoubleBarrier {
         }
         const names = (await readNames(zk, path, signal)) ?? [];
         const members = membersAmong(names);
-        if (!members.includes(member.name)) {
-          watch[Symbol.dispose]();
-          return undefined;
-        }
+        if (!members.includes(member.name)) return undefined;
         if (members.length >= parties) {
-          watch[Symbol.dispose]();
           // So many have entered, and that is enough for us; `ready` is for the others.
           const ready = await this.createReady(signal);
           return (await isStillOwnedSurely(zk, member, signal)) ? ready : undefined;

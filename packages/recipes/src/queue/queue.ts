@@ -188,6 +188,11 @@ class ZnodeQueue<T> implements Queue<T> {
       try {
         // Any of the two may become smaller; the watch of the other one is taken back.
         const watches: OneShot[] = [];
+        using _ = {
+          [Symbol.dispose]: () => {
+            for (const watch of watches) watch[Symbol.dispose]();
+          },
+        };
         for (const name of [ENTRIES, SPECIAL]) {
           const directory = childPath(path, name);
           const found = await orMissing(
@@ -199,11 +204,6 @@ class ZnodeQueue<T> implements Queue<T> {
           );
           if (found !== undefined) watches.push(found.watch);
         }
-        using _ = {
-          [Symbol.dispose]: () => {
-            for (const watch of watches) watch[Symbol.dispose]();
-          },
-        };
         // It may have become smaller before the watches were set.
         if ((await limit.race(this.count(signal))) < maxSize) return;
         await Promise.race(watches.map((watch) => awaitEvent(watch, limit)));
