@@ -151,6 +151,8 @@ const parts = {
 
   go() {
     const folder = join(tools, 'go');
+    // Go's own installer puts it there, and on nobody's PATH.
+    process.env.PATH += ':/usr/local/go/bin';
     const key = readFileSync(join(GO_SCRIPT, 'go.sum'), 'utf8');
     if (!isDone(folder, key)) {
       needs('go', ['version'], 'go 1.21 or newer (Debian: golang)');

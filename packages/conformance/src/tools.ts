@@ -57,8 +57,15 @@ export function npmClients(): { folder: string; node: string } {
 }
 
 /** Where Go finds go-zookeeper, without a network. */
-export function goModules(): { GOMODCACHE: string; GOPROXY: string; GOFLAGS: string } {
-  return { GOMODCACHE: join(installed, 'go', 'modules'), GOPROXY: 'off', GOFLAGS: '-mod=mod' };
+export function goModules(): Record<'PATH' | 'GOMODCACHE' | 'GOPROXY' | 'GOFLAGS', string> {
+  // Go's own installer puts it there, and on nobody's PATH.
+  const PATH = `${process.env.PATH}:/usr/local/go/bin`;
+  return {
+    PATH,
+    GOMODCACHE: join(installed, 'go', 'modules'),
+    GOPROXY: 'off',
+    GOFLAGS: '-mod=mod',
+  };
 }
 
 /** The command line that runs a script on this runtime. */
