@@ -21,7 +21,7 @@ import { Output, toJson } from './output.ts';
 import { type ParsedWords, parseWords } from './parse-words.ts';
 import { runCommand } from './run-command.ts';
 import { readServerList } from './servers.ts';
-import { scanLine, splitLine } from './split-line.ts';
+import { scanLine, splitLine, writeInWord } from './split-line.ts';
 import type { Target } from './target.ts';
 import type { Verb } from './verb.ts';
 import { askRole } from './words.ts';
@@ -442,26 +442,34 @@ export class Shell {
   // --- Completion ----------------------------------------------------------------------------
 
   private async complete(line: string): Promise<[string[], string]> {
-    const { words, openQuote, endsInSpace } = scanLine(line);
+    const { words, openQuote, endsInSpace, endsInEscape } = scanLine(line);
     const isNew = endsInSpace || words.length === 0;
     const last = isNew
       ? { text: '', start: line.length }
       : (words.pop() as { text: string; start: number });
     const typed = line.slice(last.start);
-    // A word with quotes in its middle is left alone.
-    const quote = openQuote !== undefined && typed.startsWith(openQuote) ? openQuote : '';
-    if (quote === '' && /["']/.test(typed)) return [[], typed];
+    // A backslash at the end belongs to the character that follows.
+    const [known, before] = endsInEscape
+      ? [last.text.slice(0, -1), typed.slice(0, -1)]
+      : [last.text, typed];
     const found = await candidates(
       words.map(({ text }) => text),
-      last.text,
+      known,
       { children: (path) => this.childrenSoon(path), contexts: () => [] },
       true,
     ).catch(() => []);
-    const isFirst = words.length === 0;
-    const written = found.map((one) =>
-      quote === '' ? one.replaceAll(/[\s"'\\]/g, '\\$&') + (isFirst ? ' ' : '') : quote + one,
-    );
-    return [written, typed];
+    const space = words.length === 0 ? ' ' : '';
+    // The quote that is open may be closed already to the right of the cursor.
+    const isClosed = this.reader?.line[line.length] === openQuote;
+    // What was typed stays as it is: only the rest is added, in the quotes that are open.
+    const written = found.map((one) => {
+      const whole = before + writeInWord(one.slice(known.length), openQuote);
+      if (openQuote === undefined) return whole + space;
+      // A path that ends in a slash goes on.
+      const isWhole = found.length === 1 && !one.endsWith('/');
+      return isWhole && !isClosed ? whole + openQuote + space : whole;
+    });
+    return [written.filter((one) => one.startsWith(typed)), typed];
   }
 
   private async childrenSoon(path: string): Promise<readonly string[]> {

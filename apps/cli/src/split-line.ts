@@ -17,15 +17,29 @@ export function splitLine(line: string): string[] {
   return words.map(({ text }) => text);
 }
 
+/**
+ * `text` as it is written to go on with a word: after its open quote, or outside quotes. In single quotes nothing
+ * is escaped: a single quote ends them, stands escaped, and begins them again.
+ */
+export function writeInWord(text: string, openQuote: string | undefined): string {
+  if (openQuote === "'") return text.replaceAll("'", "'\\''");
+  return text.replaceAll(openQuote === '"' ? /["\\]/g : /[\s"'\\]/g, '\\$&');
+}
+
+export interface ScannedLine {
+  readonly words: LineWord[];
+  readonly openQuote: string | undefined;
+  readonly endsInSpace: boolean;
+  /** The last character is a backslash that takes the next one as it is. */
+  readonly endsInEscape: boolean;
+}
+
 /** For completion: the words so far, the last one may be unfinished; an empty last word stands for a new one. */
-export function scanLine(line: string): {
-  words: LineWord[];
-  openQuote: string | undefined;
-  endsInSpace: boolean;
-} {
+export function scanLine(line: string): ScannedLine {
   const words: LineWord[] = [];
   let at = 0;
   let openQuote: string | undefined;
+  let endsInEscape = false;
   while (at < line.length) {
     if (/\s/.test(line[at] as string)) {
       at += 1;
@@ -42,6 +56,9 @@ export function scanLine(line: string): {
         if (openQuote === '"' && next !== '"' && next !== '\\') text += '\\';
         text += next;
         at += 1;
+      } else if (character === '\\' && openQuote !== "'") {
+        endsInEscape = true;
+        text += character;
       } else if (openQuote === undefined && (character === '"' || character === "'")) {
         openQuote = character;
       } else if (character === openQuote) {
@@ -52,5 +69,6 @@ export function scanLine(line: string): {
     }
     words.push({ text, start });
   }
-  return { words, openQuote, endsInSpace: openQuote === undefined && /\s$/.test(line) };
+  const endsInSpace = openQuote === undefined && /\s$/.test(line);
+  return { words, openQuote, endsInSpace, endsInEscape };
 }

@@ -77,6 +77,45 @@ describe.skipIf(whyNoTerminal !== undefined)('on a terminal', () => {
     expect(terminal.exitCode).toBe(0);
   });
 
+  test('Tab goes on in the quotes that are open, and closes them behind the only name', async () => {
+    using zebu = here();
+    await using zk = await connect(`127.0.0.1:${server.port}`);
+    for (const name of ['', '/with "two" marks', "/with 'one'", '/back\\slash', '/back"mark']) {
+      await zk.create(`/quoted${name}`, 'quoted');
+    }
+    using terminal = open(zebu, [], { columns: 120 });
+    await terminal.until(/standalone\) 0\]/);
+    const completes = async (typed: string, whole: string): Promise<void> => {
+      terminal.type(typed);
+      await terminal.until((screen) => screen.endsWith(`] ${typed}`));
+      // Pressed once: it completes, or it lists nothing.
+      terminal.key('Tab');
+      await terminal.until((screen) => screen.endsWith(`] ${whole}`));
+      terminal.key('C-u');
+      await terminal.until(/0\]$/);
+    };
+    await completes('get "/app/wi', 'get "/app/with space"');
+    await completes("get '/app/wi", "get '/app/with space'");
+    await completes('get "/app/with space', 'get "/app/with space"');
+    await completes('get /app/"with s', 'get /app/"with space"');
+    await completes(String.raw`get "/quoted/with \"`, String.raw`get "/quoted/with \"two\" marks"`);
+    await completes(String.raw`get '/quoted/with '\'`, String.raw`get '/quoted/with '\'one\'`);
+    await completes('get "/quoted/with \'', `get "/quoted/with 'one'"`);
+    await completes('get "/qu', 'get "/quoted"');
+    await completes('get "', 'get "/');
+    await completes(String.raw`get "/quoted"/back\\`, String.raw`get "/quoted"/back\\slash`);
+    await completes('get /quoted/ba', String.raw`get /quoted/back${'\\'}`);
+    await completes(String.raw`get /quoted/back\"`, String.raw`get /quoted/back\"mark`);
+    await completes(String.raw`get '/quoted/with '\''`, String.raw`get '/quoted/with '\''one'\'''`);
+    // A quote to the right of the cursor closes the word already.
+    terminal.type('get "/app/wi"');
+    await terminal.until(/wi"$/);
+    terminal.key('Left', 'Tab');
+    await terminal.until(/get "\/app\/with space"$/);
+    terminal.key('Enter');
+    await terminal.until(/space"\ndata\n.*1\]$/);
+  });
+
   test('a watch event is printed above what is being typed', async () => {
     using zebu = here();
     using terminal = open(zebu);
