@@ -243,7 +243,7 @@ export const COMMANDS: readonly Verb[] = [
     synopsis: 'path',
     summary: 'open the data of a znode in an editor, and set it',
     details: [
-      'The editor is VISUAL or EDITOR. It is set only if its version still holds; if it does not, the edited text is kept in a file.',
+      'The editor is VISUAL or EDITOR. The data is set only if its version still holds. If it does not, if the editor fails or is killed, or if no server answers, the text stays in a file, and zebu says in which.',
     ],
     operands: [1, 1],
     paths: [0],

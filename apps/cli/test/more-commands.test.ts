@@ -1,7 +1,9 @@
 // Commands that zkCli does not have: tree, find, watch, cp, mv, edit, ping, word.
 
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { type Client, connect, digestAcl } from '@zebu/client';
 import { startServer, type ZebuServer } from '@zebu/server';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -191,6 +193,64 @@ test('edit sets what the editor wrote, and never over another change', async () 
   expect(readFileSync(file, 'utf8')).toBe('mine\n');
   expect(readdirSync(zebu.home).filter((name) => name.startsWith('zebu-edit-'))).toHaveLength(1);
   expect((await zebu.run(['edit', '/edited'])).code).toBe(2);
+});
+
+test('edit keeps what was typed when the editor is killed, and when zebu is told to end', async () => {
+  await zk.create('/draft', 'one');
+  const home = mkdtempSync(join(tmpdir(), 'zebu-cli-edit-'));
+  const editor = join(home, 'editor');
+  const options = (script: string) => {
+    writeFileSync(editor, `#!/bin/sh\n${script}\n`);
+    chmodSync(editor, 0o755);
+    return { env: { EDITOR: editor, TMPDIR: home } };
+  };
+  const run = (script: string) => zebu.run(['edit', '/draft'], options(script));
+  const folders = () => readdirSync(home).filter((name) => name.startsWith('zebu-edit-'));
+  try {
+    const killed = await run('echo typed > "$1"; kill -9 $$');
+    expect(killed.code).toBe(11);
+    expect(killed.stderr).toMatch(
+      /editor ended with SIGKILL; nothing was set; your text is in .*\n$/,
+    );
+    const file = /your text is in (.*)\n$/.exec(killed.stderr)?.[1] as string;
+    expect(readFileSync(file, 'utf8')).toBe('typed\n');
+    rmSync(dirname(file), { recursive: true });
+    // Vim's: the text is in the file beside it.
+    const swapped = await run('touch "$(dirname "$1")/.draft.swp"; exit 1');
+    expect(swapped.stderr).toMatch(
+      /ended with code 1; nothing was set; your text is in (.*\/draft) and, as the editor left it, \.draft\.swp\n$/,
+    );
+    rmSync(join(home, folders()[0] as string), { recursive: true });
+    // Left without a change there is nothing to keep.
+    expect((await run('exit 1')).stderr).not.toContain('your text');
+    expect(folders()).toEqual([]);
+    expect((await run('rm "$1"')).stderr).toContain('The editor left no file');
+    expect(folders()).toEqual([]);
+    // Twice asked to end while the editor runs, zebu does not wait for it.
+    const child = zebu.start(
+      ['edit', '/draft'],
+      options(`echo typed > "$1"; echo ready; while [ -e ${editor} ]; do sleep 0.05; done`),
+    );
+    let stderr = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      stderr += bytes;
+    });
+    const ended = once(child, 'exit');
+    const closed = once(child, 'close');
+    await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    // Until the first is taken in: two signals of a kind may become one.
+    const again = setInterval(() => child.kill('SIGTERM'), 100);
+    expect(await ended).toEqual([130, null]);
+    clearInterval(again);
+    rmSync(editor);
+    await closed;
+    expect(stderr).toMatch(/^Nothing was set; the text is in .*\/draft\n$/);
+    expect(folders()).toHaveLength(1);
+    expect((await zk.get('/draft')).data.toString()).toBe('one');
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 });
 
 test('edit takes a name that is too long for a file', async () => {
