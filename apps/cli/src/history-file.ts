@@ -5,6 +5,9 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { findCommand } from './command-table.ts';
+import { changesBetween } from './nearest.ts';
+import { scanLine } from './split-line.ts';
 
 const MOST_LINES = 1000;
 
@@ -14,9 +17,35 @@ export function historyPath(env: NodeJS.ProcessEnv): string {
   return join(base, 'zebu', 'history');
 }
 
-/** True for a line that shows credentials, however addauth is quoted, and also where it is mistyped. */
+/** Of credentials, where the word before them is no command. */
+const SCHEME = /^(?:auth|digest|ensemble|ip|kerberos|sasl|super|world|x509)$/i;
+/** In an ACL: `auth` takes no id, but examples are about that give it a user and a password. */
+const AUTH_ENTRY = /(?:^|,)auth:[^:,]/i;
+const MOST_SLIPS = 3;
+
+/**
+ * True for a line that shows credentials of any scheme, however it is quoted. Also where addauth is mistyped: of a line
+ * that begins with no command, what looks like credentials counts as such, for a line too few does no harm.
+ */
 export function holdsSecret(line: string): boolean {
-  return /addauth|\bdigest\s+\S*:/i.test(line.replaceAll(/["'\\]/g, ''));
+  const words = scanLine(line).words.map(({ text }) => text);
+  const [first = ''] = words;
+  const plain = words.join(' ');
+  if (/addauth|\bdigest\s+\S*:/i.test(plain)) return true;
+  if (findCommand(first) !== undefined) return words.some((word) => AUTH_ENTRY.test(word));
+  return (
+    plain.includes(':') ||
+    words.some((word) => SCHEME.test(word)) ||
+    /^add|auth/i.test(first) ||
+    (words.length > 1 && changesBetween(first.toLowerCase(), 'addauth') <= MOST_SLIPS)
+  );
+}
+
+/** For the eye: a line that holds a secret is shown as its command alone. */
+export function withoutSecret(line: string): string {
+  if (!holdsSecret(line)) return line;
+  const name = line.trim().split(/\s+/, 1)[0] as string;
+  return findCommand(name) === undefined ? '***' : `${name} ***`;
 }
 
 /** Oldest first. */
@@ -25,15 +54,16 @@ export function readHistory(path: string): string[] {
   try {
     lines = readFileSync(path, 'utf8')
       .split('\n')
-      .filter((line) => line !== '' && !holdsSecret(line));
+      .filter((line) => line !== '');
   } catch {
     return [];
   }
-  if (lines.length <= MOST_LINES) return lines;
-  const kept = lines.slice(-MOST_LINES);
+  // Older versions of zebu took fewer lines for secrets: those go from the file too.
+  const kept = lines.filter((line) => !holdsSecret(line)).slice(-MOST_LINES);
+  if (kept.length === lines.length) return kept;
   quietly(() => {
     const aside = `${path}.${process.pid}`;
-    writeFileSync(aside, `${kept.join('\n')}\n`, { mode: 0o600 });
+    writeFileSync(aside, kept.map((line) => `${line}\n`).join(''), { mode: 0o600 });
     renameSync(aside, path);
   });
   return kept;

@@ -7,7 +7,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   let best: string | undefined;
   let fewest = Math.min(MOST_CHANGES, Math.floor(word.length / 2)) + 1;
   for (const candidate of known) {
-    const changes = distance(word.toLowerCase(), candidate.toLowerCase());
+    const changes = changesBetween(word.toLowerCase(), candidate.toLowerCase());
     if (changes < fewest) {
       fewest = changes;
       best = candidate;
@@ -17,7 +17,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 }
 
 /** Levenshtein's distance. */
-function distance(a: string, b: string): number {
+export function changesBetween(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const row = [i];

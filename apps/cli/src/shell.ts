@@ -16,7 +16,13 @@ import { failureText, failureValue } from './failure-text.ts';
 import { eventLine, printable } from './format.ts';
 import { COMMON_OPTIONS } from './global-options.ts';
 import { unknown } from './help.ts';
-import { addToHistory, historyPath, holdsSecret, readHistory } from './history-file.ts';
+import {
+  addToHistory,
+  historyPath,
+  holdsSecret,
+  readHistory,
+  withoutSecret,
+} from './history-file.ts';
 import { Output, toJson } from './output.ts';
 import { type ParsedWords, parseWords } from './parse-words.ts';
 import { runCommand } from './run-command.ts';
@@ -478,8 +484,4 @@ export class Shell {
     const { names } = await client.children(path, { timeoutMs: COMPLETION_MS });
     return names;
   }
-}
-
-function withoutSecret(line: string): string {
-  return holdsSecret(line) ? `${line.trim().split(/\s+/)[0]} ***` : line;
 }

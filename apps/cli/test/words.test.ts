@@ -1,10 +1,13 @@
 // How lines become words, and words options and operands; small things beside them.
 
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../src/command-table.ts';
 import { hexDump, printable } from '../src/format.ts';
 import { GLOBAL_OPTIONS } from '../src/global-options.ts';
-import { holdsSecret } from '../src/history-file.ts';
+import { holdsSecret, readHistory, withoutSecret } from '../src/history-file.ts';
 import { javaDate } from '../src/java-date.ts';
 import { nearest } from '../src/nearest.ts';
 import { parseAcl } from '../src/parse-acl.ts';
@@ -148,8 +151,43 @@ test.each([
   ['"add"auth digest a:b', true],
   ['a\\ddauth digest a:b', true],
   ['get /auth', false],
+  // Another scheme, and slips of the hand.
+  ['addauth sasl token', true],
+  ['adauth custom token', true],
+  ['aduath custom token', true],
+  ['addatuh custom token', true],
+  ['add auth custom token', true],
+  ['auth custom token', true],
+  ['x sasl token', true],
+  ['"adauth" "custom" "token"', true],
+  ['alice:secret', true],
+  ['digest alice:secret', true],
+  ["'digest' 'alice:secret'", true],
+  ['setAcl /a auth:alice:secret:cdrwa', true],
+  ['create /a x world:anyone:r,auth:alice:secret:cdrwa', true],
+  ['setAcl /a auth::cdrwa', false],
+  ['lss /', false],
+  ['addWatch /a', false],
+  ['gte /a b', false],
 ])('%j holds a secret: %s', (line, isSecret) => {
   expect(holdsSecret(line)).toBe(isSecret);
+});
+
+test('what an older history holds of credentials is neither shown nor kept', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'zebu-cli-history-'));
+  const file = join(folder, 'history');
+  try {
+    writeFileSync(file, 'ls /\nadauth sasl token\nget /a\n');
+    expect(readHistory(file)).toEqual(['ls /', 'get /a']);
+    expect(readFileSync(file, 'utf8')).toBe('ls /\nget /a\n');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  expect(withoutSecret('addauth custom token')).toBe('addauth ***');
+  expect(withoutSecret('"addauth custom token"')).toBe('***');
+  expect(withoutSecret('adauth custom token')).toBe('***');
+  expect(withoutSecret('get /a')).toBe('get /a');
 });
 
 test('ACLs, sizes, ages', () => {
