@@ -6,7 +6,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { changes, type MemberView, readSrvr, screen } from './ensemble-view.ts';
@@ -14,6 +14,8 @@ import { changes, type MemberView, readSrvr, screen } from './ensemble-view.ts';
 const LOOK_MS = 500;
 const ANSWER_MS = 1000;
 const MAX_MEMBERS = 9;
+/** From a member's quorum port to its election port. */
+const ELECTION_OFFSET = 1000;
 
 export const ENSEMBLE_USAGE = `zebu-server ensemble: a local ensemble, for trying things out
 
@@ -50,6 +52,12 @@ export async function runLocalEnsemble(argv: readonly string[]): Promise<number>
     process.stdout.write(ENSEMBLE_USAGE);
     return 0;
   }
+  const problems = await portProblems(options);
+  if (problems.length > 0) {
+    for (const problem of problems) process.stderr.write(`zebu-server ensemble: ${problem}\n`);
+    process.stderr.write('zebu-server ensemble: no member was started\n');
+    return 2;
+  }
   return await new LocalEnsemble(options).run();
 }
 
@@ -73,6 +81,62 @@ function readOptions(argv: readonly string[]): EnsembleOptions | 'help' {
     clientPort: whole('--client-port', values['client-port'], 1, 65_535 - MAX_MEMBERS),
     quorumPort: whole('--quorum-port', values['quorum-port'], 1, 64_535 - MAX_MEMBERS),
   };
+}
+
+/** A port that a member is going to listen on. */
+interface WantedPort {
+  readonly port: number;
+  readonly use: string;
+  readonly flag: string;
+}
+
+function wantedPorts({ members, clientPort, quorumPort }: EnsembleOptions): WantedPort[] {
+  return Array.from({ length: members }, (_, index) => {
+    const of = `of member ${index + 1}`;
+    const own = { port: clientPort + index, use: `the client port ${of}`, flag: '--client-port' };
+    // A member on its own talks to nobody.
+    if (members === 1) return [own];
+    const port = quorumPort + index;
+    const flag = '--quorum-port';
+    return [
+      own,
+      { port, use: `the quorum port ${of}`, flag },
+      { port: port + ELECTION_OFFSET, use: `the election port ${of}`, flag },
+    ];
+  }).flat();
+}
+
+/** Why members could not listen on their ports; a line each. */
+async function portProblems(options: EnsembleOptions): Promise<string[]> {
+  const wanted = wantedPorts(options);
+  const problems = await Promise.all(
+    wanted.map(async ({ port, use, flag }, index) => {
+      const earlier = wanted.slice(0, index).find((one) => one.port === port);
+      if (earlier !== undefined) {
+        return `${port} would be ${earlier.use} and ${use}; ${flag} N chooses another`;
+      }
+      // Its first taker tries it for both.
+      const code = await tryPort(port);
+      if (code === undefined) return undefined;
+      const why =
+        code === 'EADDRINUSE'
+          ? `another process listens on 127.0.0.1:${port}; stop it, or choose another with ${flag} N`
+          : `cannot listen on 127.0.0.1:${port} (${code}); ${flag} N chooses another`;
+      return `${port}, ${use}: ${why}`;
+    }),
+  );
+  return problems.filter((problem) => problem !== undefined);
+}
+
+/** The code of the error where nobody can listen on it. */
+function tryPort(port: number): Promise<string | undefined> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once('error', ({ code, message }: NodeJS.ErrnoException) => done(code ?? message));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () =>
+      server.close(() => done(undefined)),
+    );
+  });
 }
 
 function whole(what: string, text: string, min: number, max: number): number {
@@ -135,7 +199,8 @@ class LocalEnsemble {
     mkdirSync(join(folder, 'data'), { recursive: true });
     writeFileSync(join(folder, 'data', 'myid'), `${id}\n`);
     const members = this.ids.map(
-      (one) => `server.${one}=127.0.0.1:${quorumPort + one - 1}:${quorumPort + 1000 + one - 1}`,
+      (one) =>
+        `server.${one}=127.0.0.1:${quorumPort + one - 1}:${quorumPort + ELECTION_OFFSET + one - 1}`,
     );
     const lines = [
       `dataDir=${join(folder, 'data')}`,
@@ -240,7 +305,18 @@ function ask(port: number, word: string): Promise<string> {
   });
 }
 
+/** The last thing that a member has logged: its message where it is a line of JSON. */
 function lastLine(folder: string): string {
   const lines = readFileSync(join(folder, 'server.log'), 'utf8').trimEnd().split('\n');
-  return (lines.at(-1) ?? '').slice(0, 200);
+  const line = lines.at(-1) ?? '';
+  return messageOf(line).slice(0, 200);
+}
+
+function messageOf(line: string): string {
+  try {
+    const { msg } = JSON.parse(line);
+    return typeof msg === 'string' ? msg : line;
+  } catch {
+    return line;
+  }
 }

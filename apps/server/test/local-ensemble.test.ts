@@ -1,7 +1,8 @@
 // `zebu-server ensemble 3`, as a user runs it in a pipe; and what it shows on a terminal.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,6 +76,42 @@ test.each([
   const { code, text } = await ran(args);
   expect(text).toContain(message);
   expect(code).toBe(2);
+});
+
+test('a port that is taken is named with its flag, and nothing is started: exit code 2', async () => {
+  const base = await freePorts();
+  const folder = mkdtempSync(join(tmpdir(), 'zebu-local-'));
+  const dir = join(folder, 'ensemble');
+  const ports = ['--client-port', `${base}`, '--quorum-port', `${base + 10}`];
+  const taken = [base + 1, base + 1012].map((port) => createServer().listen(port, '127.0.0.1'));
+  try {
+    await Promise.all(taken.map((server) => server.listening || once(server, 'listening')));
+    const { code, text } = await ran(['ensemble', '3', '--dir', dir, ...ports]);
+    expect(text.split('\n')).toEqual([
+      `zebu-server ensemble: ${base + 1}, the client port of member 2: another process listens on 127.0.0.1:${base + 1}; stop it, or choose another with --client-port N`,
+      `zebu-server ensemble: ${base + 1012}, the election port of member 3: another process listens on 127.0.0.1:${base + 1012}; stop it, or choose another with --quorum-port N`,
+      'zebu-server ensemble: no member was started',
+      '',
+    ]);
+    expect(code).toBe(2);
+    expect(existsSync(dir)).toBe(false);
+  } finally {
+    for (const server of taken) server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('members do not get the same port twice', async () => {
+  const base = await freePorts();
+  const ports = ['--client-port', `${base}`, '--quorum-port', `${base + 2}`];
+  const folder = mkdtempSync(join(tmpdir(), 'zebu-local-'));
+  const { code, text } = await ran(['ensemble', '3', '--dir', folder, ...ports]);
+  expect(text).toContain(
+    `${base + 2} would be the quorum port of member 1 and the client port of member 3`,
+  );
+  expect(code).toBe(2);
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true, force: true });
 });
 
 /** A running `zebu-server ensemble 3`, of which all members serve. */

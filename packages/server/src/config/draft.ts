@@ -15,7 +15,7 @@ import {
   type SettingValue,
   valueInApache,
 } from './settings.ts';
-import { type ConfigNote, entriesOf, type Given } from './sources.ts';
+import { type ConfigNote, entriesOf, type Given, similarCommand } from './sources.ts';
 
 /** Where the configuration comes from. */
 export interface ConfigInput {
@@ -231,10 +231,16 @@ export function readContent({ readFile }: ConfigInput, path: string): Uint8Array
 }
 
 function unreadable(path: string, error: unknown): ConfigError {
-  const remedy = REMEDIES[(error as { code?: string }).code ?? ''];
-  const hint = /^\d+$/.test(path) ? 'a port needs a data directory after it' : remedy;
-  const { message } = error as Error;
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const hint = REMEDIES[code] ?? (IS_THERE.includes(code) ? undefined : otherMeaning(path));
   return new ConfigError(`Cannot read ${path}: ${message}${hint === undefined ? '' : `; ${hint}`}`);
+}
+
+/** What was most likely meant by the name of a file that is not there. */
+function otherMeaning(path: string): string | undefined {
+  if (/^\d+$/.test(path)) return 'a port needs a data directory after it';
+  const command = similarCommand(path);
+  return command === undefined ? undefined : `did you mean zebu-server ${command}?`;
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@
 import { ConfigError, type SettingSource } from './config-error.ts';
 import { decodeMarkingBadBytes } from './file-text.ts';
 import { sameMember } from './members.ts';
+import { nearestName } from './nearest-name.ts';
 import type { Problems } from './problems.ts';
 import {
   environmentName,
@@ -66,6 +67,14 @@ const OTHER_FLAGS = ['help', 'help-all', 'version', 'print-config', 'config', 'j
 
 // What else zkServer.sh can be asked: there is no daemon to start or stop here.
 const SCRIPT_ACTIONS = ['start', 'stop', 'restart', 'status', 'print-cmd'];
+
+/** Words that stand where a file or a port could, for the hint at a misspelt one. */
+const COMMANDS = ['ensemble', 'check', 'start-foreground', 'help', 'version'];
+
+/** The command that a word most likely means. */
+export function similarCommand(word: string): string | undefined {
+  return nearestName(word, COMMANDS);
+}
 
 /**
  * `[start-foreground or check] FILE`, or `<clientPort> <dataDir> [tickTime] [maxClientCnxns]`, or neither, with
@@ -154,6 +163,15 @@ function readPositional(
         `${positional.length} arguments are too many: zebu-server <clientPort> <dataDir> [tickTime] [maxClientCnxns]`,
       ),
     );
+    return { file: undefined, given: [] };
+  }
+  const similar = similarCommand(command as string);
+  if (similar !== undefined) {
+    const text =
+      similar === command
+        ? `${command} has to be the first word after zebu-server`
+        : `zebu-server has no ${command}${hint(similar)}`;
+    problems.add(new ConfigError(text));
     return { file: undefined, given: [] };
   }
   const keys = ['clientPort', 'dataDir', 'tickTime', 'maxClientCnxns'];

@@ -108,6 +108,21 @@ describe('ways to be called', () => {
     ],
     ['a port without a directory', ['2181'], 'Cannot read 2181: ENOENT'],
     [
+      'a misspelt command',
+      ['ensamble'],
+      "Cannot read ensamble: ENOENT: no such file or directory, open 'ensamble'; did you mean zebu-server ensemble?",
+    ],
+    [
+      'a misspelt command with a number',
+      ['ensamble', '3'],
+      'zebu-server has no ensamble; did you mean ensemble?',
+    ],
+    [
+      'a command that is not the first word',
+      ['--tickTime', '400', 'ensemble', '3'],
+      'ensemble has to be the first word after zebu-server',
+    ],
+    [
       'no such file',
       ['nowhere.cfg'],
       "Cannot read nowhere.cfg: ENOENT: no such file or directory, open 'nowhere.cfg'",
