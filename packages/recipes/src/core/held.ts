@@ -293,6 +293,8 @@ export function lockLost(
   outcome: ZkError['outcome'],
   cause: unknown,
 ): ZkError {
-  const detail = cause === undefined ? 'it was released' : (cause as Error).message;
+  // The error itself names the znode; the cause does too where it is about the same one.
+  const detail =
+    cause === undefined ? 'it was released' : (cause as Error).message.replace(` (${path})`, '');
   return new ZkError('LOCK_LOST', { op, path, outcome, detail, cause });
 }
