@@ -53,6 +53,20 @@ function lagOf(zxid: bigint | undefined, newest: bigint): string {
   return epochs > 0n ? `${epochs} ep.` : String(newest - zxid);
 }
 
+/** Who leads. Members on their own lead nobody; two leaders are two ensembles, or one that is torn apart. */
+export function leadershipText(rows: readonly TopRow[]): string {
+  const serversAs = (role: string): string[] =>
+    rows.filter(({ sample }) => sample.role === role).map(({ sample }) => sample.server);
+  const leaders = serversAs('leader');
+  const alone = serversAs('standalone');
+  const texts: string[] = [];
+  if (leaders.length > 0)
+    texts.push(`${leaders.join(' and ')} ${leaders.length === 1 ? 'leads' : 'lead'}`);
+  if (alone.length === 1) texts.push(`${alone[0]} is on its own`);
+  if (alone.length > 1) texts.push(`${alone.length} are each on their own`);
+  return texts.length === 0 ? 'nobody leads' : texts.join(', ');
+}
+
 /** Lines no longer than `columns`. */
 export function topScreen(
   rows: readonly TopRow[],

@@ -4,7 +4,7 @@ import { connect } from '@zebu/client';
 import { type Ensemble, startEnsemble } from '@zebu/server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSample } from '../src/member-sample.ts';
-import { topRows, topScreen } from '../src/top-screen.ts';
+import { leadershipText, topRows, topScreen } from '../src/top-screen.ts';
 import { ZEBU_COMMAND, ZebuRunner } from './run-zebu.ts';
 import { Terminal, whyNoTerminal } from './terminal.ts';
 
@@ -57,6 +57,22 @@ test('a member that serves nobody, or refuses the word, says so in place of figu
   const lines = topScreen(rows, { title: '', columns: 60, emphasize: (_, line) => line });
   expect(lines.every((line) => line.length <= 60)).toBe(true);
   expect(lines[3]).toMatch(/^zk1 +not serving +This ZooKeeper instance/);
+});
+
+test('who leads: a server on its own leads nobody, and two leaders are told', () => {
+  const rows = (...modes: string[]) =>
+    topRows(
+      modes.map((mode, index) =>
+        readSample(host(`zk${index + 1}`), srvr({ mode, zxid: '0x1', received: 1 }), ''),
+      ),
+      [],
+    );
+  expect(leadershipText(rows('follower', 'leader'))).toBe('zk2 leads');
+  expect(leadershipText(rows('standalone'))).toBe('zk1 is on its own');
+  expect(leadershipText(rows('standalone', 'standalone'))).toBe('2 are each on their own');
+  expect(leadershipText(rows('leader', 'follower', 'leader'))).toBe('zk1 and zk3 lead');
+  expect(leadershipText(rows('leader', 'standalone'))).toBe('zk1 leads, zk2 is on its own');
+  expect(leadershipText(rows('follower'))).toBe('nobody leads');
 });
 
 let ensemble: Ensemble;

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { type MemberSample, sampleMember } from '../member-sample.ts';
 import { parseAge } from '../quantities.ts';
-import { type TopRow, topRows, topScreen } from '../top-screen.ts';
+import { leadershipText, type TopRow, topRows, topScreen } from '../top-screen.ts';
 import type { Call, Run } from '../verb.ts';
 
 const DEFAULT_INTERVAL_MS = 2000;
@@ -88,10 +88,8 @@ function draw(
   columns: number,
 ): string[] {
   const up = rows.filter(({ sample }) => sample.zxid !== undefined).length;
-  const leads = rows.find(({ sample }) => /^(?:leader|standalone)$/.test(sample.role))?.sample
-    .server;
   const where = target.source.startsWith('context ') ? target.source.slice(8) : target.list.servers;
-  const title = `${where}: ${up} of ${rows.length} serve, ${leads === undefined ? 'nobody leads' : `${leads} leads`}`;
+  const title = `${where}: ${up} of ${rows.length} serve, ${leadershipText(rows)}`;
   return topScreen(rows, {
     title,
     columns,
