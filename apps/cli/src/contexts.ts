@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CommandError, usage } from './command-error.ts';
+import { readFailure } from './file-failure.ts';
 import { nearest } from './nearest.ts';
 import type { TlsFiles } from './target.ts';
 
@@ -36,7 +37,9 @@ export function readContexts(path: string): ContextFile {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
       return { current: undefined, contexts: {} };
-    throw new CommandError('usage', `Cannot read ${path}: ${(error as Error).message}`);
+    throw new CommandError('usage', `Cannot read ${path}: ${readFailure(path, error)}`, {
+      cause: error,
+    });
   }
   let parsed: unknown;
   try {

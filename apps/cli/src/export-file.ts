@@ -13,6 +13,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Acl, Perms } from '@zebu/client';
 import { CommandError } from './command-error.ts';
+import { readFailure } from './file-failure.ts';
 import { dataFields, permsText } from './format.ts';
 
 export interface Entry {
@@ -97,7 +98,11 @@ export async function openExport(file: string): Promise<ExportFile & AsyncDispos
         return { value: '', done: true };
       });
       if (failure !== undefined) {
-        throw new CommandError('usage', `Cannot read ${name}: ${failure.message}`, {
+        throw new CommandError('usage', `Cannot read ${name}: ${readFailure(file, failure)}`, {
+          hint:
+            (failure as NodeJS.ErrnoException).code === 'ENOENT'
+              ? 'zebu export PATH --file FILE makes one'
+              : undefined,
           cause: failure,
         });
       }

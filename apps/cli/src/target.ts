@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { TlsOptions } from '@zebu/client';
 import { CommandError, usage } from './command-error.ts';
 import type { Context } from './contexts.ts';
+import { readFailure } from './file-failure.ts';
 import type { OptionSpec, ParsedWords } from './parse-words.ts';
 import { readServerList, type ServerList } from './servers.ts';
 
@@ -192,8 +193,7 @@ function readFile(path: string, what: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new CommandError('usage', `Cannot read ${what}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    const text = `Cannot read ${what} in ${path}: ${readFailure(path, error)}`;
+    throw new CommandError('usage', text, { cause: error });
   }
 }

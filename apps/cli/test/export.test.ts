@@ -249,9 +249,45 @@ test('an export that often waits for its reader warns of nothing', async () => {
 });
 
 test('a file that is missing or a directory is named', async () => {
-  for (const name of ['missing.jsonl', '.']) {
-    const ran = await zebu.run(['import', '/', '--file', file(name)]);
-    expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining('Cannot read')]);
+  const makes = 'zebu export PATH --file FILE makes one';
+  const missing = file('missing.jsonl');
+  for (const [words, code, text] of [
+    [
+      ['import', '/', '--file', missing],
+      2,
+      `Cannot read ${missing}: there is no such file; ${makes}`,
+    ],
+    [
+      ['import', '/', '--file', 'missing.jsonl'],
+      2,
+      `Cannot read missing.jsonl: there is no such file in ${zebu.home}; ${makes}`,
+    ],
+    [['import', '/', '--file', file('.')], 2, `Cannot read ${file('.')}: it is a directory`],
+    [
+      ['diff', `file:${missing}`, '/app'],
+      2,
+      `Cannot read ${missing}: there is no such file; ${makes}`,
+    ],
+    [
+      ['export', '/app', '--file', file('no/where')],
+      11,
+      `Cannot write ${file('no/where')}: its directory is not there`,
+    ],
+    [
+      ['export', '/app', '--resume', '--file', zebu.home],
+      2,
+      `Cannot read ${zebu.home}: it is a directory`,
+    ],
+    [['set', '/app', '--file', missing], 2, `Cannot read ${missing}: there is no such file`],
+    [['reconfig', '-file', missing], 2, `Error processing ${missing}: there is no such file`],
+    [
+      ['ls', '/', '--auth-file', missing],
+      2,
+      `Cannot read the credentials in ${missing}: there is no such file`,
+    ],
+  ] as const) {
+    const ran = await zebu.run(words);
+    expect([ran.code, ran.stderr]).toEqual([code, `${text}\n`]);
   }
 });
 

@@ -13,6 +13,7 @@ import {
 import type { Writable } from 'node:stream';
 import { CommandError, usage } from '../command-error.ts';
 import { endLine, entryLine, headerLine } from '../export-file.ts';
+import { readFailure, writeFailure } from '../file-failure.ts';
 import { Progress } from '../progress.ts';
 import { subtree } from '../subtree.ts';
 import type { Call, Run } from '../verb.ts';
@@ -24,7 +25,7 @@ export const exportTree: Run = async (call) => {
   const resumes = words.has('--resume');
   const keepsAcl = !words.has('--no-acl');
   if (resumes && (file === undefined || file === '-')) throw usage('--resume needs --file FILE');
-  const start = resumes ? whereItEnded(file as string, root) : undefined;
+  const start = resumes ? beginningIn(file as string, root) : undefined;
   if (start?.isWhole === true) {
     note(`${file} is complete: ${start.znodes} znodes`);
     return undefined;
@@ -82,9 +83,13 @@ function openSink(file: string | undefined, flags: 'a' | 'w' | 'wx'): Sink {
   });
   const check = (): void => {
     if (failure !== undefined) {
-      throw new CommandError('failed', `Cannot write ${file ?? 'the output'}: ${failure.message}`, {
-        cause: failure,
-      });
+      throw new CommandError(
+        'failed',
+        `Cannot write ${file ?? 'the output'}: ${writeFailure(file ?? '/', failure)}`,
+        {
+          cause: failure,
+        },
+      );
     }
   };
   return {
@@ -121,6 +126,17 @@ interface Ended {
   readonly last: string | undefined;
   readonly znodes: number;
   readonly isWhole: boolean;
+}
+
+function beginningIn(file: string, root: string): Ended | undefined {
+  try {
+    return whereItEnded(file, root);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError('usage', `Cannot read ${file}: ${readFailure(file, error)}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Reads what an export has written, and cuts off a last line that is not whole. */

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { EnsembleConfig, ReconfigChange } from '@zebu/client';
 import { CommandError, usage } from '../command-error.ts';
+import { readFailure } from '../file-failure.ts';
 import { statLines } from '../format.ts';
 import type { Call, Run } from '../verb.ts';
 
@@ -73,7 +74,9 @@ function membersIn(path: string): string[] {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new CommandError('usage', `Error processing ${path}: ${(error as Error).message}`);
+    throw new CommandError('usage', `Error processing ${path}: ${readFailure(path, error)}`, {
+      cause: error,
+    });
   }
   const lines = text
     .split(/\r?\n/)

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type Client, type Mode, MultiError, type Op, ZkError } from '@zebu/client';
 import { CommandError, usage } from '../command-error.ts';
+import { readFailure } from '../file-failure.ts';
 import { statLines } from '../format.ts';
 import { parseAcl } from '../parse-acl.ts';
 import type { Call, Run } from '../verb.ts';
@@ -90,7 +91,7 @@ function readAll(file: string | number, name: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new CommandError('usage', `Cannot read ${name}: ${(error as Error).message}`, {
+    throw new CommandError('usage', `Cannot read ${name}: ${readFailure(name, error)}`, {
       cause: error,
     });
   }
