@@ -27,6 +27,10 @@ export interface WalkOptions<T> {
 /** Znodes that are read before their turn, and the bytes of data that these may hold. */
 const AHEAD = 64;
 const AHEAD_BYTES = 8 * 1024 * 1024;
+/** What a znode is taken to hold before any was read: a walk begins with a few at a time. */
+const FIRST_GUESS_BYTES = 512 * 1024;
+/** Each znode that is read moves the guess by this part. */
+const GUESS_WEIGHT = 1 / 8;
 
 interface Read<T> {
   /** Undefined when the znode is gone. */
@@ -52,11 +56,18 @@ export async function* walk<T>(
   const { read, leaveOut, after, signal, maxDepth = Number.POSITIVE_INFINITY } = options;
   let held = 0;
   let heldBytes = 0;
+  // Their bytes are not known before their answers come: each counts as what those before it held.
+  let unanswered = 0;
+  let guessBytes = FIRST_GUESS_BYTES;
   const fetch = async (path: string, depth: number): Promise<Read<T>> => {
     held += 1;
+    unanswered += 1;
     try {
-      const znode = await read(path);
+      const znode = await read(path).finally(() => {
+        unanswered -= 1;
+      });
       heldBytes += znode.bytes;
+      guessBytes += (znode.bytes - guessBytes) * GUESS_WEIGHT;
       const mayHaveMore = depth < maxDepth && znode.stat.numChildren > 0;
       const names = mayHaveMore ? (await zk.children(path)).names : [];
       return { znode, error: undefined, names };
@@ -83,7 +94,9 @@ export async function* walk<T>(
     // The next one is always read, however much is held: its children come before what is held.
     while (
       level.ahead.length === 0 ||
-      (level.ahead.length < left && held < AHEAD && heldBytes < AHEAD_BYTES)
+      (level.ahead.length < left &&
+        held < AHEAD &&
+        heldBytes + unanswered * guessBytes < AHEAD_BYTES)
     ) {
       level.ahead.push(fetch(pathIn(level, level.next + level.ahead.length), depth));
     }
