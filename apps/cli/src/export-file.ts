@@ -10,11 +10,11 @@
 // the export came to its end.
 
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { type Acl, Perms } from '@zebu/client';
 import { CommandError } from './command-error.ts';
 import { readFailure } from './file-failure.ts';
 import { dataFields, permsText } from './format.ts';
+import { readLines } from './lines.ts';
 
 export interface Entry {
   readonly path: string;
@@ -80,39 +80,30 @@ export interface ExportFile {
 /** Reads a file, or the standard input for `-`. Throws CommandErrors that name the line. */
 export async function openExport(file: string): Promise<ExportFile & AsyncDisposable> {
   const input = file === '-' ? process.stdin : createReadStream(file);
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  let failure: Error | undefined;
-  input.on('error', (error) => {
-    failure = error;
-    lines.close();
-  });
-  const iterator = lines[Symbol.asyncIterator]();
+  const lines = readLines(input);
   const name = file === '-' ? 'the standard input' : file;
   let number = 0;
   let znodes: number | undefined;
   const next = async (): Promise<Record<string, unknown> | undefined> => {
     for (;;) {
-      // It ends, or it rejects, when the file cannot be read.
-      const { value, done } = await iterator.next().catch((error: Error) => {
-        failure ??= error;
-        return { value: '', done: true };
-      });
-      if (failure !== undefined) {
-        throw new CommandError('usage', `Cannot read ${name}: ${readFailure(file, failure)}`, {
-          hint:
-            (failure as NodeJS.ErrnoException).code === 'ENOENT'
-              ? 'zebu export PATH --file FILE makes one'
-              : undefined,
-          cause: failure,
+      const { value, done } = await lines.next().catch((error: NodeJS.ErrnoException) => {
+        throw new CommandError('usage', `Cannot read ${name}: ${readFailure(file, error)}`, {
+          hint: error.code === 'ENOENT' ? 'zebu export PATH --file FILE makes one' : undefined,
+          cause: error,
         });
-      }
+      });
       if (done === true) return undefined;
       number += 1;
       if (value.trim() !== '') return parseLine(value, name, number);
     }
   };
-  const header = await next();
+  const header = await next().catch((error: unknown) => {
+    // The other end of a pipe may stay open: it must not keep us.
+    input.destroy();
+    throw error;
+  });
   if (header?.zebu !== FORMAT || typeof header.root !== 'string') {
+    input.destroy();
     throw new CommandError('usage', `${name} is no export of zebu: its first line is another one`);
   }
   return {
@@ -138,8 +129,8 @@ export async function openExport(file: string): Promise<ExportFile & AsyncDispos
       }
     },
     async [Symbol.asyncDispose]() {
-      lines.close();
-      if (input !== process.stdin) input.destroy();
+      // Not lines.return(): it would wait for a read of a terminal or a pipe that is under way.
+      input.destroy();
     },
   };
 }
