@@ -6,7 +6,15 @@ import { createInterface } from 'node:readline';
 import { type Client, ZkError } from '@zebu/client';
 import { stopProcess } from '@zebu/fault-kit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Held, multiLock, mutex, revoke, rwLock, semaphore } from '../src/lock.ts';
+import {
+  type Contender,
+  type Held,
+  multiLock,
+  mutex,
+  revoke,
+  rwLock,
+  semaphore,
+} from '../src/lock.ts';
 import { PATIENCE, World } from './world.ts';
 
 let world: World;
@@ -56,7 +64,8 @@ describe('a mutex', () => {
         );
       waiting.push(one);
     }
-    // The holder watches its own znode, each other one the znode before it.
+    // The holder watches its own znode, each other one the znode before it. The next in line watches its own, too: its
+    // client does already, for the one behind it.
     await expect.poll(() => world.watchCount(), PATIENCE).toBe(101);
     const before = world.proxy.events.length;
     await held.release();
@@ -210,6 +219,56 @@ describe('a mutex', () => {
     await expect.poll(() => held.signal.aborted, PATIENCE).toBe(true);
     expect(held.signal.reason).toMatchObject({ cause: { code: 'NO_NODE' } });
     await held.release();
+    await world.nothingLeft();
+  });
+
+  test('is given to the next in line by the end of its holder alone, without another request', async () => {
+    const path = newPath();
+    const zk = await world.connectThrough();
+    const held = await mutex(world.other, path).acquire();
+    const waiting = mutex(zk, path).acquire();
+    await expect.poll(() => world.watchCount(), PATIENCE).toBe(3);
+    // Its watches are set, and answered.
+    await zk.sync('/');
+    world.proxy.hold('to-server');
+    await held.release();
+    const next = await waiting;
+    expect(next.signal.aborted).toBe(false);
+    world.proxy.release('to-server');
+    await next.guard([]);
+    await next.release();
+    await world.nothingLeft();
+  });
+
+  test('whose next in line is deleted by hand has it at the end of the line', async () => {
+    const path = newPath();
+    const zk = await world.connect();
+    const held = await mutex(world.other, path).acquire();
+    const deleted = mutex(zk, path).acquire();
+    await expect.poll(() => world.watchCount(), PATIENCE).toBe(3);
+    const second = mutex(world.other, path).acquire();
+    await expect.poll(() => countOf(path), PATIENCE).toBe(3);
+    const [, next] = await mutex(world.other, path).contenders();
+    await world.other.delete((next as Contender).path);
+    await expect.poll(() => countOf(path), PATIENCE).toBe(3);
+    await held.release();
+    const got = await second;
+    expect(await isOpen(deleted, zk)).toBe(true);
+    await got.release();
+    await (await deleted).release();
+    await world.nothingLeft();
+  });
+
+  test('whose holder is asked for it is not given to the next in line before it is released', async () => {
+    const path = newPath();
+    const zk = await world.connect();
+    const held = await mutex(world.other, path).acquire();
+    const waiting = mutex(zk, path).acquire();
+    await expect.poll(() => world.watchCount(), PATIENCE).toBe(3);
+    await revoke(world.other, held.path);
+    expect(await isOpen(waiting, zk)).toBe(true);
+    await held.release();
+    await (await waiting).release();
     await world.nothingLeft();
   });
 

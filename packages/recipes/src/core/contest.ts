@@ -10,6 +10,7 @@ import type { RecipeSettings } from './options.ts';
 import { childPath, createOwnedZnode, deleteOwnedZnode, type OwnedZnode } from './owned-znode.ts';
 import { untilAnswered } from './persistence.ts';
 import { compareSequences, parseSequence } from './sequence.ts';
+import { standBy } from './stand-by.ts';
 
 /** One that wants, or has, what the contest is about. */
 export interface Contender {
@@ -39,6 +40,8 @@ export interface ContestSettings extends RecipeSettings {
    * `entries` are in the order of creation.
    */
   readonly blockerOf?: (entries: readonly Entry[], index: number) => Entry | undefined;
+  /** Whether one that leaves may give its number to another znode. Default: no, so that nobody gets in front. */
+  readonly isNumberPassedOn?: boolean;
 }
 
 export class Contest {
@@ -95,14 +98,17 @@ export class Contest {
   private async contend(limit: CallLimit, kind: 'wait' | 'try'): Promise<HeldZnode | undefined> {
     const { zk, settings } = this;
     for (;;) {
-      const znode = await createOwnedZnode(
+      const creating = createOwnedZnode(
         zk,
         { ...settings, isSequential: true, data: settings.identity },
         limit,
       );
+      // Sent with the create, and answered after it: a contender that is alone, or next, is a trip earlier there.
+      const listing = this.entries({ signal: limit.signal, timeoutMs: 0 }).catch(() => undefined);
+      const znode = await creating;
       let turn: HeldZnode | 'lost' | 'blocked';
       try {
-        turn = await this.awaitTurn(znode, limit, kind);
+        turn = await this.awaitTurn(znode, await listing, limit, kind);
       } catch (error) {
         // The caller goes on at once; the znode is deleted as soon as there is a connection.
         void deleteOwnedZnode(zk, znode).catch(() => {});
@@ -121,23 +127,38 @@ export class Contest {
     }
   }
 
+  /** `listed` are the contenders after the znode's creation, if they are known. */
   private async awaitTurn(
     znode: OwnedZnode,
+    listed: readonly Entry[] | undefined,
     limit: CallLimit,
     kind: 'wait' | 'try',
   ): Promise<HeldZnode | 'lost' | 'blocked'> {
     const { zk } = this;
-    const { directory, blockerOf = predecessor } = this.settings;
+    const { directory, blockerOf = predecessor, isNumberPassedOn = false } = this.settings;
+    const isOwn = ({ name }: Entry): boolean => name === znode.name;
+    // Without our own znode the list is older than that: the create was made again.
+    let known = listed?.some(isOwn) ? listed : undefined;
     let isLikelyNext = false;
     while (!znode.session.signal.aborted) {
-      const { entries, confirmed } = await this.look(znode, limit, isLikelyNext);
-      const index = entries.findIndex(({ name }) => name === znode.name);
+      const { entries, confirmed } =
+        known === undefined
+          ? await this.look(znode, limit, isLikelyNext)
+          : { entries: known, confirmed: undefined };
+      known = undefined;
+      const index = entries.findIndex(isOwn);
       const blocker = index < 0 ? undefined : blockerOf(entries, index);
       if (index < 0 || blocker !== undefined) {
         if (confirmed instanceof HeldZnode) confirmed.forget();
         if (index < 0) return 'lost';
         if (kind === 'try') return 'blocked';
-        await awaitChange(zk, childPath(directory, (blocker as Entry).name), limit);
+        const front = childPath(directory, (blocker as Entry).name);
+        if (index === 1 && !isNumberPassedOn) {
+          const turn = await standBy(zk, znode, front, this.settings.onSuspend, limit);
+          if (turn !== 'again') return turn;
+        } else {
+          await awaitChange(zk, front, limit);
+        }
         isLikelyNext = true;
       } else {
         const turn = confirmed ?? (await confirmHeld(zk, znode, this.settings.onSuspend, limit));

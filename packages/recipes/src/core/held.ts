@@ -135,6 +135,17 @@ export class HeldZnode implements Held {
     if (this.zk.environment.now() >= this.session.safeUntil) this.lose(this.expiredError());
   }
 
+  /** Nothing speaks against it at this moment: not the znode, the connection, the session, nor its clock. */
+  get isCertain(): boolean {
+    const { state, environment } = this.zk;
+    return (
+      !this.signal.aborted &&
+      state.status === 'connected' &&
+      !state.readOnly &&
+      environment.now() < this.session.safeUntil
+    );
+  }
+
   onRevoke(listener: () => void): Disposable {
     const entry = (): void => listener();
     this.revokeListeners.add(entry);

@@ -10,6 +10,22 @@ import { untilAnswered } from './persistence.ts';
  * caller looks again. Leaves no watch.
  */
 export async function awaitChange(zk: Client, path: string, limit: CallLimit): Promise<void> {
+  const watch = await watchForChange(zk, path, limit);
+  if (watch === undefined) return;
+  try {
+    await awaitEvent(watch, limit);
+  } catch (error) {
+    if (limit.signal.aborted) throw limit.error;
+    throwUnlessExpired(zk, error);
+  }
+}
+
+/** A watch on the znode's data and its end; undefined if it is not there, or the session is over. */
+export async function watchForChange(
+  zk: Client,
+  path: string,
+  limit: CallLimit,
+): Promise<OneShot | undefined> {
   const { signal } = limit;
   try {
     // A read that fails leaves no watch, where an `exists` would leave one on a znode that is gone.
@@ -18,10 +34,11 @@ export async function awaitChange(zk: Client, path: string, limit: CallLimit): P
       () => zk.get(path, { watch: true, signal, timeoutMs: 0 }),
       signal,
     );
-    await awaitEvent(found.watch, limit);
+    return found.watch;
   } catch (error) {
     if (signal.aborted) throw limit.error;
     if (!ZkError.is(error, 'NO_NODE')) throwUnlessExpired(zk, error);
+    return undefined;
   }
 }
 

@@ -35,7 +35,13 @@ const WRITE = '__WRIT__';
 const LABELS = [READ, WRITE] as const;
 
 export function rwLock(zk: Client, path: string, options?: RecipeOptions): RwLock {
-  const settings = { ...recipeSettings('rwLock', options), directory: path, labels: LABELS };
+  const settings = {
+    ...recipeSettings('rwLock', options),
+    directory: path,
+    labels: LABELS,
+    // By downgrade().
+    isNumberPassedOn: true,
+  };
   const reading: ContestSettings = { ...settings, label: READ, blockerOf: writerBefore };
   return {
     read: new ContestLock(zk, reading, (held) => held),
