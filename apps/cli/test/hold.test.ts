@@ -285,6 +285,33 @@ test('the session expires while zebu is cut off: the command ends before the nex
   }
 });
 
+// What the README says of the bound: nobody stops the command while zebu is stopped, and no grace is given after it.
+test('zebu is stopped for longer than its session: the command ends as soon as zebu goes on', async () => {
+  await using one = await startServer({ port: 0, minSessionTimeoutMs: 1000 });
+  const file = fresh('pids');
+  const child = zebu.start(
+    [
+      ...['lock', '--lease', '--timeout', '2000', '--grace', '3600000', '/lock'],
+      ...['--', 'sh', '-c', STUBBORN, 'sh', file],
+    ],
+    { env: { ZEBU_SERVERS: `127.0.0.1:${one.port}` } },
+  );
+  const over = ended(child);
+  try {
+    const pids = await pidsIn(file, 4);
+    child.kill('SIGSTOP');
+    await using other = await connect(`127.0.0.1:${one.port}`);
+    await using _ = await mutex(other, '/lock').acquire();
+    expect(pids.every(isRunning)).toBe(true);
+    child.kill('SIGCONT');
+    expect((await over).code).toBe(10);
+    expect(pids.filter(isRunning)).toEqual([]);
+  } finally {
+    child.kill('SIGCONT');
+    child.kill('SIGKILL');
+  }
+});
+
 test('elect runs its command while it leads, and stands again when told so', async () => {
   const log = fresh('log');
   const child = zebu.start([
