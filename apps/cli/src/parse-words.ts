@@ -1,5 +1,5 @@
 // Words of a command line to options and operands, by the grammar of zkCli (commons-cli's DefaultParser): options may
-// stand anywhere, `-sw` is `-s -w`, names may be words behind one dash (`-members`), and what starts with a dash and a
+// stand anywhere, `-sw` is `-s -w`, names may be words after one dash (`-members`), and what starts with a dash and a
 // digit is an operand (`set /a -1`). `--` ends the options: what follows are operands, or the command of lock and elect.
 
 import { usage } from './command-error.ts';

@@ -77,7 +77,7 @@ describe.skipIf(whyNoTerminal !== undefined)('on a terminal', () => {
     expect(terminal.exitCode).toBe(0);
   });
 
-  test('Tab goes on in the quotes that are open, and closes them behind the only name', async () => {
+  test('Tab goes on in the quotes that are open, and closes them after the only name', async () => {
     using zebu = here();
     await using zk = await connect(`127.0.0.1:${server.port}`);
     for (const name of ['', '/with "two" marks', "/with 'one'", '/back\\slash', '/back"mark']) {

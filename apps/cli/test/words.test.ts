@@ -44,7 +44,7 @@ const SPECS = [
 ];
 
 describe('parseWords', () => {
-  test('options stand anywhere, together, and behind one dash', () => {
+  test('options stand anywhere, together, and after one dash', () => {
     const words = parseWords(['/a', '-sw', '-members', 'x', '-v=3', 'data'], SPECS);
     expect(words.operands).toEqual(['/a', 'data']);
     expect([words.has('-s'), words.has('-w'), words.value('-v'), words.value('-members')]).toEqual([

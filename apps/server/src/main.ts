@@ -191,7 +191,7 @@ function whenAskedToStop(log: CommandLog): Promise<string> {
       exit(log, ExitCode.failed);
     };
     if (process.env.ZEBU_STOP_WITH_STDIN === 'yes') {
-      whenStdinEnds(() => resolve('standard input has ended: whoever started this server is gone'));
+      whenStdinEnds(() => resolve('standard input has ended: what started this server is gone'));
     }
     process.on('SIGTERM', ask);
     process.on('SIGINT', ask);

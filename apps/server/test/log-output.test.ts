@@ -190,7 +190,7 @@ test('it is settled once the last line is written', async () => {
   await file.output.settled();
 });
 
-test('a flush gives the thread its time, then writes what is behind, nothing twice', () => {
+test('a flush gives the thread its time, then writes what is left, nothing twice', () => {
   const file = new SlowFile();
   file.output.write('a\n');
   vi.runAllTimers();

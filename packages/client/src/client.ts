@@ -169,10 +169,10 @@ export interface Client extends AsyncDisposable {
    * not awaited themselves, and none fails with QUEUE_FULL. Rejects when the client is closed.
    */
   drained(options?: ListenOptions): Promise<void>;
-  /** Leaves the session alive for whoever resumes it, and closes this client. */
+  /** Leaves the session alive for the one that resumes it, and closes this client. */
   detach(): SessionTicket;
   /**
-   * Ends the session, behind all calls made before. Without a connection it waits for one, at most
+   * Ends the session, after all calls made before. Without a connection it waits for one, at most
    * `timeoutMs` (default 5,000); then the session is left to expire.
    */
   close(options?: CloseOptions): Promise<void>;

@@ -191,7 +191,7 @@ export class ConnectionLoop
   }
 
   /**
-   * Ends the session behind all that was called before; resolves when the server has heard it, or
+   * Ends the session after all that was called before; resolves when the server has heard it, or
    * after `timeoutMs`, when the session is left to expire.
    */
   close(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
@@ -264,7 +264,7 @@ export class ConnectionLoop
     if (wire === this.writableSearch.wire) this.leaveReadOnly(wire);
     if (wire !== this.wire) return;
     if (response.timeoutMs <= 0) {
-      // The server closes behind its refusal; nothing more is wanted from this connection.
+      // The server closes after its refusal; nothing more is wanted from this connection.
       this.wire = undefined;
       wire.destroy();
       this.expire('server');
@@ -601,7 +601,7 @@ export class ConnectionLoop
       : new ZkError('CLOSED', { op, path, outcome: 'not-sent' });
   }
 
-  /** Everything ends; whoever waits for anything is told. */
+  /** Everything ends; all that wait for anything are told. */
   private finish(state: State, errorFor: (outcome: 'not-sent' | 'unknown') => ZkError): void {
     if (this.isOver) {
       this.closing?.resolve();

@@ -43,7 +43,7 @@ export class Deadlines {
       if (entry.expire === undefined) return;
       entry.expire = undefined;
       lane.live--;
-      // What is over must not pile up behind one that lasts.
+      // What is over must not pile up while one lasts.
       if (lane.entries.length > FEW && lane.live < lane.entries.length / 2) tidy(lane);
     };
   }

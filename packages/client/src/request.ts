@@ -109,7 +109,7 @@ export class Request {
 
   /**
    * The caller waits no longer. The request keeps its place among those that wait for replies, or
-   * the replies of all behind it would be taken for one another's.
+   * the replies of all after it would be taken for one another's.
    */
   giveUp(code: 'ABORTED' | 'TIMEOUT', cause: unknown): void {
     const outcome: Outcome = this.frame === undefined ? 'unknown' : 'not-sent';

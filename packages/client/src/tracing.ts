@@ -1,4 +1,4 @@
-// What the client does, told through node:diagnostics_channel to whoever subscribed. Nobody did: one
+// What the client does, told through node:diagnostics_channel to those who subscribed. If nobody did: one
 // look at a flag.
 //
 //   zebu:request   a TracingChannel: each call, from when it is made until it settles
@@ -19,7 +19,7 @@ export interface RequestTrace {
   readonly path: string | undefined;
   /** How often it was tried; more than once by a retry policy. */
   tries: number;
-  /** At first the session and the server when the call was made, at its end those of then. */
+  /** At first the session and the server when the call was made, at its end those at that moment. */
   session: Session | undefined;
   server: string | undefined;
   result?: unknown;

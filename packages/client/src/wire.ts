@@ -23,7 +23,7 @@ import type { Host } from './host-provider.ts';
 export interface WireOwner {
   /** The server's answer to the handshake; the session may be refused in it. */
   established(wire: Wire, response: ConnectResponse): void;
-  /** A reply or a notification; the reader stands behind its header. */
+  /** A reply or a notification; the reader stands after its header. */
   received(wire: Wire, xid: number, zxid: number, errno: number, reader: ByteReader): void;
   /** All that was in `out` is on its way. */
   flushed(wire: Wire): void;

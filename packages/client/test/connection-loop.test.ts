@@ -759,7 +759,7 @@ describe('connect', () => {
 });
 
 describe('close', () => {
-  test('says closeSession behind everything else, and stops all timers', async () => {
+  test('says closeSession after everything else, and stops all timers', async () => {
     const { world, server, zk } = await connected();
     server.script.request = answerAll;
     const read = watched(zk.get('/a'));

@@ -183,7 +183,7 @@ describe('a retry policy', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('holds for a read behind a sync, too', async () => {
+  test('holds for a read after a sync, too', async () => {
     const { world, zk, asked } = await answering([THROTTLED], backoff());
     const reading = watched(zk.get('/a', { consistency: 'synced' }));
     await world.advance(1000);

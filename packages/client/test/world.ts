@@ -133,7 +133,7 @@ export interface ServerRequest {
   readonly connection: ServerConnection;
   readonly xid: number;
   readonly type: number;
-  /** Stands behind the header, on bytes of its own. */
+  /** Stands after the header, on bytes of its own. */
   readonly body: ByteReader;
   readonly bytes: number;
 }

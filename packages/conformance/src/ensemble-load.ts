@@ -247,7 +247,7 @@ class LoadSession {
   private readonly load: EnsembleLoad;
   private readonly name: string;
   private readonly random: () => number;
-  /** Per key: no read of one session goes back behind what the session has seen. */
+  /** Per key: no read of one session goes back to before what the session has seen. */
   private readonly seenVersion: Map<Key, number>;
   private count: number;
   private session: Session;

@@ -95,7 +95,7 @@ export class MemberNetwork implements AsyncDisposable {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     const relay = this.relayProcess as ChildProcess;
-    // The listening socket stays one of this process's network, whoever accepts on it.
+    // The listening socket stays one of this process's network, no matter which process accepts on it.
     await new Promise<void>((resolve, reject) =>
       relay.send({ host: this.address(sid), port }, server, (error) =>
         error === null ? resolve() : reject(error),

@@ -111,7 +111,7 @@ export class ByteWriter {
   }
 }
 
-/** Writes a big-endian int; returns the offset behind it. The target must have room. */
+/** Writes a big-endian int; returns the offset after it. The target must have room. */
 export function putInt32(target: Uint8Array, at: number, value: number): number {
   target[at] = value >>> 24;
   target[at + 1] = value >>> 16;

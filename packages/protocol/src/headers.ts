@@ -1,7 +1,7 @@
 // The headers in front of every message after the handshake, and the watch notification.
 //
 // RequestHeader: int xid, int type                 ReplyHeader: int xid, long zxid, int err
-// WatcherEvent (behind a ReplyHeader with xid -1): int type, int state, ustring path
+// WatcherEvent (after a ReplyHeader with xid -1): int type, int state, ustring path
 
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';

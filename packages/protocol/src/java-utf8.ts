@@ -16,7 +16,7 @@ export function javaUtf8Length(text: string): number {
   return length;
 }
 
-/** Writes `text` at `at`; returns the offset behind the last byte. The target must have room. */
+/** Writes `text` at `at`; returns the offset after the last byte. The target must have room. */
 export function encodeJavaUtf8(text: string, target: Uint8Array, at: number): number {
   let to = at;
   for (let i = 0; i < text.length; i++) {

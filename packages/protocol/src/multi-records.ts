@@ -1,4 +1,4 @@
-// multi and multiRead: a sequence of records, each behind a MultiHeader, without a count.
+// multi and multiRead: a sequence of records, each after a MultiHeader, without a count.
 //
 // MultiHeader (9 bytes): int type, boolean done, int err
 // Request:   { MultiHeader(type, false, -1), record }*  MultiHeader(-1, true, -1)

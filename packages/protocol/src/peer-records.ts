@@ -225,7 +225,7 @@ export function readPeerMessage(packet: QuorumPacketView): PeerMessage | undefin
   }
 }
 
-/** Encodes one packet behind what the writer holds. */
+/** Encodes one packet after what the writer holds. */
 export function writePeerMessage(writer: ByteWriter, message: PeerMessage): void {
   switch (message.type) {
     case PacketType.ACK:

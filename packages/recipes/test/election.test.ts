@@ -259,7 +259,7 @@ test('connections lost twice in a row leave one znode per candidate, and one lea
   world.proxy.cut();
   await expect.poll(() => term.signal.aborted, PATIENCE).toBe(true);
   world.proxy.cut();
-  // Back in the line, behind the other.
+  // Back in the line, after the other.
   await other.leads(2);
   await expect.poll(names, PATIENCE).toBe(2);
   await Promise.all([a.withdraw(), other.withdraw()]);

@@ -1,5 +1,5 @@
 /**
- * How the library speaks: four levels, a sentence, and fields for whoever filters. The library never
+ * How the library speaks: four levels, a sentence, and fields to filter by. The library never
  * writes to the terminal itself; the command gives it an adapter, and an embedder gives its own or
  * none. Nothing on the request path calls `debug` without testing `debugEnabled` first.
  */

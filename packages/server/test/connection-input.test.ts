@@ -132,7 +132,7 @@ describe('a turn', () => {
     expect([taken(), input.stops]).toEqual(['ab', 0]);
   });
 
-  test('ends a burst that takes long, behind the frame at which that shows', () => {
+  test('ends a burst that takes long, after the frame at which that shows', () => {
     const { input, time, send, taken } = make((letter) => {
       time.nowMs += 4;
       if (letter === 'c') input.lookAtTheClock();

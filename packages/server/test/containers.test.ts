@@ -18,7 +18,7 @@ const config = {
   containers: { checkIntervalMs: CHECK_MS, maxPerMinute: 600 },
 };
 
-/** Lets the next check come, and stops just behind it. */
+/** Lets the next check come, and stops just after it. */
 function check(world: World): void {
   world.advance(CHECK_MS);
 }

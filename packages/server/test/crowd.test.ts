@@ -63,7 +63,7 @@ describe.each([false, true])('with a fan-out of the network: %s; an event', (fan
     }
   });
 
-  test('and a second one behind it do not pile up, and keep their order', async () => {
+  test('and a second one after it do not pile up, and keep their order', async () => {
     const { world, setter, watchers } = await crowd(fanOut);
     applyAtOnce(world, setter, '1', '2', '3');
     world.run();
@@ -83,7 +83,7 @@ describe.each([false, true])('with a fan-out of the network: %s; an event', (fan
   });
 });
 
-test('a client that does not read gets its event behind what it has not read, whoever tells the others', async () => {
+test('a client that does not read gets its event after what it has not read, whoever tells the others', async () => {
   const world = await World.start({ maxClientCnxns: 0, fanOut: true, windowBytes: 4096 });
   const setter = world.client();
   setter.must(create('/a', { data: 'x'.repeat(3000) }));

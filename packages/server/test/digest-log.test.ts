@@ -21,7 +21,7 @@ test('keeps the last 1,024, oldest first', () => {
   );
 });
 
-test('holds the digest as it was just behind its txn', async () => {
+test('holds the digest as it was just after its txn', async () => {
   const world = await World.start();
   const client = world.client();
   for (let i = 2; i <= 128; i++) client.send(create(`/n${i}`));

@@ -53,7 +53,7 @@ describe('a new session', () => {
     expect(client.session?.timeoutMs).toBe(10_000);
   });
 
-  test('serves requests that were sent behind the connect request, in order', async () => {
+  test('serves requests that were sent after the connect request, in order', async () => {
     const world = await World.start();
     const client = world.dial().connect();
     client.send(create('/a'), exists('/a'));

@@ -90,7 +90,7 @@ describe('a request that waited too long', () => {
     expect(client.errorOf(exists('/3'))).toBe('NONODE');
   });
 
-  test('is answered THROTTLEDOP behind the writes that came before it', async () => {
+  test('is answered THROTTLEDOP after the writes that came before it', async () => {
     const { world, client } = await stopped({ throttledOpWaitTimeMs: 500 });
     world.time.nowMs += 501;
     // Of #1 and #2, which fill the window, the first is applied: there is room for #3.

@@ -80,7 +80,7 @@ test('is given up where the server ends the connection, but not the replies befo
   expect(namesOf(other.call(getChildren('/wide')))).toHaveLength(CHILDREN);
 });
 
-test('keeps its place between writes, and what comes behind it keeps its own', async () => {
+test('keeps its place between writes, and what comes after it keeps its own', async () => {
   const { world, asker } = await wideWorld();
   world.log.isHeld = true;
   asker.send(

@@ -96,7 +96,7 @@ describe('a write', () => {
 });
 
 describe('a read', () => {
-  test('waits for the writes of its own connection, and sees the state just behind them', async () => {
+  test('waits for the writes of its own connection, and sees the state just after them', async () => {
     const { world, clients } = await heldWorld(1);
     const [client] = clients as [RawClient];
     client.send(setData('/a', '1'), getData('/a'), setData('/a', '2'), getData('/a'));
@@ -117,7 +117,7 @@ describe('a read', () => {
     expect(reader.frames[0]?.zxid).toBe(world.serving.tree.lastProcessedZxid);
   });
 
-  test('between two writes of its own sees nothing of others that comes behind them', async () => {
+  test('between two writes of its own sees nothing of others that comes after them', async () => {
     const { world, clients } = await heldWorld(2);
     const [one, other] = clients as [RawClient, RawClient];
     one.send(setData('/a', 'one'), getData('/a'));
@@ -147,7 +147,7 @@ describe('a read', () => {
     ['read', getData('/a')],
     ['write', setData('/a', '2')],
   ])(
-    'or %s behind an unknown request is not answered: the connection is closed',
+    'or %s after an unknown request is not answered: the connection is closed',
     async (_, last) => {
       const { world, clients } = await heldWorld(1);
       const [client] = clients as [RawClient];
@@ -255,7 +255,7 @@ describe('a request that does not decode', () => {
     expect(client.call(createContainer('/c')).zxid).toBe(3);
   });
 
-  test('with bytes behind its end is served all the same', async () => {
+  test('with bytes after its end is served all the same', async () => {
     const world = await World.start();
     const { type, body } = exists('/');
     const longer = { type, body: Buffer.concat([body, Buffer.from('more')]) };

@@ -36,7 +36,7 @@ describe('a client that does not read its replies', () => {
     expect(queuedFor(world)).toBe(0);
   });
 
-  test('behind a write of its own is bounded too, and gets all in order', async () => {
+  test('after a write of its own is bounded too, and gets all in order', async () => {
     const { world, slow } = await slowWorld();
     world.log.isHeld = true;
     slow.send(setData('/small', 'x'), ...Array.from({ length: 100 }, () => getData('/big')));
@@ -134,7 +134,7 @@ describe('a client that does not read its events', () => {
       return write.call(transport, bytes, start, end);
     };
     for (let i = 0; i < 3000; i++) other.must(setData('/small', `${i}`));
-    // Some fill the window of the transport one by one; those behind gather.
+    // Some fill the window of the transport one by one; those after gather.
     expect(writes).toBeLessThan(WINDOW_BYTES / 30);
     slow.transport.resume();
     world.run();

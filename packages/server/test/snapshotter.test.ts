@@ -84,7 +84,7 @@ describe('a snapshot', () => {
     expect(tree.findString('/e')).not.toBe(0);
   });
 
-  test('has the digest and the last zxid behind the tree, or not, as configured', async () => {
+  test('has the digest and the last zxid after the tree, or not, as configured', async () => {
     const sizes: number[] = [];
     for (const digestEnabled of [true, false]) {
       for (const serializeLastProcessedZxid of [true, false]) {

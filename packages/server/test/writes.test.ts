@@ -214,7 +214,7 @@ describe('setData', () => {
     expect(client.errorOf(request)).toBe(error);
   });
 
-  test('answers with the stat behind it', () => {
+  test('answers with the stat after it', () => {
     const reply = client.call(setData('/a', 'longer'));
     expect(readStat(bodyOf(reply))).toMatchObject({
       mzxid: reply.zxid,

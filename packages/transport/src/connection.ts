@@ -50,7 +50,7 @@ export interface ConnectionHandler {
   drained(): void;
   /**
    * The peer has said its end, and may read on. True: the handler has more to say and ends the connection
-   * itself; otherwise it is closed behind what is queued. Not called for TLS.
+   * itself; otherwise it is closed after what is queued. Not called for TLS.
    */
   ended?(): boolean;
   /** Exactly once. Undefined: an orderly end by either side; else what went wrong. */
@@ -148,7 +148,7 @@ export interface Network {
 
 /** One message on its way to very many connections. */
 export interface FanOut {
-  /** As write() on this connection now: what is written to it from now on arrives behind. */
+  /** As write() on this connection now: what is written to it from now on arrives after it. */
   add(connection: Connection): void;
   /** Some tens of writes, once all are added. False: this was the last step. */
   step(): boolean;

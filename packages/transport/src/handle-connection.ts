@@ -244,7 +244,7 @@ export class HandleConnection implements Recipient {
     const request = new this.streams.internals.ShutdownWrap() as OwnedShutdown;
     request.oncomplete = onShutdown as unknown as ShutdownRequest['oncomplete'];
     request.connection = this;
-    // libuv shuts down behind the writes that are queued. Not connected any more: just close.
+    // libuv shuts down after the writes that are queued. Not connected any more: just close.
     if (this.handle.shutdown(request) < 0) {
       this.destroy();
       return;

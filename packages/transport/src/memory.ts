@@ -143,7 +143,7 @@ class MemoryConnection implements Connection {
   private outgoing: Buffer[];
   private incoming: Buffer[];
   private incomingBytes: number;
-  /** The peer's end, or its death, lies behind `incoming`. */
+  /** The peer's end, or its death, comes after `incoming`. */
   private isHalfClosed: boolean;
   private isDelivering: boolean;
   private reason: Error | undefined;
@@ -294,7 +294,7 @@ class MemoryConnection implements Connection {
     if (this.incomingBytes > 0) {
       const bytes = this.takeIncoming();
       if (this.phase === 'open') this.handler.data(bytes, 0, bytes.length);
-      // The bytes are valid only during the call: whoever kept them will notice.
+      // The bytes are valid only during the call: code that kept them will notice.
       bytes.fill(0xdb);
       this.peer?.windowOpened();
     } else if (this.isHalfClosed) {

@@ -209,7 +209,7 @@ test('writes to no connection that took the descriptor of one that was closed', 
   }
 });
 
-test('comes whole, and behind what waits, to clients that do not read', async () => {
+test('comes whole, and after what waits, to clients that do not read', async () => {
   const server = await Server.start();
   const all = await server.connect(MANY);
   const slow = all.filter((_, place) => place % 40 === 0);

@@ -10,7 +10,7 @@
 //                before it.
 //   5. commitTo  apply txns up to and including it. Never beyond what was reported durable.
 //   6. change    tell the server about role, phase, leader and epoch.
-//   7. barriers  release the waiting syncs: behind the commits above on a learner's link; for a client of the leader's
+//   7. barriers  release the waiting syncs: after the commits above on a learner's link; for a client of the leader's
 //                own once its tree holds Zab.committedZxid, which a slow disk may keep back.
 //
 // Links before the disk: their way is longer. The votes of `votes` may leave at any time.
@@ -31,7 +31,7 @@ export const SendKind = {
   INFORMS: 3,
   /** ACK for each: Apache's leader counts by exact zxid. */
   ACKS: 4,
-  /** Bring the learner up to date as `plan` says; what comes after it on this link waits behind it. */
+  /** Bring the learner up to date as `plan` says; what comes after it on this link waits for it. */
   SYNC: 5,
 } as const;
 export type SendKind = (typeof SendKind)[keyof typeof SendKind];

@@ -1,4 +1,4 @@
-// The end of a session on demand: whoever knows its id and password may end it, from a connection of their own.
+// The end of a session on demand: anybody who knows its id and password may end it, from another connection.
 
 import { connect as dial, type Socket } from 'node:net';
 import {

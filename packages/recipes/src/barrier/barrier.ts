@@ -10,7 +10,7 @@ import { readZnode } from '../core/read.ts';
 
 export interface Barrier {
   readonly path: string;
-  /** From now on whoever waits is held up. One that stands already stays. */
+  /** From now on all that wait are held up. One that stands already stays. */
   raise(options?: OpOptions): Promise<void>;
   /** Lets all go on. */
   lift(options?: OpOptions): Promise<void>;

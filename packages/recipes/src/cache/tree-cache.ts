@@ -209,7 +209,7 @@ export class RecursiveCache implements TreeCache {
     let isFirst = true;
     try {
       for await (const item of this.stream) {
-        // start() reads everything behind this one.
+        // start() reads everything after this one.
         const isKnown = isFirst && item.type === 'resync' && item.reason === 'established';
         isFirst = false;
         if (!isKnown) this.note(item);

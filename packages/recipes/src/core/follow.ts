@@ -104,7 +104,7 @@ export class Follower<S> implements AsyncDisposable {
     let isFirst = true;
     try {
       for await (const item of this.stream) {
-        // start() has read behind this one.
+        // start() has read after this one.
         if (isFirst && item.type === 'resync' && item.reason === 'established') {
           isFirst = false;
           continue;

@@ -137,7 +137,7 @@ class ContestElection implements Election {
       try {
         await lead(term);
       } catch (error) {
-        // That it was lost is no news to whoever stands again.
+        // That it was lost is no news to one that stands again.
         if (!requeue || !term.signal.aborted || !ZkError.is(error, 'LOCK_LOST')) throw error;
       }
       if (requeue) continue;

@@ -1,4 +1,4 @@
-// Who leads, for those who do not. Only the first candidate is watched, so candidates that come and go behind it
+// Who leads, for those who do not. Only the first candidate is watched, so candidates that come and go after it
 // wake nobody.
 
 import { type Client, type OneShot, ZkError } from '@zebu/client';

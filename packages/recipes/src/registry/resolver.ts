@@ -111,7 +111,7 @@ class WatchingResolver implements Resolver {
     const { lastId } = this;
     switch (this.strategy) {
       case 'round-robin':
-        // The next id, whoever came or went meanwhile.
+        // The next id, even if others came or went meanwhile.
         return (
           (lastId === undefined ? undefined : usable.find(({ id }) => id > lastId)) ?? usable[0]
         );

@@ -228,7 +228,7 @@ export class ClientConnection
     if (this.session !== undefined) this.served.touch(this.session);
   }
 
-  /** The transport is gone, whoever closed it. */
+  /** The transport is gone, closed by either side. */
   closed(reason?: Error): void {
     const { logger } = this;
     if (this.state !== State.ending) {
@@ -535,7 +535,7 @@ export class ClientConnection
 
   // ---- Sessions and events ------------------------------------------------------------------
 
-  /** For the handshake: frames behind the connect request wait until the session is created. */
+  /** For the handshake: frames after the connect request wait until the session is created. */
   createSession(timeoutMs: number): void {
     this.input.stop(Stop.session);
     this.writesSubmitted++;
@@ -570,7 +570,7 @@ export class ClientConnection
     this.served.resumeAfterBatch(this);
   }
 
-  /** The session is decided: answers the handshake; frames behind it are taken from now on. */
+  /** The session is decided: answers the handshake; frames after it are taken from now on. */
   private establish(session: Session): void {
     this.session = session;
     session.owner = this;

@@ -21,7 +21,7 @@ import type { WatchEvent } from './watch-event.ts';
 const MAX_QUEUED_BYTES = 1 << 20;
 /** Replies of one burst are handed to the socket whenever this many bytes have gathered. */
 const FLUSH_BYTES = 128 * 1024;
-/** Output of a client that is behind is handed over in pieces of at least this, of a buffer of 16 KB. */
+/** Output of a client that reads slowly is handed over in pieces of at least this, of a buffer of 16 KB. */
 const GATHERED_BYTES = 8 * 1024;
 /** Unread bytes of any kind at which the next watch event cuts the client off. */
 const MAX_QUEUED_EVENT_BYTES = 64 << 20;
@@ -264,7 +264,7 @@ export class ConnectionOutput implements OutputSource {
     });
     this.slices = undefined;
     this.longReply = long;
-    // What comes behind it gathers in a buffer of its own.
+    // What comes after it gathers in a buffer of its own.
     this.buffer = undefined;
     this.input.stop(Stop.longReply);
     this.continueLater(long);

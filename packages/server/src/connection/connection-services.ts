@@ -54,7 +54,7 @@ export interface ServedConnection extends ConnectionWithoutSession {
 export interface WordAsker {
   readonly transport: Connection;
   readonly isClosed: boolean;
-  /** The transport is gone, whoever closed it. */
+  /** The transport is gone, closed by either side. */
   closed(reason?: Error): void;
   /** Closes, after what was sent. */
   abort(): void;

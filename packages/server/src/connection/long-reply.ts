@@ -26,7 +26,7 @@ export class LongReply {
   readonly label: string;
   readonly receivedMs: number;
   private readonly slices: Slices;
-  /** Goes behind the slices: a Stat, of the moment it was asked for. */
+  /** Comes after the slices: a Stat, of the moment it was asked for. */
   private readonly end: Buffer;
 
   constructor(options: {

@@ -5,7 +5,7 @@
 //                         our sid is the larger one   the link stays
 //                         our sid is the smaller one  close; the peer dials back
 //
-// The member with the larger sid dials and keeps the link; whoever is dialled by a smaller sid closes that connection
+// The member with the larger sid dials and keeps the link; the one that is dialled by a smaller sid closes that connection
 // and dials back, to the address that the peer announced. Nobody asks whether the peer is a member: joiners depend on
 // it, so their number is bounded. What is sent last to a sid is sent again on each new link to it, since the peer may
 // not have read it. Whatever a peer sends, the worst that happens is that its connection is closed.
@@ -136,7 +136,7 @@ export class ElectionLinks {
     this.peers.clear();
   }
 
-  /** @internal A connection that said who it is; `rest` came behind it. */
+  /** @internal A connection that said who it is; `rest` came after it. */
   introduced(newcomer: Newcomer, preamble: ElectionPreamble): void {
     this.unknown.delete(newcomer);
     const { connection } = newcomer;
@@ -285,7 +285,7 @@ class Newcomer implements ConnectionHandler {
     }
     this.cancelTimer();
     this.links.introduced(this, preamble);
-    // Its link, if it has become one, goes on with what came behind.
+    // Its link, if it has become one, goes on with what came after.
     if (at < end && this.connection.handler !== this) this.connection.handler.data(bytes, at, end);
   }
 

@@ -3,7 +3,7 @@
 //
 //   learner ─► PeerStreamDecoder ─► ACK, infos        ─► core
 //                               └─► REQUEST, PING, REVALIDATE ─► LeaderRole
-//   core ─► sendMessage, sendRange, sendSync ─► [behind a sync that is still being sent] ─► PeerLink
+//   core ─► sendMessage, sendRange, sendSync ─► [after a sync that is still being sent] ─► PeerLink
 //
 // Source: LearnerHandler (3.9.5).
 

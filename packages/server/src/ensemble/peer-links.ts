@@ -173,7 +173,7 @@ export class PeerLinks implements LearnerLinkOwner, LeaderLinkOwner {
   }
 
   /**
-   * A member that came back by another link has given up the old one, and is silent on that. While a link answers, whoever
+   * A member that came back by another link has given up the old one, and is silent on that. While a link answers, one that
    * says from another host that it is the same member is not. A member that moved is taken up within a tick.
    */
   private refuseImpostor(link: LearnerLink, { type }: CoreMessage): boolean {

@@ -17,7 +17,7 @@ export interface AclRange {
   end: number;
 }
 
-/** Moves the reader behind the ACL, noting where it lay. */
+/** Moves the reader past the ACL, noting where it lay. */
 export function skipAcl(request: ByteReader, range: AclRange): void {
   range.start = request.offset;
   skipAclVector(request);

@@ -1,7 +1,7 @@
 // multi: creates, deletes, setDatas and checks that happen together or not at all.
 //
 // Txn: vector<Txn { int type, buffer body }>. When a part fails, the parts before it stay as they
-// were prepared, it and those behind it become error txns, and the whole has no effect when applied;
+// were prepared, it and those after it become error txns, and the whole has no effect when applied;
 // the reply header's error is then still 0 and each part tells its own. A request that does not
 // decode, to its end, fails as a whole. Source: PrepRequestProcessor.pRequestHelper (3.9.5).
 
@@ -67,7 +67,7 @@ function countParts(request: ByteReader): number {
   }
 }
 
-/** Checks that a part decodes; the offset behind it. Leaves the reader where it was. */
+/** Checks that a part decodes; the offset after it. Leaves the reader where it was. */
 function endOfPart(request: ByteReader, type: number): number {
   const start = request.offset;
   // Wherever it stands: Apache notes the changes pending for every path before it begins.

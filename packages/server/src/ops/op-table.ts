@@ -1,6 +1,6 @@
 // The only place that knows which operations exist and what each of them is.
 //
-//   read        answers from the tree at once, and waits behind the connection's own writes
+//   read        answers from the tree at once, and waits for the connection's own writes
 //   prepare     decides a txn against the tree as it will be; answered when that txn is applied
 //   run         answers at once and out of order, before any check: auth and sasl
 //
@@ -58,7 +58,7 @@ export function operationOf(type: number): Operation | undefined {
   return type < LOWEST || type > HIGHEST ? undefined : TABLE[type - LOWEST];
 }
 
-/** What the word `cons` calls a request type, whoever may send it. */
+/** What the word `cons` calls a request type, no matter who may send it. */
 export function labelOf(type: number): string {
   return operationOf(type)?.label ?? 'NA';
 }

@@ -1,7 +1,7 @@
-// sync: ustring path -> ustring path. On a server that is alone every read is already in order behind
+// sync: ustring path -> ustring path. On a server that is alone every read is already in order after
 // the writes that were there before it, so nothing is left to wait for. The path may be anything.
 //
-// ping: nothing -> nothing. It takes its turn like a read: behind the session's own writes.
+// ping: nothing -> nothing. It takes its turn like a read: after the session's own writes.
 
 import type { ByteReader, ByteWriter } from '@zebu/protocol';
 import type { ReadContext } from './read-context.ts';

@@ -97,7 +97,7 @@ export class DecidingRole implements ServingRole {
     serving.enterLog(txn);
   }
 
-  /** Undefined: every read is in order behind the writes before it, and a sync is such a read. */
+  /** Undefined: every read is in order after the writes before it, and a sync is such a read. */
   protected sync(_serving: Serving): WritePath['sync'] {
     return undefined;
   }

@@ -5,7 +5,7 @@
 //   durable(zxid)  ──► beyond the roll? ──► snapshotter.start()
 //
 // Must never start a snapshot before the txns up to the roll are durable, nor leave a roll without one
-// behind it.
+// after it.
 
 import type { Zxid } from '@zebu/protocol';
 import type { ServerConfig } from '../config/server-config.ts';
@@ -16,7 +16,7 @@ import type { Snapshotter } from './snapshotter.ts';
 /** The other half of the way is time enough for making a file, and for zeroing it without haste. */
 const PREPARE_SHARE = 0.5;
 
-/** Rolls the log, and has a snapshot taken behind the roll; one for all where rolls crowd. */
+/** Rolls the log, and has a snapshot taken after the roll; one for all where rolls crowd. */
 export class SnapshotSchedule {
   private readonly environment: Environment;
   private readonly config: ServerConfig;

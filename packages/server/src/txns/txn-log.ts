@@ -7,7 +7,7 @@ export interface TxnLog {
   append(zxid: Zxid, entry: Buffer, start: number, end: number): void;
   /** Writes what was appended; the log says by itself when it is durable. */
   flush(): void;
-  /** `share` of the way to the next roll is behind: what can be done ahead of it may be done. */
+  /** `share` of the way to the next roll is done: what can be done ahead of it may be done. */
   prepareRoll(share: number): void;
   /** The next entry begins a new file. */
   roll(): void;

@@ -5,7 +5,7 @@
  *
  * Most answers are one piece. Those that grow with the server (connections, sessions, watches) come in
  * pieces of about 32 KB, so that the caller can take one per turn of the loop and none while its
- * connection is behind; what they walk may change between two pieces.
+ * connection reads slowly; what they walk may change between two pieces.
  */
 
 import { javaSocketAddress } from '../auth/ip-address.ts';

@@ -191,7 +191,7 @@ class RawPeer implements DialHandler {
     this.connection?.write(Buffer.from(bytes), 0, bytes.length);
   }
 
-  /** Leaders of the notifications that came, behind a preamble if there is one. */
+  /** Leaders of the notifications that came, after a preamble if there is one. */
   votes(hasPreamble: boolean): number[] {
     const leaders: number[] = [];
     const at = hasPreamble ? preambleLength(this.bytes, 0, this.bytes.length) : 0;
@@ -399,7 +399,7 @@ describe('who dials us', () => {
     });
     RawPeer.dialled(world, 'host3', preambleOf(1, [{ host, port: PORT }]));
     expect(heard).toHaveLength(1);
-    // What this member says of itself is read by another one, with what comes behind it.
+    // What this member says of itself is read by another one, with what comes after it.
     const asked = rawListener(world, 2);
     const own = new TestMember(world, { sid: 4, members: [2, 4], host: 'öst' });
     own.vote(2, 4);
@@ -526,7 +526,7 @@ describe('who dials us', () => {
     expect(world.dials).toHaveLength(1);
   });
 
-  test('the first message may come in pieces of any size, with notifications behind it', () => {
+  test('the first message may come in pieces of any size, with notifications after it', () => {
     const bytes = Buffer.concat([preambleOf(2), frameOf(5), frameOf(6)]);
     for (let cut = 0; cut <= bytes.length; cut++) {
       const world = new World();

@@ -85,7 +85,7 @@ export class Grants {
     for (const grant of this.live) if (grant.who === who) grant.isExcused = true;
   }
 
-  /** Somebody deletes the znode with this token: whoever has it, or is just being told of it, hears of that later. */
+  /** Somebody deletes the znode with this token: the one that has it, or is just being told of it, hears of that later. */
   meddled(token: number): void {
     this.meddledWith.add(token);
     for (const grant of this.live) grant.isExcused = true;

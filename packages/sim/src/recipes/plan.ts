@@ -12,7 +12,7 @@ export const RECIPE_FAULTS = [
   'znode deleted, holder stalled',
 ] as const;
 
-/** Whom a fault hits: a client by its number, or whoever holds then. */
+/** Whom a fault hits: a client by its number, or the one that holds at that moment. */
 export const TARGETS = ['client', 'lock holder', 'leader'] as const;
 
 export type RecipeFaultKind = (typeof RECIPE_FAULTS)[number];

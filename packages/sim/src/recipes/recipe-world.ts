@@ -399,7 +399,7 @@ export class RecipeWorld {
     this.terms.stalled(actor.name);
   }
 
-  /** Deletes the znode of whoever is first, as an operator might. */
+  /** Deletes the znode of the first in line, as an operator might. */
   private async meddle(maker: Client, target: RecipeFault['target']): Promise<void> {
     const directory = target === 'leader' ? ELECTION : LOCK;
     try {
