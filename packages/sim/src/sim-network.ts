@@ -15,9 +15,12 @@ import {
   type DialHandler,
   type DialOptions,
   FanOutAtOnce,
+  IncomingBytes,
   type Listener,
   type ListenOptions,
   type Network,
+  OutgoingBytes,
+  SocketlessListener,
   TransportError,
 } from '@zebu/transport';
 import type { Prng } from './prng.ts';
@@ -152,7 +155,7 @@ export class SimNetwork {
   }
 
   listenerAt(address: string, port: number): SimListener | undefined {
-    return this.listeners.find((one) => one.host === address && one.port === port);
+    return this.listeners.find((one) => one.address === address && one.port === port);
   }
 
   private listen(
@@ -188,17 +191,9 @@ export class SimNetwork {
   }
 }
 
-export class SimListener implements Listener {
-  /** TLS is not simulated. */
-  readonly tlsHandshakes = 0;
-  readonly port: number;
-  readonly host: string;
+/** TLS is not simulated. */
+export class SimListener extends SocketlessListener<SimConnection> {
   readonly process: SimProcess;
-  readonly accept: Acceptor;
-  readonly open: Set<SimConnection>;
-  private readonly network: SimNetwork;
-  private emptied: (() => void) | undefined;
-  private allClosed: Promise<void> | undefined;
 
   constructor(
     network: SimNetwork,
@@ -207,37 +202,8 @@ export class SimListener implements Listener {
     port: number,
     accept: Acceptor,
   ) {
-    this.network = network;
+    super(host, port, accept, () => network.unbind(this));
     this.process = process;
-    this.host = host;
-    this.port = port;
-    this.accept = accept;
-    this.open = new Set();
-    this.emptied = undefined;
-    this.allClosed = undefined;
-  }
-
-  get address(): string {
-    return this.host;
-  }
-
-  stopAccepting(): void {
-    this.network.unbind(this);
-  }
-
-  close(): Promise<void> {
-    this.network.unbind(this);
-    this.allClosed ??= new Promise((resolve) => {
-      if (this.open.size === 0) resolve();
-      else this.emptied = resolve;
-      for (const connection of this.open) connection.destroy();
-    });
-    return this.allClosed;
-  }
-
-  wasClosed(connection: SimConnection): void {
-    this.open.delete(connection);
-    if (this.open.size === 0) this.emptied?.();
   }
 }
 
@@ -299,16 +265,14 @@ export class SimConnection implements Connection {
   readonly peerCertificate = undefined;
   readonly pipe: Pipe;
   handler: ConnectionHandler;
-  queuedBytes: number;
   peer: SimConnection | undefined;
   private listener: SimListener | undefined;
   private phase: Phase;
   private isPaused: boolean;
-  private outgoing: Buffer[];
+  private readonly outgoing: OutgoingBytes;
   /** Bytes sent and not known to be read: what the window holds. */
   private unreadBytes: number;
-  private incoming: Buffer[];
-  private incomingBytes: number;
+  private readonly incoming: IncomingBytes;
   /** The peer closes after what is in `incoming`. */
   private isHalfClosed: boolean;
   private isDelivering: boolean;
@@ -335,20 +299,22 @@ export class SimConnection implements Connection {
     this.remotePort = about.remotePort;
     this.handler = about.handler;
     this.pipe = new Pipe(this);
-    this.queuedBytes = 0;
     this.peer = undefined;
     this.listener = undefined;
     this.phase = 'connecting';
     this.isPaused = false;
-    this.outgoing = [];
+    this.outgoing = new OutgoingBytes();
     this.unreadBytes = 0;
-    this.incoming = [];
-    this.incomingBytes = 0;
+    this.incoming = new IncomingBytes();
     this.isHalfClosed = false;
     this.isDelivering = false;
     this.finSent = false;
     this.isWithoutPower = false;
     network.connections.add(this);
+  }
+
+  get queuedBytes(): number {
+    return this.outgoing.count;
   }
 
   get isOpen(): boolean {
@@ -388,7 +354,6 @@ export class SimConnection implements Connection {
     if (this.isServerEnd && onServerWrite !== undefined) part = onServerWrite(this, part);
     if (part.length === 0) return true;
     this.outgoing.push(part);
-    this.queuedBytes += part.length;
     this.fill();
     return this.queuedBytes === 0;
   }
@@ -473,17 +438,13 @@ export class SimConnection implements Connection {
     const { peer } = this;
     if (peer === undefined || this.phase === 'connecting') return;
     const windowBytes = this.network.options.windowBytes ?? 65_536;
-    for (;;) {
-      const next = this.outgoing[0];
+    while (this.outgoing.count > 0) {
       const room = windowBytes - this.unreadBytes;
       // Avoid silly window syndrome (RFC 1122, 4.2.3.4): send nothing until a quarter of the window is free.
-      if (next === undefined || room < Math.min(next.length, windowBytes >> 2)) break;
-      const taken = Buffer.from(next.subarray(0, room));
+      if (room < Math.min(this.outgoing.nextLength, windowBytes >> 2)) break;
+      const taken = this.outgoing.take(room);
       this.unreadBytes += taken.length;
-      this.queuedBytes -= taken.length;
       this.pipe.send(() => peer.receive(taken));
-      if (taken.length === next.length) this.outgoing.shift();
-      else this.outgoing[0] = next.subarray(taken.length);
     }
     if (this.phase === 'ending' && this.queuedBytes === 0) this.sendFin();
   }
@@ -505,7 +466,6 @@ export class SimConnection implements Connection {
       return;
     }
     this.incoming.push(bytes);
-    this.incomingBytes += bytes.length;
     this.deliverLater();
   }
 
@@ -513,7 +473,7 @@ export class SimConnection implements Connection {
     if (this.isDelivering || this.phase === 'closed' || this.phase === 'connecting') return;
     // Ending: what still comes is read and dropped.
     if (this.isPaused && this.phase === 'open') return;
-    if (this.incomingBytes === 0 && !this.isHalfClosed) return;
+    if (this.incoming.count === 0 && !this.isHalfClosed) return;
     this.isDelivering = true;
     this.process.schedule(0, () => this.deliver());
   }
@@ -521,15 +481,15 @@ export class SimConnection implements Connection {
   private deliver(): void {
     this.isDelivering = false;
     if (this.phase === 'closed' || (this.isPaused && this.phase === 'open')) return;
-    if (this.incomingBytes > 0) {
-      const bytes = this.takeIncoming();
-      if (this.phase === 'open') {
-        if (this.isServerEnd) this.network.options.onServerData?.(this, bytes);
-        this.handler.data(bytes, 0, bytes.length);
-      }
-      const { length } = bytes;
-      // The bytes are valid only during the call: overwriting them shows who kept them.
-      bytes.fill(0xdb);
+    const available = this.incoming.count;
+    if (available > 0) {
+      const { prng, cutChance = 0.2, onServerData } = this.network.options;
+      const length = prng.chance(cutChance) ? 1 + prng.below(available) : available;
+      this.incoming.take(length, (bytes) => {
+        if (this.phase !== 'open') return;
+        if (this.isServerEnd) onServerData?.(this, bytes);
+        this.handler.data(bytes, 0, length);
+      });
       const { peer } = this;
       if (peer !== undefined) this.pipe.send(() => peer.drained(length));
     } else if (this.isHalfClosed) {
@@ -538,17 +498,6 @@ export class SimConnection implements Connection {
       return;
     }
     this.deliverLater();
-  }
-
-  private takeIncoming(): Buffer {
-    const { prng, cutChance = 0.2 } = this.network.options;
-    const all =
-      this.incoming.length === 1 ? (this.incoming[0] as Buffer) : Buffer.concat(this.incoming);
-    const length = prng.chance(cutChance) ? 1 + prng.below(all.length) : all.length;
-    const rest = all.subarray(length);
-    this.incoming = rest.length === 0 ? [] : [rest];
-    this.incomingBytes -= length;
-    return Buffer.from(all.subarray(0, length));
   }
 
   /** The peer has read so many of the bytes sent. */
@@ -574,10 +523,8 @@ export class SimConnection implements Connection {
 
   private forget(): void {
     this.phase = 'closed';
-    this.outgoing = [];
-    this.queuedBytes = 0;
-    this.incoming = [];
-    this.incomingBytes = 0;
+    this.outgoing.clear();
+    this.incoming.clear();
     this.network.connections.delete(this);
   }
 

@@ -15,7 +15,7 @@ export type {
 export { maxFileDescriptors } from './descriptors.ts';
 export { formatAddress, TransportError, type TransportErrorCode } from './errors.ts';
 export { FanOutAtOnce } from './fan-out.ts';
-export { type MemoryNetworkOptions, memoryNetwork } from './memory.ts';
+export { type MemoryNetworkOptions, memoryNetwork } from './memory-network.ts';
 export { type NodeNetworkOptions, nodeNetwork } from './node-network.ts';
 export {
   acceptPeer,
@@ -28,3 +28,5 @@ export {
   type PeerLinkOptions,
   type SliceOwner,
 } from './peer-link.ts';
+export { SocketlessListener } from './socketless-listener.ts';
+export { IncomingBytes, OutgoingBytes } from './stream-bytes.ts';

@@ -14,11 +14,12 @@ import type {
   ConnectionHandler,
   DialHandler,
   DialOptions,
-  Listener,
   ListenOptions,
   Network,
 } from './connection.ts';
 import { TransportError } from './errors.ts';
+import { SocketlessListener } from './socketless-listener.ts';
+import { IncomingBytes, OutgoingBytes } from './stream-bytes.ts';
 
 export interface MemoryNetworkOptions {
   /** Runs `callback` in a later turn; in the order of the calls. */
@@ -78,50 +79,15 @@ function overlaps(listening: string | undefined, other: string | undefined): boo
   return listening === undefined || other === undefined || listening === other;
 }
 
-class MemoryListener implements Listener {
-  readonly port: number;
+class MemoryListener extends SocketlessListener<MemoryConnection> {
+  /** Undefined: all addresses. */
   readonly host: string | undefined;
   readonly secure: boolean;
-  /** No bytes are exchanged for them. */
-  readonly tlsHandshakes = 0;
-  readonly accept: Acceptor;
-  readonly open: Set<MemoryConnection>;
-  private readonly unbind: () => void;
-  private emptied: (() => void) | undefined;
-  private allClosed: Promise<void> | undefined;
 
   constructor(port: number, options: ListenOptions, accept: Acceptor, unbind: () => void) {
-    this.port = port;
+    super(options.host ?? '::', port, accept, unbind);
     this.host = options.host;
     this.secure = options.tls !== undefined;
-    this.accept = accept;
-    this.open = new Set();
-    this.unbind = unbind;
-    this.emptied = undefined;
-    this.allClosed = undefined;
-  }
-
-  get address(): string {
-    return this.host ?? '::';
-  }
-
-  stopAccepting(): void {
-    this.unbind();
-  }
-
-  close(): Promise<void> {
-    this.unbind();
-    this.allClosed ??= new Promise((resolve) => {
-      if (this.open.size === 0) resolve();
-      else this.emptied = resolve;
-      for (const connection of this.open) connection.destroy();
-    });
-    return this.allClosed;
-  }
-
-  wasClosed(connection: MemoryConnection): void {
-    this.open.delete(connection);
-    if (this.open.size === 0) this.emptied?.();
   }
 }
 
@@ -133,16 +99,13 @@ class MemoryConnection implements Connection {
   localPort: number;
   secure: boolean;
   handler: ConnectionHandler;
-  /** Bytes written that the window has no room for. */
-  queuedBytes: number;
   private readonly shared: Shared;
   private peer: MemoryConnection | undefined;
   private listener: MemoryListener | undefined;
   private phase: Phase;
   private isPaused: boolean;
-  private outgoing: Buffer[];
-  private incoming: Buffer[];
-  private incomingBytes: number;
+  private readonly outgoing: OutgoingBytes;
+  private readonly incoming: IncomingBytes;
   /** The peer's end, or its death, comes after `incoming`. */
   private isHalfClosed: boolean;
   private isDelivering: boolean;
@@ -154,18 +117,21 @@ class MemoryConnection implements Connection {
     this.localPort = localPort;
     this.secure = target.tls !== undefined;
     this.handler = handler;
-    this.queuedBytes = 0;
     this.shared = shared;
     this.peer = undefined;
     this.listener = undefined;
     this.phase = 'connecting';
     this.isPaused = false;
-    this.outgoing = [];
-    this.incoming = [];
-    this.incomingBytes = 0;
+    this.outgoing = new OutgoingBytes();
+    this.incoming = new IncomingBytes();
     this.isHalfClosed = false;
     this.isDelivering = false;
     this.reason = undefined;
+  }
+
+  /** Bytes written that the window has no room for. */
+  get queuedBytes(): number {
+    return this.outgoing.count;
   }
 
   get peerCertificate(): undefined {
@@ -210,7 +176,6 @@ class MemoryConnection implements Connection {
   write(bytes: Buffer, start: number, end: number): boolean {
     if ((this.phase !== 'open' && this.phase !== 'connecting') || start === end) return true;
     this.outgoing.push(bytes.subarray(start, end));
-    this.queuedBytes += end - start;
     this.fill();
     return this.queuedBytes === 0;
   }
@@ -238,10 +203,8 @@ class MemoryConnection implements Connection {
     if (this.phase === 'closed') return;
     this.phase = 'closed';
     this.reason = reason;
-    this.outgoing = [];
-    this.queuedBytes = 0;
-    this.incoming = [];
-    this.incomingBytes = 0;
+    this.outgoing.clear();
+    this.incoming.clear();
     this.peer?.halfClose();
     this.shared.schedule(() => {
       this.listener?.wasClosed(this);
@@ -254,21 +217,13 @@ class MemoryConnection implements Connection {
     const { peer } = this;
     if (peer === undefined) return;
     if (peer.phase === 'closed') {
-      this.outgoing = [];
-      this.queuedBytes = 0;
+      this.outgoing.clear();
       return;
     }
-    for (;;) {
-      const next = this.outgoing[0];
-      if (next === undefined) break;
-      const room = this.shared.windowBytes - peer.incomingBytes;
+    while (this.outgoing.count > 0) {
+      const room = this.shared.windowBytes - peer.incoming.count;
       if (room <= 0) break;
-      const taken = next.subarray(0, room);
-      peer.incoming.push(Buffer.from(taken));
-      peer.incomingBytes += taken.length;
-      this.queuedBytes -= taken.length;
-      if (taken.length === next.length) this.outgoing.shift();
-      else this.outgoing[0] = next.subarray(taken.length);
+      peer.incoming.push(this.outgoing.take(room));
     }
     peer.deliverLater();
     if (this.phase === 'ending' && this.queuedBytes === 0) peer.halfClose();
@@ -283,7 +238,7 @@ class MemoryConnection implements Connection {
     if (this.isDelivering || this.phase === 'closed' || this.phase === 'connecting') return;
     // Ending: what still comes is read and dropped.
     if (this.isPaused && this.phase === 'open') return;
-    if (this.incomingBytes === 0 && !this.isHalfClosed) return;
+    if (this.incoming.count === 0 && !this.isHalfClosed) return;
     this.isDelivering = true;
     this.shared.schedule(() => this.deliver());
   }
@@ -291,11 +246,12 @@ class MemoryConnection implements Connection {
   private deliver(): void {
     this.isDelivering = false;
     if (this.phase === 'closed' || (this.isPaused && this.phase === 'open')) return;
-    if (this.incomingBytes > 0) {
-      const bytes = this.takeIncoming();
-      if (this.phase === 'open') this.handler.data(bytes, 0, bytes.length);
-      // The bytes are valid only during the call: code that kept them will notice.
-      bytes.fill(0xdb);
+    const available = this.incoming.count;
+    if (available > 0) {
+      const length = Math.min(Math.max(this.shared.cut(available), 1), available);
+      this.incoming.take(length, (bytes) => {
+        if (this.phase === 'open') this.handler.data(bytes, 0, length);
+      });
       this.peer?.windowOpened();
     } else if (this.isHalfClosed) {
       if (this.queuedBytes === 0) this.destroy();
@@ -303,16 +259,6 @@ class MemoryConnection implements Connection {
       return;
     }
     this.deliverLater();
-  }
-
-  private takeIncoming(): Buffer {
-    const length = Math.min(Math.max(this.shared.cut(this.incomingBytes), 1), this.incomingBytes);
-    const all =
-      this.incoming.length === 1 ? (this.incoming[0] as Buffer) : Buffer.concat(this.incoming);
-    const rest = all.subarray(length);
-    this.incoming = rest.length === 0 ? [] : [rest];
-    this.incomingBytes -= length;
-    return Buffer.from(all.subarray(0, length));
   }
 
   private windowOpened(): void {
