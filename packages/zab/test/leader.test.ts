@@ -630,6 +630,60 @@ test('a voter that was ahead once does not end the leadership when another one i
   expect(probe.zab.phase).toBe('broadcast');
 });
 
+describe('who is heard', () => {
+  test('bytes on a link keep its learner, and those of an unknown link say nothing', () => {
+    const probe = leading();
+    const said: string[] = [];
+    for (let tick = 0; tick < 30; tick++) {
+      probe.zab.linkActive(1);
+      probe.zab.linkActive(99);
+      said.push(...probe.ticks(1));
+    }
+    expect(said.filter((line) => !line.includes('PING'))).toEqual([]);
+  });
+
+  test('an ack that the host hands in by itself keeps its learner, one of an unknown link says nothing', () => {
+    const probe = leading();
+    const said: string[] = [];
+    for (let tick = 0; tick < 30; tick++) {
+      probe.zab.receiveAck(1, z(6, 0));
+      probe.zab.receiveAck(99, z(6, 0));
+      said.push(...probe.ticks(1));
+    }
+    expect(said.filter((line) => !line.includes('PING'))).toEqual([]);
+  });
+
+  test('a voter that answers pings and never gets in sync is no part of the quorum for ever', () => {
+    const probe = leading();
+    probe.zab.linkClosed(1);
+    const said: string[] = [];
+    let ticks = 0;
+    for (; ticks < 100 && !said.includes('leave: quorum-lost'); ticks++) {
+      said.push(...probe.receive(2, message(PING, 0)), ...probe.ticks(1));
+    }
+    expect(said).toContain('leave: quorum-lost');
+    expect(ticks).toBeGreaterThan(20);
+  });
+
+  test('after one proposal is acked the next one is watched: an ack that stays out ends the link', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.durable();
+    probe.ticks(5);
+    proposeUpTo(probe, 2);
+    probe.take();
+    probe.durable();
+    probe.receive(1, ack(z(6, 1)));
+    const said: string[] = [];
+    for (let tick = 0; tick < 30; tick++) {
+      said.push(...probe.receive(1, message(PING, 0)), ...probe.ticks(1));
+    }
+    expect(said).toContain('close 1: ack-late');
+    expect(probe.reasons.join()).toContain('0x600000002');
+  });
+});
+
 describe('a barrier', () => {
   test('ZOOKEEPER-1675: is answered once a quorum answered something that was sent after it', () => {
     const probe = leading();
