@@ -70,7 +70,8 @@ describe('discovery', () => {
     probe.zab.learnerConnected(9);
     expect(probe.receive(9, followerInfo(9, 2 ** 21 - 2))).toEqual([]);
     probe.zab.learnerConnected(2);
-    expect(probe.receive(2, followerInfo(2, 2 ** 21 - 1))[0]).toContain('close 2');
+    expect(probe.receive(2, followerInfo(2, 2 ** 21 - 1))).toEqual(['close 2: protocol']);
+    expect(probe.reasons.join()).toContain('accepted epoch 2097151');
     probe.zab.learnerConnected(1);
     expect(probe.receive(1, followerInfo(1, 5))[0]).toMatch(/^disk: acceptedEpoch \d$/);
   });
@@ -662,6 +663,7 @@ describe('who is heard', () => {
       said.push(...probe.receive(2, message(PING, 0)), ...probe.ticks(1));
     }
     expect(said).toContain('leave: quorum-lost');
+    expect(said).toContain('close 2: role-over');
     expect(ticks).toBeGreaterThan(20);
   });
 
