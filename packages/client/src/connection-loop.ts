@@ -512,7 +512,7 @@ export class ConnectionLoop
     this.setState({ status: 'suspended' });
     this.expiryTimer = this.environment.setTimer(
       () => this.expire('local'),
-      Math.max(wire.lastReceivedAt + (session.timeoutMs * 4) / 3 - this.environment.now(), 0),
+      Math.max(wire.lastAnswerAt + (session.timeoutMs * 4) / 3 - this.environment.now(), 0),
     );
     this.attemptLater();
   }

@@ -1,5 +1,5 @@
-// Whether the server of a connection is alive: pings it when either direction has been silent, and
-// gives up on it after 2/3 of the session's timeout. By a clock that never jumps.
+// Whether the server of a connection is alive, and hears us: pings it when either direction has been silent, and
+// gives up on it after 2/3 of the session's timeout without an answer. By a clock that never jumps.
 
 import type { ClientEnvironment } from './environment.ts';
 import type { Wire } from './wire.ts';
@@ -47,9 +47,9 @@ export class Liveness {
     const pingAfterMs = Math.min(timeoutMs / 3, LONGEST_PING_MS);
     const silentAfterMs = (timeoutMs * 2) / 3;
     const now = this.environment.now();
-    const silentMs = now - wire.lastReceivedAt;
+    const silentMs = now - wire.lastAnswerAt;
     if (silentMs >= silentAfterMs) {
-      this.owner.drop(new Error(`Nothing from the server for ${Math.round(silentMs)} ms`));
+      this.owner.drop(new Error(`No answer from the server for ${Math.round(silentMs)} ms`));
       return;
     }
     // A server may owe us nothing but what we ask for: ask when either direction is quiet.

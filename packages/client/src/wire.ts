@@ -60,14 +60,20 @@ export class Wire implements DialHandler {
   isEstablished: boolean;
   /** The server has said that nothing of what it has not answered was carried out, or will be. */
   isDismissed: boolean;
-  /** By the environment's clock; they judge whether the server is alive, and when to ping. */
-  lastReceivedAt: number;
+  /**
+   * When an answer, or a piece of one, last came; by the environment's clock, as `lastSentAt`. A watch's event answers
+   * nothing: it also comes from a server that hears no more of us, where our session runs out.
+   */
+  lastAnswerAt: number;
   lastSentAt: number;
   private readonly options: WireOptions;
   private readonly connection: Connection;
   private readonly decoder: FrameDecoder;
   private readonly reader: ByteReader;
   private readonly sink: (bytes: Buffer, start: number, end: number) => boolean;
+  /** Frames of the bytes that are being read: events, and all. */
+  private events: number;
+  private frames: number;
   private attemptTimer: unknown;
   private isFlushAsked: boolean;
   private isClosed: boolean;
@@ -81,8 +87,10 @@ export class Wire implements DialHandler {
     this.out = new ByteWriter(FIRST_OUT_BYTES);
     this.isEstablished = false;
     this.isDismissed = false;
-    this.lastReceivedAt = 0;
+    this.lastAnswerAt = 0;
     this.lastSentAt = 0;
+    this.events = 0;
+    this.frames = 0;
     this.decoder = new FrameDecoder(options.maxReplyBytes);
     this.reader = new ByteReader();
     this.reader.maxLength = options.maxReplyBytes;
@@ -137,14 +145,19 @@ export class Wire implements DialHandler {
     const mark = beginFrame(this.out);
     writeConnectRequest(this.out, handshake);
     endFrame(this.out, mark);
-    this.lastReceivedAt = environment.now();
+    this.lastAnswerAt = environment.now();
     this.flush();
   }
 
   data(bytes: Buffer, start: number, end: number): void {
-    this.lastReceivedAt = this.options.environment.now();
+    this.events = 0;
+    this.frames = 0;
     try {
       this.decoder.push(bytes, start, end, this.sink);
+      // Without a whole frame it is a piece of an answer: events are small.
+      if (this.events === 0 || this.events < this.frames) {
+        this.lastAnswerAt = this.options.environment.now();
+      }
     } catch (error) {
       // Bytes that make no sense: whatever follows makes none either.
       this.destroy(error as Error);
@@ -168,6 +181,8 @@ export class Wire implements DialHandler {
     const reader = this.reader.reset(bytes, start, end);
     if (this.isEstablished) {
       const xid = reader.int32();
+      this.frames++;
+      if (xid === Xid.notification) this.events++;
       const zxid = reader.int64();
       owner.received(this, xid, zxid, reader.int32(), reader);
     } else {

@@ -1,4 +1,4 @@
-import { ErrorCode, OpCode, readSetWatchesRequest, Xid } from '@zebu/protocol';
+import { ErrorCode, EventType, OpCode, readSetWatchesRequest, Xid } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Client, WatchItem } from '../src/index.ts';
 import { ZkError } from '../src/index.ts';
@@ -337,6 +337,39 @@ describe('life signs', () => {
     expect(zk.state.status).toBe('connected');
     await world.advance(2);
     expect(zk.state.status).toBe('suspended');
+  });
+
+  test('a server that still tells of changes, but hears no more of us, is left after 2/3 of the timeout', async () => {
+    const { world, server, zk } = await connected();
+    const mute = server.last;
+    mute.isMute = true;
+    server.script.handshake = () => undefined;
+    for (let ms = 0; ms < 7500; ms += 500) {
+      await world.advance(500);
+      mute.event(EventType.nodeDataChanged, '/a', 1);
+    }
+    expect(zk.state.status).toBe('connected');
+    await world.advance(501);
+    expect(zk.state.status).toBe('suspended');
+  });
+
+  test('a large answer that arrives in pieces is a sign of life', async () => {
+    const { world, server, zk } = await connected();
+    const { last } = server;
+    const reading = zk.get('/a');
+    await world.settle();
+    const { xid } = last.take();
+    last.isMute = true;
+    const frame = replyFrame(xid, 2, 0, (writer) => {
+      writer.buffer(Buffer.alloc(1000));
+      stat(writer);
+    });
+    for (let at = 0; at < frame.length; at += 100) {
+      last.send(frame.subarray(at, at + 100));
+      await world.advance(2000);
+    }
+    await reading;
+    expect(zk.state.status).toBe('connected');
   });
 
   test('without any answer the session is over after 4/3 of the timeout', async () => {

@@ -49,6 +49,18 @@ test.each([
     'a znode that is deleted while its grant is under way is told of afterwards',
     'deleted-meanwhile',
   ],
+  [
+    'a holder that hears of changes and gets no answers is not taken for connected',
+    'events-without-answers',
+  ],
+  [
+    'a holder that was stopped, and is cut off by then, gives up when its session may be over',
+    'stopped-then-cut-off',
+  ],
+  [
+    'what a session that is over has left may stay until the server ends it',
+    'left-by-an-ended-session',
+  ],
 ])('%s', { timeout: TEST_MS }, async (_what, name) => {
   const text = readFileSync(join(import.meta.dirname, 'plans', `${name}.json`), 'utf8');
   const { failure } = await runRecipePlan(parseRecipePlan(text));
@@ -119,8 +131,12 @@ const PLANTS: readonly {
     finds: ['token-order'],
   },
   {
-    what: 'the holder is not told that the connection is lost',
-    plant: (zk) => replacing(zk, () => ({ on: () => ({ [Symbol.dispose]: () => {} }) })),
+    what: 'the holder hears neither of a lost connection nor of the time',
+    plant: (zk) =>
+      replacing(zk, () => ({
+        on: () => ({ [Symbol.dispose]: () => {} }),
+        environment: Object.create(zk.environment, { now: { value: () => 0 } }),
+      })),
     finds: ['mutual-exclusion'],
   },
   {

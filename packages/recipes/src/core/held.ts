@@ -92,6 +92,7 @@ export class HeldZnode implements Held {
     this.listening = zk.on('state', (state) => this.stateChanged(state));
     this.watch = watch;
     this.follow(watch);
+    this.armLease();
   }
 
   get path(): string {
@@ -202,8 +203,6 @@ export class HeldZnode implements Held {
       void this.verify();
     } else if (this.policy === 'strict') {
       this.lose(new ZkError('CONNECTION_LOSS', { path: this.path, outcome: 'failed' }));
-    } else {
-      this.armLease();
     }
   }
 
@@ -213,16 +212,18 @@ export class HeldZnode implements Held {
     try {
       isOurs = await isStillOwned(this.zk, this.znode);
     } catch (error) {
-      // Lost again: the next connection asks again. The lease goes on meanwhile.
+      // Lost again: the next connection asks again.
       if (!isPassing(error)) this.lose(error);
       return;
     }
-    if (isOurs) this.clearLease();
-    else this.lose(this.deletedError());
+    if (!isOurs) this.lose(this.deletedError());
   }
 
+  /**
+   * Ends it, at the latest, when the session may be over. With a connection, too: its last answer may be older than its
+   * reading, and the server be out of reach since.
+   */
   private armLease(): void {
-    if (this.leaseTimer !== undefined) return;
     const { environment } = this.zk;
     const leftMs = this.leaseUntil - environment.now();
     this.leaseTimer = environment.setTimer(
