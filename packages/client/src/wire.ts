@@ -189,6 +189,7 @@ export class Wire implements DialHandler {
       const response = readConnectResponse(reader);
       environment.clearTimer(this.attemptTimer);
       this.isEstablished = true;
+      this.lastAnswerAt = environment.now();
       // The password is a view of the read buffer.
       owner.established(this, { ...response, password: Buffer.from(response.password) });
     }

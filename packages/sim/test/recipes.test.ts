@@ -58,6 +58,10 @@ test.each([
     'stopped-then-cut-off',
   ],
   [
+    'a connection whose handshake was answered during a stop is served afterwards',
+    'handshake-during-a-stop',
+  ],
+  [
     'what a session that is over has left may stay until the server ends it',
     'left-by-an-ended-session',
   ],
