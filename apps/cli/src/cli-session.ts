@@ -63,11 +63,11 @@ export class CliSession {
     return this.root ?? notConnected();
   }
 
-  /** Ends the session there was, and begins one with the target. */
-  async connect(target: Target, signal: AbortSignal): Promise<Client> {
+  /** Ends the session there was, and begins one with the target; see openClient(). */
+  async connect(target: Target, signal: AbortSignal, onExpire: 'renew' | 'close'): Promise<Client> {
     await this.close();
     this.target = target;
-    this.root = await openClient(target, signal);
+    this.root = await openClient(target, signal, onExpire);
     const { chroot } = target.list;
     this.view = chroot === '' ? this.root : this.root.chroot(chroot);
     return this.root;
@@ -184,14 +184,21 @@ export class CliSession {
 /**
  * A client of the whole tree of a cluster. On a terminal the first server that cannot be reached is told of at once,
  * since the others, and later attempts, may take a while. Throws what connect() does.
+ *
+ * With 'close' whatever is asked fails once the session is over, which is after 4/3 of its timeout without any server.
  */
-export async function openClient(target: Target, signal: AbortSignal): Promise<Client> {
+export async function openClient(
+  target: Target,
+  signal: AbortSignal,
+  onExpire: 'renew' | 'close' = 'close',
+): Promise<Client> {
   const { list, tls, auth, sessionTimeoutMs, readOnly } = target;
   let isSilent = process.stderr.isTTY !== true;
   const client = await connect({
     servers: list.servers,
     sessionTimeoutMs,
     readOnly,
+    onExpire,
     auth,
     signal,
     onAttempt: ({ server, error }) => {

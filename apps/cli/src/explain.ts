@@ -1,7 +1,13 @@
 // From what a call failed with to what the user reads. The first words are zkCli's (CliWrapperException), which scripts
 // look for; what zkCli does not say comes after them: how many, which version, what to do.
 
-import { type Client, type ErrorCode, MultiError, ZkError } from '@zebu/client';
+import {
+  type Client,
+  type ErrorCode,
+  MultiError,
+  SessionExpiredError,
+  ZkError,
+} from '@zebu/client';
 import { CommandError } from './command-error.ts';
 import type { FailureKind } from './exit-codes.ts';
 
@@ -39,7 +45,13 @@ export async function explain(error: unknown, zk?: Client): Promise<CommandError
   }
   const { code, path } = error;
   const { message, hint } = await wording(error, zk);
-  return new CommandError(KINDS[code] ?? 'refused', message, { hint, path, code, cause: error });
+  const kind = isUnreachable(error) ? 'no-connection' : (KINDS[code] ?? 'refused');
+  return new CommandError(kind, message, { hint, path, code, cause: error });
+}
+
+/** The session ended without a word from any server. */
+function isUnreachable(error: ZkError): boolean {
+  return error instanceof SessionExpiredError && error.detectedBy === 'local';
 }
 
 async function wording(
@@ -122,6 +134,13 @@ async function wording(
     case 'NO_WATCHER':
       return { message: `KeeperErrorCode = No such watcher for ${path}` };
     case 'SESSION_EXPIRED':
+      if (isUnreachable(error)) {
+        const seconds = zk && Math.round((zk.session.timeoutMs * 4) / 3000);
+        return {
+          message: `No server has answered${seconds === undefined ? '' : ` for ${seconds} s`}: the session is over`,
+          hint: 'is the server running? export and import can be run again, and go on',
+        };
+      }
       return {
         message: 'The session has expired: its ephemeral znodes are gone, or will be in a moment',
       };

@@ -33,7 +33,11 @@ export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): P
     note,
   });
   try {
-    if (verb.isOffline !== true) await session.connect(session.target, stopping.signal);
+    if (verb.isOffline !== true) {
+      // What watches, or waits for its turn, goes on in the next session; of all else a script wants to know soon.
+      const onExpire = verb.group === 'watch' || verb.group === 'hold' ? 'renew' : 'close';
+      await session.connect(session.target, stopping.signal, onExpire);
+    }
     const code = await runCommand(verb, words, out, {
       session,
       isInteractive: false,

@@ -332,7 +332,7 @@ export class Shell {
       };
     }
     this.setState(undefined);
-    const client = await this.session.connect(this.target, signal);
+    const client = await this.session.connect(this.target, signal, 'renew');
     client.on('state', (state) => {
       if (this.session.client !== undefined && this.session.whole === client)
         this.stateChanged(state);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type Client, connect, digestAcl, type Op } from '@zebu/client';
 import { startServer, type ZebuServer } from '@zebu/server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXIT_CODES } from '../src/exit-codes.ts';
 import { ZEBU_COMMAND, ZebuRunner } from './run-zebu.ts';
 import { Terminal, whyNoTerminal } from './terminal.ts';
 
@@ -340,4 +341,29 @@ describe.skipIf(whyNoTerminal !== undefined)('on a terminal', () => {
     });
     await terminal.until(/^export \[[#-]{24}\] \d+ of \d+ znodes, .*\/s/m);
   });
+});
+
+test('an import whose server goes away for good ends when its session does, and says so', async () => {
+  const server = await startServer({ port: 0, tickTimeMs: 100 });
+  const { stdout } = await zebu.run(['export', '/app'], AUTH);
+  const half = stdout.length >> 1;
+  const child = zebu.start(
+    ['import', '/app', '--server', `127.0.0.1:${server.port}`, '--timeout', '1000'],
+    AUTH,
+  );
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  // It may end before it has read the rest.
+  child.stdin.on('error', () => {});
+  child.stdin.write(stdout.slice(0, half));
+  const other = await connect(`127.0.0.1:${server.port}`);
+  await expect.poll(() => other.exists('/app/wide'), { timeout: 30_000 }).toBeDefined();
+  await other.close();
+  await server.close();
+  child.stdin.end(stdout.slice(half));
+  expect(await ended).toBe(EXIT_CODES['no-connection']);
+  expect(stderr).toContain('No server has answered for 1 s: the session is over');
 });
