@@ -44,6 +44,8 @@ test.each([
     'the tree is read again while a snapshot takes the place of the history',
     'read-again-while-adopted',
   ],
+  ['a leader brings what it has only of an unfinished snapshot', 'led-by-a-snapshot'],
+  ['a session that a leader has only of an unfinished snapshot', 'session-of-a-snapshot'],
 ])('%s', { timeout: TEST_MS }, async (_what, name) => {
   const text = readFileSync(join(import.meta.dirname, 'plans', `${name}.json`), 'utf8');
   const { failure } = await runEnsemblePlan(parseEnsemblePlan(text));

@@ -61,6 +61,8 @@ export class History {
   private readonly logs: Map<number, Map<Zxid, Decided>>;
   /** Where each member's database began: up to there its disk has everything, in a snapshot or in logs. */
   private readonly begun: Map<number, Zxid>;
+  /** All there ever were, wiped ones too. */
+  private readonly disks: MemberDisk[];
   /** Up to there the tree of a member may be ahead of its zxid: it began with a leader's snapshot. */
   private readonly fuzzyTo: Map<number, Zxid>;
   private readonly leaders: Map<number, number>;
@@ -80,6 +82,7 @@ export class History {
     this.order = [];
     this.logs = new Map();
     this.begun = new Map();
+    this.disks = [];
     this.fuzzyTo = new Map();
     this.leaders = new Map();
     this.applied = new Map();
@@ -106,6 +109,21 @@ export class History {
         `${formatZxid(last?.zxid ?? 0)} is decided, server ${sid} leads epoch ${epoch} with a log up to ${disk.describe()}`,
     );
     for (const txn of disk.between(this.lastZxid, historyZxid)) this.decide(sid, txn);
+  }
+
+  /** A member has this disk from now on. */
+  has(disk: MemberDisk): void {
+    this.disks.push(disk);
+  }
+
+  /**
+   * A leader's snapshot has taken the place of a member's history. Its txns are those of any log that has the last of
+   * them: one that goes into an epoch's log has all that its leader had before it. The member may lead with them, and
+   * then decides them, though no log of its own ever had them.
+   */
+  replaced(disk: MemberDisk, zxid: Zxid): void {
+    const source = this.disks.find((other) => other.knows(zxid));
+    disk.replaced(zxid, source?.between(0, zxid) ?? []);
   }
 
   /** A member's log holds this entry durably. */

@@ -29,6 +29,11 @@ export class MemberDisk {
     return zxid <= this.floorZxid || this.txns.has(zxid);
   }
 
+  /** Whether the txn itself is known, and not only that it must be there. */
+  knows(zxid: Zxid): boolean {
+    return this.txns.has(zxid);
+  }
+
   /** Whether it has this very txn; for what came with a snapshot only the zxid is known. */
   holds({ zxid, crc }: Decided): boolean {
     const known = this.txns.get(zxid);
@@ -48,7 +53,14 @@ export class MemberDisk {
     this.lastZxid = zxid;
   }
 
-  /** The history ends here: recovery found so, it was cut, or a snapshot took its place. */
+  /** A snapshot has taken the place of the history; `txns` are those that it comes from, as far as they are known. */
+  replaced(zxid: Zxid, txns: readonly Decided[]): void {
+    this.txns.clear();
+    for (const txn of txns) this.txns.set(txn.zxid, txn);
+    this.endsAt(zxid);
+  }
+
+  /** The history ends here: recovery found so, or it was cut. */
   endsAt(zxid: Zxid): void {
     for (const one of this.txns.keys()) if (one > zxid) this.txns.delete(one);
     this.floorZxid = zxid;

@@ -79,6 +79,7 @@ export class SimMember {
     this.options = options;
     this.clock = new SimClock(options.scheduler, options.prng.fork('clock'));
     this.durable = new MemberDisk(this.sid);
+    options.history.has(this.durable);
     this.disk = this.newDisk();
     this.process = new SimProcess(options.scheduler, `server ${this.sid}.0`);
     this.server = undefined;
@@ -155,7 +156,9 @@ export class SimMember {
     // What it recovered is durable, whether or not its disk had said so.
     this.noteDurable(server.lastZxid);
     this.entries = [];
-    this.durable.endsAt(server.lastZxid);
+    // Without its last txn it begins with a snapshot of a leader, whose sync had not ended.
+    if (this.durable.knows(server.lastZxid)) this.durable.endsAt(server.lastZxid);
+    else history.replaced(this.durable, server.lastZxid);
     this.durable.acceptedEpoch = driverOf(member).core.acceptedEpoch;
     this.durable.currentEpoch = driverOf(member).core.currentEpoch;
     history.begins(this.sid, server.lastZxid);
@@ -205,6 +208,7 @@ export class SimMember {
     if (this.isUp) this.bury();
     this.disk.kill();
     this.durable = new MemberDisk(this.sid);
+    this.options.history.has(this.durable);
     this.disk = this.newDisk();
     this.options.history.wiped(this.sid);
   }
@@ -268,7 +272,7 @@ export class SimMember {
     const adopted = (zxid: Zxid): void => {
       events.count('snapshot restored');
       history.takesSnapshot(this.sid);
-      this.durable.endsAt(zxid);
+      history.replaced(this.durable, zxid);
     };
     wrap(intake, 'install', (install, done: (...args: Open[]) => void) =>
       install((database: Open, zxid: Zxid) => {
@@ -293,7 +297,7 @@ export class SimMember {
         if (replacedAt !== undefined) {
           events.count('snapshot restored late');
           history.takesSnapshot(this.sid);
-          this.durable.endsAt(replacedAt);
+          history.replaced(this.durable, replacedAt);
         }
         next(replacedAt);
       }),
