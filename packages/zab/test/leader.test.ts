@@ -777,3 +777,419 @@ describe('a barrier', () => {
     expect(probe.take()).toEqual(['barrier 7']);
   });
 });
+
+describe('edges of discovery', () => {
+  test('an observer with the sid of a voter is no voter', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(7);
+    expect(probe.receive(7, observerInfo(2, 5))).toEqual([]);
+    probe.zab.learnerConnected(1);
+    probe.receive(1, followerInfo(1, 5));
+    expect(probe.durable()).toEqual(['to 7: LEADERINFO 6', 'to 1: LEADERINFO 6']);
+    expect(probe.receive(7, ackEpoch(z(5, 3), 5))).toEqual([]);
+    probe.receive(1, ackEpoch(z(5, 3), 5));
+    probe.durable();
+    probe.zab.syncFacts(7, FACTS);
+    probe.take();
+    expect(probe.receive(7, ack(z(6, 0)))).toEqual([]);
+    expect(probe.zab.phase).toBe('synchronization');
+  });
+
+  test('learners without a sid get different ones', () => {
+    const probe = leading();
+    const info = { sid: undefined, protocolVersion: 0x10000, configVersion: undefined };
+    const hello = { type: PacketType.OBSERVERINFO, acceptedEpoch: 0, info } as const;
+    for (const link of [7, 8]) {
+      probe.zab.learnerConnected(link);
+      const said = probe.receive(link, hello, ackEpoch(z(5, 3), 5));
+      expect(said.at(-1)).toBe(`plan for ${link} (server ${6 - link}): 0x500000003`);
+    }
+  });
+
+  test('one without a sid does not replace a link on which nobody has said who it is', () => {
+    const probe = offering();
+    probe.zab.learnerConnected(7);
+    probe.zab.learnerConnected(8);
+    const info = { sid: undefined, protocolVersion: 0x10000, configVersion: undefined };
+    expect(probe.receive(8, { type: PacketType.OBSERVERINFO, acceptedEpoch: 0, info })).toEqual([
+      'to 8: LEADERINFO 6',
+    ]);
+  });
+
+  test('one without a vote raises the epoch by 1024 at most, a voter by more', () => {
+    for (const [raise, epoch] of [
+      [1024, 1030],
+      [1025, 6],
+    ] as const) {
+      const probe = elected();
+      probe.zab.learnerConnected(9);
+      probe.receive(9, observerInfo(9, 5 + raise));
+      probe.zab.learnerConnected(1);
+      expect(probe.receive(1, followerInfo(1, 5))[0]).toBe(`disk: acceptedEpoch ${epoch}`);
+    }
+    for (const sid of [1, 2]) {
+      const probe = elected();
+      probe.zab.learnerConnected(sid);
+      expect(probe.receive(sid, followerInfo(sid, 5000))[0]).toBe('disk: acceptedEpoch 5001');
+    }
+  });
+
+  test('an earlier write that is done says nothing of the epoch', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(1);
+    probe.receive(1, followerInfo(1, 5));
+    probe.zab.durable(0);
+    expect(probe.take()).toEqual([]);
+    expect(probe.durable()).toEqual(['to 1: LEADERINFO 6']);
+  });
+
+  test('a leader whose own history does not count brings no epoch in', () => {
+    const probe = elected({}, { trust: 'discarded' });
+    expect(probe.zab.role).toBe('leading');
+    for (const sid of [1, 2]) {
+      probe.zab.learnerConnected(sid);
+      probe.receive(sid, followerInfo(sid, 5));
+    }
+    probe.durable();
+    const said = [1, 2].flatMap((sid) => probe.receive(sid, ackEpoch(z(5, 3), 5)));
+    expect(said).toEqual([]);
+  });
+
+  test('a link that was closed is forgotten', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(1);
+    expect(probe.receive(1, followerInfo(3, 5))).toEqual(['close 1: protocol']);
+    const said = probe.ticks(60);
+    expect(said).toContain('leave: epoch-timeout');
+    expect(said.filter((line) => line.startsWith('close'))).toEqual([]);
+  });
+
+  test('how long a leader waited counts from the step that it is in', () => {
+    const probe = elected();
+    probe.ticks(3);
+    for (const sid of [1, 2]) {
+      probe.zab.learnerConnected(sid);
+      probe.receive(sid, followerInfo(sid, 5));
+    }
+    probe.durable();
+    expect(probe.ticks(40).filter((line) => line.startsWith('leave'))).toEqual([]);
+    expect(probe.ticks(1)).toContain('leave: epoch-ack-timeout');
+    expect(probe.reasons.join()).toContain('after 41 ticks');
+  });
+
+  test('ZOOKEEPER-3109: counts from the election on, at once where the wait is 0, and only until the epoch', () => {
+    const looks = vote({ state: ElectionState.LOOKING, leader: 1, electionEpoch: 2 });
+    const electedAt7 = (epochWait: number): Probe => {
+      const probe = looking({ sid: 3, limits: { epochWait } as never });
+      probe.ticks(7);
+      const votes = vote({ leader: 3, zxid: z(5, 3), peerEpoch: 5 });
+      for (const sid of [1, 2]) probe.zab.notification(sid, votes);
+      probe.take();
+      expect(probe.zab.role).toBe('leading');
+      return probe;
+    };
+    const probe = electedAt7(10);
+    probe.ticks(10);
+    probe.zab.notification(1, looks);
+    expect(probe.take()).toEqual([]);
+    const impatient = electedAt7(0);
+    impatient.ticks(1);
+    impatient.zab.notification(1, looks);
+    expect(impatient.take()).toContain('leave: disloyal-voter');
+    const later = offering({ limits: { epochWait: 10 } as never });
+    later.ticks(11);
+    later.zab.notification(1, looks);
+    expect(later.take()).toEqual([]);
+  });
+});
+
+describe('a learner that has accepted another epoch', () => {
+  /** It comes every `every` ticks; the ones of `heard` answer. Ends with the last line about a role that ends. */
+  function keepsComing(
+    probe: Probe,
+    info: ReturnType<typeof followerInfo>,
+    ticks: number,
+    every = 5,
+    heard = [1, 2],
+  ): string[] {
+    const said: string[] = [];
+    for (let tick = 0; tick <= ticks; tick++) {
+      for (const link of heard) probe.zab.receive(link, message(PING, 0));
+      if (tick % every === 0) {
+        probe.zab.learnerConnected(100 + tick);
+        said.push(...probe.receive(100 + tick, info));
+        probe.zab.linkClosed(100 + tick);
+      }
+      if (tick < ticks) said.push(...probe.ticks(1));
+    }
+    return said.filter((line) => line.startsWith('leave'));
+  }
+
+  test('is no reason to leave where it is not higher, or where the learner has no vote', () => {
+    expect(keepsComing(leading(), followerInfo(2, 6), 60, 5, [1])).toEqual([]);
+    expect(keepsComing(leading(), observerInfo(9, 9), 60, 5, [1])).toEqual([]);
+  });
+
+  test('is one for any voter, and counts on while it is away for initLimit at most', () => {
+    const probe = leading();
+    secondJoins(probe);
+    probe.zab.linkClosed(1);
+    expect(keepsComing(probe, followerInfo(1, 9), 50, 5, [2])).toEqual([
+      'leave: higher-epoch-seen',
+    ]);
+    const rarely = keepsComing(leading(), followerInfo(2, 9), 40, 40, [1]);
+    expect(rarely).toEqual(['leave: higher-epoch-seen']);
+    expect(keepsComing(leading(), followerInfo(2, 9), 41, 41, [1])).toEqual([]);
+  });
+
+  test('is none before the leader is established', () => {
+    const probe = elected();
+    probe.zab.learnerConnected(1);
+    probe.receive(1, followerInfo(1, 5));
+    expect(keepsComing(probe, followerInfo(2, 9), 15, 5, [])).toEqual([]);
+    probe.durable();
+    expect(keepsComing(probe, followerInfo(2, 9), 35, 5, [1])).toEqual([]);
+  });
+});
+
+describe('edges of synchronization', () => {
+  const SNAPSHOT = { ...FACTS, minCommittedZxid: -1, logAfterZxid: -1 };
+
+  test('facts that nobody asked for, and news of an unknown link, say nothing', () => {
+    const probe = leading();
+    for (const link of [1, 2, 99]) probe.zab.syncFacts(link, FACTS);
+    probe.zab.syncSent(99);
+    expect(probe.take()).toEqual([]);
+  });
+
+  test('a plan is asked for once', () => {
+    const probe = leading();
+    expect(probe.receive(2, ackEpoch(z(5, 3), 5))).toHaveLength(1);
+    expect(probe.ticks(1)).toEqual([]);
+  });
+
+  test('an established leader sends no snapshot of more than the tree holds', () => {
+    const probe = leading();
+    probe.receive(2, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(2, { ...FACTS, forceSnapshot: true });
+    expect(probe.take()).toEqual([]);
+    probe.zab.learnerConnected(9);
+    probe.receive(9, observerInfo(9, 5), ackEpoch(1, 0));
+    probe.zab.syncFacts(9, { ...FACTS, appliedZxid: 0, forceSnapshot: true });
+    expect(probe.take()).toEqual([]);
+  });
+
+  test('the tree is thrown away only if a snapshot held what is not committed', () => {
+    const leaveAfter = (learnerZxid: number, facts: typeof FACTS): string | undefined => {
+      const probe = offering();
+      probe.receive(1, ackEpoch(learnerZxid, 5));
+      if (learnerZxid === -1) probe.receive(2, ackEpoch(z(5, 3), 5));
+      probe.zab.syncFacts(1, facts);
+      expect(probe.take()[0]).toMatch(/^to 1: (DIFF|SNAP)/);
+      probe.durable();
+      return probe.ticks(60).find((line) => line.startsWith('leave'));
+    };
+    expect(leaveAfter(z(5, 3), FACTS)).toBe('leave: newleader-timeout');
+    expect(leaveAfter(-1, SNAPSHOT)).toBe('leave: newleader-timeout');
+    // Nor once a quorum has it.
+    const probe = offering();
+    probe.receive(1, ackEpoch(z(5, 2), 5));
+    probe.zab.syncFacts(1, SNAPSHOT);
+    expect(probe.take()[0]).toBe('to 1: SNAP 0x500000003 (0x500000003, 0x500000003]');
+    probe.durable();
+    probe.receive(1, ack(z(6, 0)));
+    expect(probe.zab.phase).toBe('broadcast');
+    expect(probe.ticks(60).find((line) => line.startsWith('leave'))).toBe('leave: quorum-lost');
+  });
+
+  test('snapshots wait for snapshots, and diffs for diffs', () => {
+    const probe = leading();
+    const joins = (link: number, facts: typeof FACTS): string | undefined => {
+      probe.zab.learnerConnected(link);
+      probe.receive(link, observerInfo(link, 5), ackEpoch(z(5, 2), 5));
+      probe.zab.syncFacts(link, { ...facts, appliedZxid: z(5, 3), floorZxid: z(5, 2) });
+      return probe.take()[0]?.slice(0, 10);
+    };
+    expect(joins(7, SNAPSHOT)).toBe('to 7: SNAP');
+    expect(joins(8, SNAPSHOT)).toBe('close 8: t');
+    expect(joins(9, FACTS)).toBe('to 9: DIFF');
+  });
+
+  test('ZOOKEEPER-4685: for the first of the voters too', () => {
+    const probe = offering();
+    probe.receive(2, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(2, FACTS);
+    probe.take();
+    probe.durable();
+    probe.receive(2, ack(z(6, 0)));
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.durable();
+    probe.receive(1, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(1, { ...FACTS, appliedZxid: z(5, 3) });
+    probe.take();
+    probe.zab.receiveAck(1, z(6, 1));
+    expect(probe.receive(1, ack(z(6, 0)))).toContain('apply 0x600000001');
+  });
+
+  test('an older ack takes nothing back', () => {
+    const probe = leading();
+    secondJoins(probe);
+    proposeUpTo(probe, 2);
+    probe.take();
+    for (const counter of [2, 1]) probe.zab.receiveAck(1, z(6, counter));
+    probe.zab.receiveAck(2, z(6, 2));
+    expect(probe.take()).toContain('to 1: COMMIT (0x500000003, 0x600000002]');
+  });
+
+  test('ZOOKEEPER-1277: at the soft limit itself', () => {
+    const probe = leading({ limits: { softCounter: 3, hardCounter: 6 } as never });
+    proposeUpTo(probe, 3);
+    probe.take();
+    probe.durable();
+    probe.zab.receiveAck(1, z(6, 3));
+    probe.take();
+    expect(probe.ticks(1)).toContain('leave: zxid-rollover');
+  });
+});
+
+describe('edges of time', () => {
+  /** Lines other than pings, of that many ticks; the learners of `heard` answer each of them. */
+  function quietTicks(probe: Probe, count: number, ...heard: number[]): string[] {
+    const said: string[] = [];
+    for (let tick = 0; tick < count; tick++) {
+      for (const link of heard) probe.zab.receive(link, message(PING, 0));
+      said.push(...probe.ticks(1).filter((line) => !line.includes('PING')));
+    }
+    return said;
+  }
+
+  test('the quorum is looked at every quorumCheck ticks, and not between', () => {
+    const probe = leading();
+    for (const link of [1, 2]) probe.zab.linkClosed(link);
+    expect(quietTicks(probe, 7)).toEqual([]);
+    expect(probe.ticks(1)).toContain('leave: quorum-lost');
+    const later = leading();
+    quietTicks(later, 8, 1);
+    for (const link of [1, 2]) later.zab.linkClosed(link);
+    expect(quietTicks(later, 7)).toEqual([]);
+    expect(later.ticks(1)).toContain('leave: quorum-lost');
+  });
+
+  test('a voter is waited for up to the last tick of initLimit and syncLimit, an observer is nobody', () => {
+    const probe = leading({ limits: { init: 36 } as never });
+    probe.zab.learnerConnected(9);
+    probe.receive(9, observerInfo(9, 5));
+    probe.zab.linkClosed(1);
+    expect(quietTicks(probe, 63, 2, 9)).toEqual([]);
+    expect(quietTicks(probe, 1, 2, 9)).toContain('leave: quorum-lost');
+    expect(probe.reasons).toContain('Only servers 3 are in time');
+  });
+
+  test('pings are apart by `ping` ticks, and only for those that are in sync or have got their sync', () => {
+    const probe = leading();
+    const pings = probe.ticks(8).filter((line) => line.includes('PING'));
+    expect(pings).toEqual(['to 1: PING 0x600000000', 'to 1: PING 0x600000000']);
+    // In sync, while the leader's disk is not ready.
+    const waiting = offering();
+    waiting.receive(1, ackEpoch(z(5, 3), 5));
+    waiting.zab.syncFacts(1, FACTS);
+    waiting.take();
+    waiting.receive(1, ack(z(6, 0)));
+    expect(waiting.ticks(4)).toEqual(['to 1: PING 0x600000000']);
+  });
+
+  test('a link that says nothing is closed after initLimit, not with it', () => {
+    const probe = leading();
+    probe.zab.learnerConnected(7);
+    expect(quietTicks(probe, 40, 1, 2)).toEqual([]);
+    expect(quietTicks(probe, 1, 1, 2)).toEqual(['close 7: learner-silent']);
+  });
+
+  test('acks that stay out end the link although proposals go on', () => {
+    const probe = leading();
+    const said: string[] = [];
+    for (let counter = 1; counter <= 30; counter++) {
+      if (probe.zab.nextZxid > 0) probe.zab.propose(probe.zab.nextZxid);
+      said.push(...probe.take(), ...probe.durable(), ...quietTicks(probe, 1, 1));
+    }
+    expect(said).toContain('close 1: ack-late');
+  });
+
+  test('the wait for an ack begins with the proposal, also after an earlier one was acked', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.take();
+    probe.durable();
+    probe.receive(1, ack(z(6, 1)));
+    quietTicks(probe, 3, 1);
+    proposeUpTo(probe, 2);
+    probe.take();
+    probe.durable();
+    expect(quietTicks(probe, 20, 1)).toEqual([]);
+    expect(quietTicks(probe, 1, 1)).toContain('close 1: ack-late');
+  });
+
+  test('a disk that stalls is told with its ticks', () => {
+    const probe = leading();
+    quietTicks(probe, 5, 1);
+    proposeUpTo(probe, 1);
+    probe.take();
+    expect(quietTicks(probe, 21, 1)).toContain('leave: disk-stalled');
+    expect(probe.reasons.join()).toContain('for 21 ticks');
+  });
+});
+
+describe('edges of barriers', () => {
+  test('two in a round with a proposal between them: an ack of that one is no answer', () => {
+    const probe = leading();
+    probe.zab.readBarrier(1);
+    proposeUpTo(probe, 1);
+    probe.zab.readBarrier(2);
+    probe.take();
+    probe.durable();
+    probe.zab.receiveAck(1, z(6, 1));
+    expect(probe.take().filter((line) => line.startsWith('barrier'))).toEqual([]);
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual(['barrier 1', 'barrier 2']);
+  });
+
+  test('before the leader is established it is none', () => {
+    const probe = offering();
+    probe.zab.readBarrier(7);
+    probe.receive(1, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(1, FACTS);
+    probe.take();
+    const said = [...probe.durable(), ...probe.receive(1, ack(z(6, 0)))];
+    expect(probe.zab.phase).toBe('broadcast');
+    expect(said.filter((line) => /PING|barrier/.test(line))).toEqual([]);
+  });
+
+  test('a pong that nobody asked for answers none', () => {
+    const probe = leading();
+    probe.receive(1, message(PING, 0));
+    probe.zab.readBarrier(7);
+    expect(probe.take()).toEqual(['to 1: PING 0x600000000']);
+  });
+
+  test('observers are not asked', () => {
+    const probe = leading();
+    probe.zab.learnerConnected(9);
+    probe.receive(9, observerInfo(9, 5), ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(9, FACTS);
+    probe.take();
+    probe.receive(9, ack(z(6, 0)));
+    probe.zab.readBarrier(7);
+    expect(probe.take()).toEqual(['to 1: PING 0x600000000']);
+  });
+
+  test('the leader’s own disk may be the last to have what it waits for', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.zab.readBarrier(7);
+    probe.take();
+    probe.receive(1, message(PING, z(6, 0)));
+    probe.zab.receiveAck(1, z(6, 1));
+    expect(probe.take()).toEqual([]);
+    expect(probe.durable()).toContain('barrier 7');
+  });
+});
