@@ -434,6 +434,7 @@ export class Leader {
     if (this.step === 'established') {
       this.sendUpToDate(learner);
       this.countAcks();
+      this.releaseBarriers();
     } else this.countNewLeaderAcks();
   }
 

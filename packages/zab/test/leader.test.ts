@@ -1192,4 +1192,19 @@ describe('edges of barriers', () => {
     expect(probe.take()).toEqual([]);
     expect(probe.durable()).toContain('barrier 7');
   });
+
+  test('a voter that gets in sync may be the last to have what it waits for', () => {
+    const probe = leading();
+    proposeUpTo(probe, 1);
+    probe.zab.readBarrier(7);
+    probe.take();
+    probe.durable();
+    expect(probe.receive(1, message(PING, z(6, 0)))).toEqual([]);
+    probe.receive(2, ackEpoch(z(5, 3), 5));
+    probe.zab.syncFacts(2, { ...FACTS, appliedZxid: z(5, 3) });
+    probe.take();
+    probe.zab.receiveAck(2, z(6, 1));
+    expect(probe.take()).toEqual([]);
+    expect(probe.receive(2, ack(z(6, 0)))).toContain('barrier 7');
+  });
 });
