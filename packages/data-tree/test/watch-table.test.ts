@@ -152,6 +152,21 @@ test('the summary counts the data table, and a watcher whose last watch fired st
   expect(seen).toEqual(['/c 5', '2', '5', '/c']);
 });
 
+test('a watcher is counted once, until its last watch is taken away', () => {
+  const [a, b] = [id('/a'), id('/b')];
+  watches.add(a, 1, WatchMode.data);
+  watches.add(b, 1, WatchMode.data);
+  expect(watches.summary.watchers).toBe(1);
+  expect(watches.remove(a, 1, WatcherType.data)).toBe(true);
+  expect(watches.summary.watchers).toBe(1);
+  // The path without a watch is left out.
+  expect(watches.watchedPathAfter(0)).toBe(b);
+  expect(watches.remove(b, 1, WatcherType.data)).toBe(true);
+  expect(watches.summary.watchers).toBe(0);
+  expect(watches.removeWatcher(1)).toBe(true);
+  expect(watches.summary.watchers).toBe(0);
+});
+
 test('a walk of what a watcher watches goes on whatever is removed and added meanwhile', () => {
   for (let i = 0; i < 6; i++) watches.add(id(`/n${i}`), 3, WatchMode.data);
   const walk = watches.watchedPathsOf(3);
