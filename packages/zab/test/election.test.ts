@@ -468,3 +468,63 @@ test('an observer that is a voter, and a voter that is named twice, are refused'
 test('states of notifications are the wire’s', () => {
   expect([LOOKING, FOLLOWING, LEADING, OBSERVING]).toEqual([0, 1, 2, 3]);
 });
+
+describe('edges of an election', () => {
+  test('a vote like those of the quorum does not make the wait longer', () => {
+    const probe = looking({ voters: [1, 2, 3, 4, 5] });
+    for (const sid of [2, 3]) said(probe, sid, FOR_3);
+    probe.ticks(3);
+    said(probe, 4, FOR_3);
+    probe.ticks(1);
+    expect(probe.zab.phase).toBe('election');
+    probe.ticks(1);
+    expect(probe.zab.leaderSid).toBe(3);
+  });
+
+  test('a leader of this round is followed with the votes of members that look', () => {
+    const probe = looking();
+    said(probe, 2, FOR_3);
+    said(probe, 3, { ...FOR_3, state: LEADING });
+    expect(probe.zab.leaderSid).toBe(3);
+  });
+
+  test('a leader of this round is followed with members that settled in another one', () => {
+    const probe = looking();
+    said(probe, 2, vote({ ...FOR_3, electionEpoch: 8, peerEpoch: 6, state: FOLLOWING }));
+    said(probe, 3, vote({ ...FOR_3, peerEpoch: 6, state: LEADING }));
+    expect(probe.zab.leaderSid).toBe(3);
+  });
+
+  test('a settled member of an earlier round is not told the newer one', () => {
+    const probe = looking();
+    said(probe, 2, vote({ leader: 2, zxid: z(5, 1), peerEpoch: 5, electionEpoch: 4 }));
+    expect(said(probe, 3, { ...FOR_3, electionEpoch: 2, state: FOLLOWING })).toEqual([]);
+  });
+
+  test('what settled members said before a role does not count after it', () => {
+    const probe = looking();
+    const settled = vote({ ...FOR_3, electionEpoch: 8, peerEpoch: 6, state: FOLLOWING });
+    said(probe, 2, settled);
+    said(probe, 3, { ...settled, state: LEADING });
+    expect(probe.zab.leaderSid).toBe(3);
+    probe.zab.leaderUnreachable();
+    probe.take();
+    probe.zab.drained(z(5, 3), false);
+    said(probe, 3, { ...settled, state: LEADING });
+    expect(probe.zab.phase).toBe('election');
+  });
+
+  test('a member that may not lead does not elect nobody, even alone', () => {
+    const probe = looking({ voters: [1] }, { trust: 'discarded' });
+    expect(probe.ticks(20)).toEqual([]);
+    expect(probe.zab.phase).toBe('election');
+  });
+
+  test('beyond the last free round a step of 2^32 is taken, a longer one is not', () => {
+    const probe = looking();
+    const at = (electionEpoch: number): string[] => said(probe, 2, { ...FOR_3, electionEpoch });
+    at(2 ** 52);
+    expect(at(2 ** 52 + 2 ** 32)[0]).toContain(`round ${2 ** 52 + 2 ** 32} `);
+    expect(at(2 ** 52 + 2 ** 33 + 1)).toEqual([]);
+  });
+});
