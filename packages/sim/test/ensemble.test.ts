@@ -44,6 +44,10 @@ test.each([
     'the tree is read again while a snapshot takes the place of the history',
     'read-again-while-adopted',
   ],
+  [
+    'the log fails while txns wait for an epoch to be prepared: they go nowhere',
+    'log-fails-while-an-epoch-is-prepared',
+  ],
   ['a leader brings what it has only of an unfinished snapshot', 'led-by-a-snapshot'],
   ['a session that a leader has only of an unfinished snapshot', 'session-of-a-snapshot'],
 ])('%s', { timeout: TEST_MS }, async (_what, name) => {

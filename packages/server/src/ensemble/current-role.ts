@@ -191,6 +191,11 @@ export class CurrentRole {
     this.history = undefined;
   }
 
+  /** The server failed: its log takes nothing more, nor does what waits for an epoch go there. */
+  abandon(): void {
+    this.logging = undefined;
+  }
+
   /** Sends the clients away; `done` when what was handed to the log is durable and applied. */
   rest(done: () => void): void {
     this.logging = undefined;

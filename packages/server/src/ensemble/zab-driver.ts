@@ -252,6 +252,7 @@ export class ZabDriver {
     this.pause.cancel();
     this.handOver.cancel();
     this.links.abandon(new Error('This server failed'));
+    this.role.abandon();
     this.isAbandoned = true;
     this.onStopped?.();
     this.onStopped = undefined;
