@@ -257,13 +257,15 @@ test('a connection that the second thread fills up gets the rest in order', asyn
   for (const connection of slow) {
     const rest = () => {
       const { text } = server.clientOf(connection);
+      // To look into a long text that still grows takes longer each time.
+      if (text.length < expected.length) return '';
       const start = text.indexOf('y');
       return start < 0 ? '' : text.slice(start);
     };
     await harness.until(() => rest().length >= expected.length);
     expect(rest() === expected).toBe(true);
   }
-}, 60_000);
+}, 240_000);
 
 test('a second thread that cannot start costs time, nothing else', async () => {
   const server = await Server.start();
