@@ -14,7 +14,8 @@ export const SUPER = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs=';
 
 /**
  * Runs `body` in interop runs; otherwise says what was left out. `whyNot` names what this machine must allow and does
- * not, if anything: the test is left out for it.
+ * not, if anything: the test is left out for it. `retry` is how often a run that failed is made again, where Apache's
+ * servers take their time on a busy machine; the report says so.
  */
 export function interopTest(
   name: string,
@@ -22,6 +23,7 @@ export function interopTest(
   timeoutMs: number,
   body: () => Promise<void>,
   whyNot: () => string | undefined = () => undefined,
+  retry = 0,
 ): void {
   const reason = isInterop ? whyNot() : 'npm run interop';
   if (reason !== undefined) {
@@ -29,7 +31,7 @@ export function interopTest(
     test.skip(name, () => {});
     return;
   }
-  test(name, { timeout: timeoutMs }, async () => {
+  test(name, { timeout: timeoutMs, retry }, async () => {
     const missing = tools.filter((tool) => !hasTool(tool));
     expect(missing, 'run node packages/conformance/setup.mjs for these').toEqual([]);
     await body();

@@ -65,4 +65,6 @@ interopTest(
       code: 'CONNECTION_LOSS',
     });
   },
+  undefined,
+  1,
 );
