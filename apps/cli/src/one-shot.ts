@@ -21,6 +21,7 @@ export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): P
   };
   process.on('SIGINT', interrupted);
   process.on('SIGTERM', interrupted);
+  process.on('SIGHUP', interrupted);
   const note = (text: string): void => {
     process.stderr.write(`${text}\n`);
   };
@@ -43,7 +44,7 @@ export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): P
       isInteractive: false,
       signal: stopping.signal,
       note,
-      ask: askOnTerminal,
+      ask: (question) => askOnTerminal(question, stopping.signal, interrupted),
     });
     if (session.hasWatches) await orAborted(session.watchesOver(), stopping.signal);
     await out.flush();
@@ -58,6 +59,7 @@ export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): P
     await session.close();
     process.off('SIGINT', interrupted);
     process.off('SIGTERM', interrupted);
+    process.off('SIGHUP', interrupted);
   }
 }
 
@@ -68,14 +70,31 @@ async function orAborted(done: Promise<void>, signal: AbortSignal): Promise<void
   ]);
 }
 
-/** The question goes to the other output: the answer of the command may be in a pipe. */
-async function askOnTerminal(question: string): Promise<string | undefined> {
-  if (process.stdin.isTTY !== true) return undefined;
-  const { createInterface } = await import('node:readline/promises');
+/**
+ * The question goes to the other output: the answer of the command may be in a pipe. Ctrl-C, which is no signal while
+ * readline has the terminal, and Ctrl-D answer nothing. Undefined where nobody could see the question or answer it.
+ */
+async function askOnTerminal(
+  question: string,
+  signal: AbortSignal,
+  interrupted: () => void,
+): Promise<string | undefined> {
+  if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) return undefined;
+  const { createInterface } = await import('node:readline');
   const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await reader.question(question);
-  } finally {
-    reader.close();
-  }
+  return new Promise((resolve) => {
+    const closed = (): void => {
+      process.stderr.write('\n');
+      resolve('');
+    };
+    reader.once('close', closed);
+    reader.on('SIGINT', interrupted);
+    reader.question(question, (line) => {
+      reader.off('close', closed);
+      reader.close();
+      resolve(line);
+    });
+    if (signal.aborted) reader.close();
+    else signal.addEventListener('abort', () => reader.close(), { once: true });
+  });
 }

@@ -48,6 +48,11 @@ const STATE_NAMES: { readonly [S in State['status']]: string } = {
   closed: 'CLOSED',
 };
 
+interface Question {
+  readonly text: string;
+  readonly answer: (line: string) => void;
+}
+
 export class Shell {
   private readonly session: CliSession;
   private readonly out: Output;
@@ -57,6 +62,10 @@ export class Shell {
   /** Lines of this session, by the number that the prompt showed. */
   private readonly history: string[];
   private reader: Interface | undefined;
+  /** Newest first, for the arrow keys; readline's own once it has changed. */
+  private typed: string[];
+  /** A command asks, and the next line is its answer. */
+  private question: Question | undefined;
   private isAtPrompt: boolean;
   private printsWatches: boolean;
   private exitCode: number;
@@ -82,6 +91,8 @@ export class Shell {
     this.historyFile = historyPath(process.env);
     this.history = [];
     this.reader = undefined;
+    this.typed = [];
+    this.question = undefined;
     this.isAtPrompt = false;
     this.printsWatches = true;
     this.exitCode = 0;
@@ -97,23 +108,36 @@ export class Shell {
       await this.out.flush();
     }
     await this.tryToConnect();
-    const reader = this.openReader();
-    this.reader = reader;
+    if (this.isTty) this.typed = readHistory(this.historyFile).reverse();
     const lines: string[] = [];
     let wake = (): void => {};
     let isClosed = false;
-    reader.on('line', (line) => {
-      // Once it is entered the line is part of the page, and answers go below it.
-      this.isAtPrompt = false;
-      // From here on Ctrl-C is for this command, also if it comes before the command has begun.
-      this.running ??= new AbortController();
-      lines.push(line);
-      wake();
-    });
-    reader.on('close', () => {
-      isClosed = true;
-      wake();
-    });
+    const read = (): void => {
+      const reader = this.openReader();
+      this.reader = reader;
+      reader.on('line', (line) => {
+        // Once it is entered the line is part of the page, and answers go below it.
+        this.isAtPrompt = false;
+        if (this.answer(line)) return;
+        // From here on Ctrl-C is for this command, also if it comes before the command has begun.
+        this.running ??= new AbortController();
+        lines.push(line);
+        wake();
+      });
+      reader.on('close', () => {
+        // Ctrl-D at a question is an answer, but readline has closed itself by now: another one reads on.
+        if (this.question !== undefined && !process.stdin.readableEnded) {
+          process.stdout.write('\n');
+          this.isAtPrompt = false;
+          read();
+        } else {
+          isClosed = true;
+          wake();
+        }
+        this.answer('');
+      });
+    };
+    read();
     while (!this.hasQuit) {
       if (lines.length === 0) {
         if (isClosed) break;
@@ -127,7 +151,7 @@ export class Shell {
     }
     if (isClosed && this.isTty && !this.hasQuit) process.stdout.write('\n');
     this.isAtPrompt = false;
-    reader.close();
+    this.reader?.close();
     await this.session.close();
     await this.out.flush();
     return this.exitCode;
@@ -139,32 +163,48 @@ export class Shell {
       input: process.stdin,
       output: process.stdout,
       terminal: true,
-      history: readHistory(this.historyFile).reverse(),
+      history: this.typed,
       historySize: 1000,
       removeHistoryDuplicates: true,
       completer: (line: string, done: (error: null, result: [string[], string]) => void) => {
         void this.complete(line).then((result) => done(null, result));
       },
     });
-    // readline keeps what was typed for the arrow keys: not credentials.
+    // readline keeps what was typed for the arrow keys: not credentials, nor answers.
     reader.on('history', (history) => {
-      if (holdsSecret(history[0] ?? '')) history.shift();
+      if (this.question !== undefined || holdsSecret(history[0] ?? '')) history.shift();
+      this.typed = history;
     });
     reader.on('SIGINT', () => this.interrupt());
     return reader;
   }
 
-  // Ctrl-C: stops the command that runs; at the prompt it empties the line.
+  // Ctrl-C: answers a question with no, stops the command that runs; at the prompt it empties the line.
   private interrupt(): void {
+    if (this.question !== undefined) {
+      this.leaveLine('^C');
+      this.answer('');
+      return;
+    }
     if (this.running !== undefined) {
       this.running.abort();
       return;
     }
-    const hadText = this.reader?.line !== '';
-    process.stdout.write(hadText ? '^C\n' : '^C (quit or Ctrl-D leaves)\n');
-    this.reader?.write(null, { ctrl: true, name: 'e' });
-    this.reader?.write(null, { ctrl: true, name: 'u' });
+    this.leaveLine(this.reader?.line === '' ? '^C (quit or Ctrl-D leaves)' : '^C');
     this.showPrompt();
+  }
+
+  /** Goes below what is typed, which is forgotten. */
+  private leaveLine(mark: string): void {
+    const { reader } = this;
+    if (reader === undefined) return;
+    this.isAtPrompt = false;
+    // Of a line that wraps, what is right of the cursor is below it.
+    reader.write(null, { ctrl: true, name: 'e' });
+    process.stdout.write(`${mark}\n`);
+    startAtThisRow(reader);
+    reader.setPrompt('');
+    reader.write(null, { ctrl: true, name: 'u' });
   }
 
   private async execute(line: string): Promise<void> {
@@ -383,7 +423,7 @@ export class Shell {
 
   private showPrompt(): void {
     if (!this.isTty || this.reader === undefined) return;
-    this.reader.setPrompt(this.prompt());
+    this.reader.setPrompt(this.question?.text ?? this.prompt());
     this.isAtPrompt = true;
     this.reader.prompt(true);
   }
@@ -432,6 +472,7 @@ export class Shell {
     process.stdout.write('\r');
     clearScreenDown(process.stdout);
     print();
+    startAtThisRow(this.reader);
     this.showPrompt();
   }
 
@@ -439,10 +480,21 @@ export class Shell {
     return process.stderr.isTTY === true ? this.out.style('error', text) : text;
   }
 
-  private ask(question: string): Promise<string | undefined> {
-    const { reader } = this;
-    if (!this.isTty || reader === undefined) return Promise.resolve(undefined);
-    return new Promise((resolve) => reader.question(question, resolve));
+  /** An empty answer, which is no consent, for Ctrl-C and Ctrl-D; undefined where there is no terminal. */
+  private ask(text: string): Promise<string | undefined> {
+    if (!this.isTty || this.reader === undefined) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.question = { text, answer: resolve };
+      this.showPrompt();
+    });
+  }
+
+  /** False if nothing was asked. */
+  private answer(line: string): boolean {
+    const { question } = this;
+    this.question = undefined;
+    question?.answer(line);
+    return question !== undefined;
   }
 
   // --- Completion ----------------------------------------------------------------------------
@@ -484,4 +536,12 @@ export class Shell {
     const { names } = await client.children(path, { timeoutMs: COMPLETION_MS });
     return names;
   }
+}
+
+/**
+ * Tells readline that the cursor is in the row where the prompt begins. readline counts the rows between the two, and
+ * knows nothing of what others print. Where a version of Node counts elsewhere, a line that wraps is drawn a row too high.
+ */
+function startAtThisRow(reader: Interface): void {
+  (reader as Interface & { prevRows?: number }).prevRows = 0;
 }

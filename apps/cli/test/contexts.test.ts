@@ -214,6 +214,125 @@ describe.skipIf(whyNoTerminal !== undefined)('on a terminal', () => {
     expect(await zk.exists('/asked')).toBeUndefined();
   });
 
+  test('Ctrl-C and Ctrl-D answer a question with no, and the line after it is a command again', async () => {
+    await zebu.run(['context', 'add', 'prod', list(), '--protected', '--replace']);
+    await zk.create('/kept', 'x');
+    using session = new Terminal([...ZEBU_COMMAND, '--context', 'prod'], {
+      env: zebu.env,
+      columns: 100,
+    });
+    await session.until(/0\]$/);
+    let count = 0;
+    for (const [typed, key] of [
+      ['', 'C-c'],
+      ['y', 'C-c'],
+      ['', 'C-d'],
+    ] as const) {
+      session.enter('delete /kept');
+      await session.until(/\[y\/N\]$/);
+      session.type(typed);
+      await session.until((screen) => screen.endsWith(`[y/N] ${typed}`.trimEnd()));
+      session.key(key);
+      await session.until((screen) => screen.endsWith(`) ${count + 1}]`));
+      session.enter('get /kept');
+      count += 2;
+      await session.until((screen) => screen.endsWith(`) ${count}]`));
+    }
+    const screen = session.screen().replaceAll(/127\.0\.0\.1:\d+/g, 'zk');
+    expect(screen).toMatchInlineSnapshot(`
+      "Connecting to zk
+      [zk: zk(CONNECTED, standalone) 0] delete /kept
+      delete /kept on context prod, which is protected. Go on? [y/N] ^C
+      delete /kept: context prod is protected; nothing was done
+      [zk: zk(CONNECTED, standalone) 1] get /kept
+      x
+      [zk: zk(CONNECTED, standalone) 2] delete /kept
+      delete /kept on context prod, which is protected. Go on? [y/N] y^C
+      delete /kept: context prod is protected; nothing was done
+      [zk: zk(CONNECTED, standalone) 3] get /kept
+      x
+      [zk: zk(CONNECTED, standalone) 4] delete /kept
+      delete /kept on context prod, which is protected. Go on? [y/N]
+      delete /kept: context prod is protected; nothing was done
+      [zk: zk(CONNECTED, standalone) 5] get /kept
+      x
+      [zk: zk(CONNECTED, standalone) 6]"
+    `);
+    expect(await zk.exists('/kept')).toBeDefined();
+    // Answers are none of the lines that the arrow keys bring back, and the lines of before are there.
+    session.key('Up');
+    await session.until(/6\] get \/kept$/);
+    session.key('Up');
+    await session.until(/6\] delete \/kept$/);
+    session.key('C-u');
+    // At an empty prompt it leaves, as ever.
+    session.key('C-d');
+    await session.ended();
+    expect(session.exitCode).toBe(0);
+  });
+
+  test('what comes by itself is printed above the question', async () => {
+    await zebu.run(['context', 'add', 'prod', list(), '--protected', '--replace']);
+    await zk.create('/watched', 'x');
+    using session = new Terminal([...ZEBU_COMMAND, '--context', 'prod'], {
+      env: zebu.env,
+      // The question and its answer take two lines.
+      columns: 60,
+    });
+    await session.until(/0\]$/);
+    session.enter('get -w /watched');
+    await session.until(/1\]$/);
+    session.enter('delete /watched');
+    await session.until(/\[y\/N\]$/);
+    await zk.set('/watched', 'y');
+    const screen = await session.until(/WatchedEvent[\s\S]*\[y\/N\]$/);
+    expect(screen.match(/Go on\?/g)).toHaveLength(1);
+    expect(screen).toMatch(
+      /WatchedEvent state:SyncConnected type:NodeDataChanged path:\/\nwatched zxid: \d+\ndelete \/watched on context prod/,
+    );
+    session.enter('y');
+    await session.until(/2\]$/);
+    expect(await zk.exists('/watched')).toBeUndefined();
+  });
+
+  test.each([
+    { key: 'C-c', code: 130, words: '' },
+    {
+      key: 'C-d',
+      code: 8,
+      words: 'delete /left: context prod is protected; nothing was done\n',
+    },
+  ])('a one-shot question ends at $key with $code', async ({ key, code, words }) => {
+    await zebu.run(['context', 'add', 'prod', list(), '--protected', '--replace']);
+    await zk.create('/left', 'x');
+    const command = [...ZEBU_COMMAND, '--context', 'prod', 'delete', '/left'];
+    using terminal = new Terminal(
+      ['sh', '-c', 'trap : INT; "$@"; echo code $?', 'sh', ...command],
+      {
+        env: zebu.env,
+      },
+    );
+    await terminal.until(/\[y\/N\]$/);
+    terminal.key(key);
+    expect(await terminal.ended()).toBe(
+      `delete /left on context prod, which is protected. Go on? [y/N]\n${words}code ${code}`,
+    );
+    await zk.delete('/left');
+  });
+
+  test('nobody is asked who cannot see the question', async () => {
+    await zebu.run(['context', 'add', 'prod', list(), '--protected', '--replace']);
+    const line = [...ZEBU_COMMAND, '--context', 'prod', 'delete', '/app'].join(' ');
+    using terminal = new Terminal(['sh', '-c', `${line} 2> unseen; cat unseen; rm unseen`], {
+      env: zebu.env,
+      cwd: zebu.home,
+      columns: 110,
+    });
+    expect(await terminal.ended()).toBe(
+      'delete /app: context prod is protected; there is no terminal to ask on: --yes goes on without asking',
+    );
+  });
+
   for (const { shell, rc, load, start, space } of SHELLS) {
     const isThere = spawnSync(shell, ['--version']).status === 0;
     if (!isThere) console.log(`left out: completion by ${shell} (it is not installed)`);
