@@ -2,7 +2,7 @@ import { connect, ZkError } from '@zebu/client';
 import { FaultProxy } from '@zebu/fault-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { counter } from '../src/counter.ts';
-import { FaultWorld, KINDS } from './every-fault.ts';
+import { expiringAtWrite, FaultWorld, KINDS } from './every-fault.ts';
 import { PATIENCE } from './world.ts';
 
 let world: FaultWorld;
@@ -119,6 +119,20 @@ test.each([
   await expect(adding).rejects.toMatchObject({ code: 'CONNECTION_LOSS', outcome: 'unknown' });
   expect(await counter(world.other, '/unknown').get()).toBe(before);
   await world.other.delete('/unknown');
+});
+
+test('an add goes on in the next session, whether its read or its write meets the end of one', async () => {
+  await using proxy = await FaultProxy.start(world.server);
+  await using zk = await connect(proxy.connectString + world.root);
+  expect(await counter(zk, '/outlived').add(1)).toBe(1n);
+  proxy.down();
+  await expect.poll(() => zk.state.status, PATIENCE).not.toBe('connected');
+  const adding = counter(zk, '/outlived').add(1);
+  await expect.poll(() => world.world.expire(zk), PATIENCE).toBe(true);
+  proxy.heal();
+  expect(await adding).toBe(2n);
+  expect(await counter(expiringAtWrite(zk), '/outlived').add(1)).toBe(3n);
+  await world.other.delete('/outlived');
 });
 
 test('an add that is given up says whether it may be counted', async () => {

@@ -1,7 +1,7 @@
 // As everyFault() of world.ts, for recipes that leave znodes which are not ephemeral: after each run there may be none below
 // the run's path, but those that the scenario says stay.
 
-import type { Client } from '@zebu/client';
+import { type Client, ZkError } from '@zebu/client';
 import { cutPoints, type FaultKind, type FaultProxy } from '@zebu/fault-kit';
 import { expect } from 'vitest';
 import { type Address, FAULTS, PATIENCE, World } from './world.ts';
@@ -119,4 +119,21 @@ async function below(zk: Client, path: string, prefix = ''): Promise<string[]> {
     found.push(prefix + name, ...(await below(zk, `${parent}/${name}`, `${prefix}${name}/`)));
   }
   return found.sort();
+}
+
+/** The client, whose first write finds that its session is over; it was not sent. */
+export function expiringAtWrite(zk: Client): Client {
+  let isOver = false;
+  const set: Client['set'] = async (path, ...rest) => {
+    if (isOver) return await zk.set(path, ...rest);
+    isOver = true;
+    throw new ZkError('SESSION_EXPIRED', { path, outcome: 'not-sent' });
+  };
+  return new Proxy(zk, {
+    get(target, name) {
+      if (name === 'set') return set;
+      const member = Reflect.get(target, name, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
 }

@@ -3,7 +3,7 @@ import { FaultProxy } from '@zebu/fault-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { json, text } from '../src/typed.ts';
 import { type SharedValue, watchValue } from '../src/value.ts';
-import { FaultWorld, KINDS } from './every-fault.ts';
+import { expiringAtWrite, FaultWorld, KINDS } from './every-fault.ts';
 import { PATIENCE as WAIT } from './world.ts';
 
 let world: FaultWorld;
@@ -237,6 +237,14 @@ test.each(KINDS)(
     expect(hurt).toBeGreaterThanOrEqual(4);
   },
 );
+
+test('an update goes on in the next session', async () => {
+  await using zk = await world.connect();
+  await world.other.create('/outlived', 'one');
+  await using value = await watchValue(expiringAtWrite(zk), '/outlived', text());
+  expect((await value.update((before) => `${before}, two`)).version).toBe(1);
+  await world.other.delete('/outlived');
+});
 
 test('an update leaves no watch', async () => {
   await world.nothingLeft();

@@ -65,6 +65,7 @@ test.each([
     'what a session that is over has left may stay until the server ends it',
     'left-by-an-ended-session',
   ],
+  ['an add that its session ends under is made in the next one', 'an-add-of-an-ended-session'],
 ])('%s', { timeout: TEST_MS }, async (_what, name) => {
   const text = readFileSync(join(import.meta.dirname, 'plans', `${name}.json`), 'utf8');
   const { failure } = await runRecipePlan(parseRecipePlan(text));

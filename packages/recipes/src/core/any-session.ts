@@ -20,6 +20,11 @@ export async function inAnySession<T>(
 
 /** An expired session is no failure while another follows. */
 export function throwUnlessExpired(zk: Client, error: unknown): void {
+  if (!isFollowed(zk, error)) throw error;
+}
+
+/** Whether it is the end of a session that another one follows. */
+export function isFollowed(zk: Client, error: unknown): boolean {
   // The client says 'connecting' at once if there is to be a next one.
-  if (!ZkError.is(error, 'SESSION_EXPIRED') || zk.state.status === 'expired') throw error;
+  return ZkError.is(error, 'SESSION_EXPIRED') && zk.state.status !== 'expired';
 }

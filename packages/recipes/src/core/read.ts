@@ -1,7 +1,7 @@
-// Reads that a recipe waits for, over lost connections.
+// Reads that a recipe waits for, over lost connections and ended sessions.
 
 import { type Client, ZkError, type Znode } from '@zebu/client';
-import { untilAnswered } from './persistence.ts';
+import { inAnySession } from './any-session.ts';
 
 /** Undefined if there is none. 'synced' sees all that was committed when the call was made. */
 export async function readZnode(
@@ -11,7 +11,7 @@ export async function readZnode(
   consistency: 'local' | 'synced' = 'local',
 ): Promise<Znode | undefined> {
   return await orMissing(
-    untilAnswered(zk, () => zk.get(path, { signal, timeoutMs: 0, consistency }), signal),
+    inAnySession(zk, () => zk.get(path, { signal, timeoutMs: 0, consistency }), signal),
   );
 }
 
@@ -22,7 +22,7 @@ export async function readNames(
   signal?: AbortSignal,
 ): Promise<readonly string[] | undefined> {
   const children = await orMissing(
-    untilAnswered(zk, () => zk.children(path, { signal, timeoutMs: 0 }), signal),
+    inAnySession(zk, () => zk.children(path, { signal, timeoutMs: 0 }), signal),
   );
   return children?.names;
 }

@@ -4,6 +4,7 @@
 //   {"value":"42","adds":[["<id>","41"],["<id>","42"]]}
 
 import { type Client, type Stat, ZkError, type Znode } from '@zebu/client';
+import { isFollowed } from '../core/any-session.ts';
 import { CallLimit } from '../core/call-limit.ts';
 import { type OpOptions, type RecipeOptions, recipeSettings } from '../core/options.ts';
 import { znodeId } from '../core/owned-znode.ts';
@@ -116,7 +117,7 @@ class ZnodeCounter implements Counter {
         if (!ZkError.is(error)) throw error;
         if (ZkError.is(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE')) continue;
         if (error.outcome === 'unknown') lost ??= { error, over: znode?.stat };
-        else if (!isPassing(error)) throw lost?.error ?? error;
+        else if (!isPassing(error) && !isFollowed(zk, error)) throw lost?.error ?? error;
         if (signal.aborted) throw error;
         if (ZkError.is(error, 'CLOSED')) throw error;
         if (!ZkError.is(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED')) {

@@ -1,6 +1,7 @@
 // One znode as a value of the program: read once, then kept up to date. For configuration that many processes follow.
 
 import { type Client, type Stat, ZkError, type Znode } from '@zebu/client';
+import { isFollowed } from '../core/any-session.ts';
 import { CallLimit } from '../core/call-limit.ts';
 import { Follower } from '../core/follow.ts';
 import { type OpOptions, type RecipeOptions, recipeSettings } from '../core/options.ts';
@@ -119,7 +120,8 @@ class FollowedValue<T> implements SharedValue<T> {
         if (error.outcome === 'unknown') {
           const after = await limit.race(readZnode(zk, path, signal, 'synced'));
           if (!isSurelyUndone({ before, after, data })) throw error;
-        } else if (!isPassing(error)) throw error;
+        } else if (isFollowed(zk, error)) continue;
+        else if (!isPassing(error)) throw error;
         else if (error.code !== 'CONNECTION_LOSS') await pause(zk, BUSY_PAUSE_MS, signal);
       }
     }
