@@ -144,9 +144,11 @@ export class OneShotWatch implements OneShot {
   private readonly dispose: (watch: OneShotWatch) => void;
   private resolve: (event: WatchEvent) => void;
   private reject: (error: ZkError) => void;
+  private isOver: boolean;
 
   constructor(dispose: (watch: OneShotWatch) => void) {
     this.dispose = dispose;
+    this.isOver = false;
     this.resolve = () => {};
     this.reject = () => {};
     this.event = new Promise((resolve, reject) => {
@@ -158,10 +160,12 @@ export class OneShotWatch implements OneShot {
   }
 
   fire(event: WatchEvent): void {
+    this.isOver = true;
     this.resolve(event);
   }
 
   fail(error: ZkError): void {
+    this.isOver = true;
     this.reject(error);
   }
 
@@ -170,6 +174,7 @@ export class OneShotWatch implements OneShot {
   }
 
   [Symbol.dispose](): void {
+    if (this.isOver) return;
     this.dispose(this);
     this.fail(new ZkError('ABORTED', { outcome: 'failed', detail: 'the watch was disposed' }));
   }

@@ -240,6 +240,57 @@ describe('a mutex', () => {
     await world.nothingLeft();
   });
 
+  describe('that nobody else wants', () => {
+    /** Held, while whatever follows the list of contenders has not reached the server. */
+    async function acquireByList(): Promise<Held> {
+      const path = newPath();
+      const zk = await world.connectThrough();
+      await (await mutex(zk, path).acquire()).release();
+      world.proxy.onRequest = ({ name }) => {
+        if (name === 'getChildren2') world.proxy.hold('to-server');
+        return 'forward';
+      };
+      return await mutex(zk, path).acquire();
+    }
+
+    test('is granted by the answers to the first two requests', async () => {
+      const held = await acquireByList();
+      expect(held.signal.aborted).toBe(false);
+      world.proxy.release('to-server');
+      await held.guard([]);
+      await held.release();
+      await world.nothingLeft();
+    });
+
+    test('is lost if its znode is deleted before it is watched', async () => {
+      const held = await acquireByList();
+      await world.other.delete(held.path);
+      world.proxy.release('to-server');
+      await expect.poll(() => held.signal.aborted, PATIENCE).toBe(true);
+      expect(held.signal.reason).toMatchObject({ cause: { code: 'NO_NODE' } });
+      await held.release();
+      await world.nothingLeft();
+    });
+
+    test('is asked for before it is watched, and hears of it', async () => {
+      const held = await acquireByList();
+      await revoke(world.other, held.path);
+      const revoked = new Promise<void>((resolve) => held.onRevoke(resolve));
+      world.proxy.release('to-server');
+      await revoked;
+      await held.release();
+      await world.nothingLeft();
+    });
+
+    test('leaves no watch if it is released before it is watched', async () => {
+      const held = await acquireByList();
+      const released = held.release();
+      world.proxy.release('to-server');
+      await released;
+      await world.nothingLeft();
+    });
+  });
+
   test('whose next in line is deleted by hand has it at the end of the line', async () => {
     const path = newPath();
     const zk = await world.connect();

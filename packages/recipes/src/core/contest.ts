@@ -3,7 +3,7 @@
 
 import { type Client, type OpOptions, type ReadOptions, ZkError } from '@zebu/client';
 import { CallLimit } from './call-limit.ts';
-import { confirmHeld } from './confirm-held.ts';
+import { confirmHeld, heldByList } from './confirm-held.ts';
 import { HeldZnode } from './held.ts';
 import { awaitChange } from './one-shot.ts';
 import type { RecipeSettings } from './options.ts';
@@ -98,6 +98,10 @@ export class Contest {
   private async contend(limit: CallLimit, kind: 'wait' | 'try'): Promise<HeldZnode | undefined> {
     const { zk, settings } = this;
     for (;;) {
+      let isInterrupted = false;
+      using _ = zk.on('state', () => {
+        isInterrupted = true;
+      });
       const creating = createOwnedZnode(
         zk,
         { ...settings, isSequential: true, data: settings.identity },
@@ -106,9 +110,10 @@ export class Contest {
       // Sent with the create, and answered after it: a contender that is alone, or next, is a trip earlier there.
       const listing = this.entries({ signal: limit.signal, timeoutMs: 0 }).catch(() => undefined);
       const znode = await creating;
+      const listed = await listing;
       let turn: HeldZnode | 'lost' | 'blocked';
       try {
-        turn = await this.awaitTurn(znode, await listing, limit, kind);
+        turn = await this.awaitTurn(znode, isInterrupted ? undefined : listed, limit, kind);
       } catch (error) {
         // The caller goes on at once; the znode is deleted as soon as there is a connection.
         void deleteOwnedZnode(zk, znode).catch(() => {});
@@ -127,7 +132,7 @@ export class Contest {
     }
   }
 
-  /** `listed` are the contenders after the znode's creation, if they are known. */
+  /** `listed` are the contenders after the znode's creation, if they are known and the connection still stands. */
   private async awaitTurn(
     znode: OwnedZnode,
     listed: readonly Entry[] | undefined,
@@ -139,6 +144,7 @@ export class Contest {
     const isOwn = ({ name }: Entry): boolean => name === znode.name;
     // Without our own znode the list is older than that: the create was made again.
     let known = listed?.some(isOwn) ? listed : undefined;
+    let isListed = known !== undefined;
     let isLikelyNext = false;
     while (!znode.session.signal.aborted) {
       const { entries, confirmed } =
@@ -161,10 +167,14 @@ export class Contest {
         }
         isLikelyNext = true;
       } else {
-        const turn = confirmed ?? (await confirmHeld(zk, znode, this.settings.onSuspend, limit));
+        const { onSuspend } = this.settings;
+        const turn =
+          (isListed ? heldByList(zk, znode, onSuspend, limit) : confirmed) ??
+          (await confirmHeld(zk, znode, onSuspend, limit));
         if (turn !== 'again') return turn;
         isLikelyNext = false;
       }
+      isListed = false;
     }
     return 'lost';
   }

@@ -66,20 +66,23 @@ export class HeldZnode implements Held {
   private readonly policy: 'strict' | 'lease';
   private readonly controller: AbortController;
   private readonly listening: Disposable;
-  private watch: OneShot;
+  /** Undefined until its znode is read. */
+  private watch: OneShot | undefined;
   private leaseTimer: unknown;
   private releasing: Promise<void> | undefined;
+  /** Its znode is gone, or nobody's concern any more: a watch that comes now is not wanted. */
+  private isOver: boolean;
   private readonly revokeListeners: Set<() => void>;
   private isRevoked: boolean;
 
   /**
    * `watch` is of a read of the znode that showed that it is ours, made while there was a connection that has not
-   * been lost since.
+   * been lost since. Without one, something else has shown that; the znode is read now.
    */
   constructor(
     zk: Client,
     znode: OwnedZnode,
-    { watch, policy }: { watch: OneShot; policy: 'strict' | 'lease' },
+    { watch, policy }: { watch: OneShot | undefined; policy: 'strict' | 'lease' },
   ) {
     this.zk = zk;
     this.znode = znode;
@@ -87,11 +90,13 @@ export class HeldZnode implements Held {
     this.controller = new AbortController();
     this.leaseTimer = undefined;
     this.releasing = undefined;
+    this.isOver = false;
     this.revokeListeners = new Set();
     this.isRevoked = false;
     this.listening = zk.on('state', (state) => this.stateChanged(state));
     this.watch = watch;
-    this.follow(watch);
+    if (watch === undefined) void this.read();
+    else this.follow(watch);
     this.armLease();
   }
 
@@ -168,7 +173,7 @@ export class HeldZnode implements Held {
     if (this.releasing !== undefined) return;
     this.releasing = Promise.resolve();
     this.stopListening();
-    this.watch[Symbol.dispose]();
+    this.unwatch();
   }
 
   private async releaseOnce(): Promise<void> {
@@ -177,8 +182,13 @@ export class HeldZnode implements Held {
       await deleteOwnedZnode(this.zk, this.znode);
     } finally {
       // It has fired with the delete, unless that was refused.
-      this.watch[Symbol.dispose]();
+      this.unwatch();
     }
+  }
+
+  private unwatch(): void {
+    this.isOver = true;
+    this.watch?.[Symbol.dispose]();
   }
 
   /** The first reason counts. */
@@ -254,7 +264,7 @@ export class HeldZnode implements Held {
       (event) => {
         if (this.signal.aborted || this.isReleased) return;
         if (event.type === 'deleted') this.lose(this.deletedError());
-        else void this.readAgain();
+        else void this.read();
       },
       // It can fire no more: the session is over, or the watch was disposed by release().
       () => {
@@ -263,19 +273,18 @@ export class HeldZnode implements Held {
     );
   }
 
-  private async readAgain(): Promise<void> {
+  private async read(): Promise<void> {
     const { path } = this;
     try {
-      const { data, watch } = await untilAnswered(this.zk, () =>
+      const { data, stat, watch } = await untilAnswered(this.zk, () =>
         this.zk.get(path, { watch: true, timeoutMs: 0 }),
       );
       this.watch = watch;
-      if (this.isReleased) {
-        watch[Symbol.dispose]();
-        return;
-      }
+      if (this.isOver) watch[Symbol.dispose]();
+      if (this.isReleased) return;
       this.follow(watch);
-      if (REVOKE.equals(data)) this.revoked();
+      if (stat.czxid !== this.znode.czxid) this.lose(this.deletedError());
+      else if (REVOKE.equals(data)) this.revoked();
     } catch (error) {
       this.lose(ZkError.is(error, 'NO_NODE') ? this.deletedError() : error);
     }

@@ -91,12 +91,12 @@ export async function isStillOwned(zk: Client, znode: OwnedZnode): Promise<boole
 
 /** 128 random bits, written as a UUID. */
 export function znodeId(random: () => number): string {
-  const hex = Array.from({ length: 4 }, () =>
+  const eightDigits = (): string =>
     Math.floor(random() * 2 ** 32)
       .toString(16)
-      .padStart(8, '0'),
-  ).join('');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+      .padStart(8, '0');
+  const [a, b, c, d] = [eightDigits(), eightDigits(), eightDigits(), eightDigits()];
+  return `${a}-${b.slice(0, 4)}-${b.slice(4)}-${c.slice(0, 4)}-${c.slice(4)}${d}`;
 }
 
 export function childPath(directory: string, name: string): string {
