@@ -282,6 +282,14 @@ export class PendingChanges implements PreparedTxns {
     while (this.tail !== mark) this.undo(this.tail);
   }
 
+  /**
+   * Undoes every change that is not applied, because its txn never will be. Without this the paths would keep the numbers
+   * of these records, which mean nothing, or something else, to the next PendingChanges of the same tree.
+   */
+  clear(): void {
+    this.rollback(0);
+  }
+
   /** Forgets the changes of every txn up to `zxid`, which the tree holds now. */
   applied(zxid: number): void {
     const { changes } = this;

@@ -295,6 +295,19 @@ test('more znodes than the tree has records for are prepared, and leave no recor
   expect(pending.touched).toBe(0);
 });
 
+test('changes that are given up leave nothing in the tree for the next who prepares on it', () => {
+  const before = [tree.paths.size, tree.acls.size];
+  create('/a', 0);
+  create('/b', 0);
+  pending.applied(zxid - 1);
+  pending.clear();
+  expect([pending.size, pending.touched]).toEqual([0, 0]);
+  expect([tree.paths.size, tree.acls.size]).toEqual(before);
+  const view = new ZnodeView();
+  expect(new PendingChanges(tree).load(ROOT_ID, view)).toBe(true);
+  expect(view.numChildren).toBe(tree.numChildren(ROOT_ID));
+});
+
 describe('a rollback', () => {
   const NAMES = ['/a', '/b', '/a/x', '/a/y', '/b/x'];
 

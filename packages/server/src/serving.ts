@@ -249,6 +249,8 @@ export class Serving implements ServedState {
     this.sequence.commit(this.sequence.durableZxid);
     this.applyAll();
     this.sequence.drop();
+    // The tree outlives this role: a leader may propose in the very turn in which it finds that it has no quorum.
+    this.pending?.clear();
   }
 
   /** Everything is drained, or given up: nothing is applied or answered any more. */

@@ -48,6 +48,11 @@ test.each([
     'the log fails while txns wait for an epoch to be prepared: they go nowhere',
     'log-fails-while-an-epoch-is-prepared',
   ],
+  [
+    'a leader drops a write that it prepared as it lost its quorum, and leads again',
+    'leads-again-after-a-dropped-write',
+  ],
+  ['a client that only hears of events is not heard of itself', 'an-event-is-no-answer'],
   ['a leader brings what it has only of an unfinished snapshot', 'led-by-a-snapshot'],
   ['a session that a leader has only of an unfinished snapshot', 'session-of-a-snapshot'],
 ])('%s', { timeout: TEST_MS }, async (_what, name) => {

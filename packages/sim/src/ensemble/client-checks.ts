@@ -2,6 +2,7 @@
 //
 //   order of answers     in the order of the requests
 //   linearizable writes  a write comes after all that was acknowledged to anybody when it was asked for
+//   refusals             a write that finds no znode, or finds one, is right about that
 //   linearizable sync    so does a sync, and a read after it
 //   client zxid          never falls, over all connections of a session
 //   read view            a read shows the tree as of the zxid that it names
@@ -34,7 +35,7 @@ interface InFlight {
 /** What is known of one session. */
 interface SessionLife {
   timeoutMs: number;
-  /** When its client heard of its member last. */
+  /** When its member answered its client last. */
   heardMs: number;
   zxid: Zxid;
   /** One-shot watches by kind and path, with the zxid up to which the client knows its znode. */
@@ -130,9 +131,8 @@ export class ClientChecks {
   event({ sessionId }: Conversation, { type, path }: WatcherEvent): void {
     this.count('watch event');
     const life = this.sessions.get(sessionId);
-    if (life === undefined) return;
-    life.heardMs = this.nowMs();
-    if (type === EventType.nodeChildrenChanged) return;
+    // An event is no answer: the server sends it whether or not it hears of the client.
+    if (life === undefined || type === EventType.nodeChildrenChanged) return;
     life.watches.delete(`data ${path}`);
     life.watches.delete(`exist ${path}`);
   }
@@ -211,7 +211,10 @@ export class ClientChecks {
       () => `${client.name} is told that its session has moved, which it has not`,
     );
     const isDone = answer.error === 0 && answer.zxid > 0;
-    if (!isDone) return;
+    if (!isDone) {
+      this.checkRefusal(client, ask, answer);
+      return;
+    }
     this.count('write acknowledged');
     demand(
       answer.zxid > sent.acknowledgedBefore,
@@ -220,6 +223,19 @@ export class ClientChecks {
         `a write at ${formatZxid(answer.zxid)} was asked for after ${formatZxid(sent.acknowledgedBefore)} was acknowledged`,
     );
     this.history.acknowledged(sessionId, ask.xid, answer.zxid);
+  }
+
+  /** A write that found no znode, or found one, is right about that: the tree before its txn is the one after it. */
+  private checkRefusal(client: SimClient, { type, path }: Ask, { error, zxid }: Answer): void {
+    const isCreate = type === OpCode.create2;
+    if (error !== (isCreate ? ErrorCode.NODEEXISTS : ErrorCode.NONODE)) return;
+    this.count('write refused');
+    demand(
+      (this.history.model.at(path, zxid) !== undefined) === isCreate,
+      'refusals',
+      () =>
+        `${client.name} is told at ${formatZxid(zxid)} that ${path} is ${isCreate ? '' : 'not '}there, which is wrong`,
+    );
   }
 
   private checkRead({ client }: Conversation, ask: Ask, answer: Answer, sent: InFlight): void {

@@ -50,6 +50,7 @@ const EXPECTED = [
   'session gone',
   'session expired, members undisturbed',
   'write acknowledged',
+  'write refused',
   'sync answered',
   'read answered',
   'watch set',
