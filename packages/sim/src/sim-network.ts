@@ -37,7 +37,7 @@ export interface SimNetworkOptions {
   /** Bytes in one direction that count as taken before the other end reads them. Default 65,536. */
   readonly windowBytes?: number;
   /** Chance that bytes are handed over in pieces. Default 0.2. */
-  readonly cutChance?: number;
+  readonly cutChance?: number | (() => number);
   /** Sees what each accepted connection is told to send, before it is sent; may change it. */
   readonly onServerWrite?: (end: SimConnection, bytes: Buffer) => Buffer;
   /** Sees what either end of a connection is told to send. */
@@ -484,7 +484,8 @@ export class SimConnection implements Connection {
     const available = this.incoming.count;
     if (available > 0) {
       const { prng, cutChance = 0.2, onServerData } = this.network.options;
-      const length = prng.chance(cutChance) ? 1 + prng.below(available) : available;
+      const chance = typeof cutChance === 'number' ? cutChance : cutChance();
+      const length = prng.chance(chance) ? 1 + prng.below(available) : available;
       this.incoming.take(length, (bytes) => {
         if (this.phase !== 'open') return;
         if (this.isServerEnd) onServerData?.(this, bytes);

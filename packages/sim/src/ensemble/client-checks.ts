@@ -21,7 +21,7 @@ import { type Conversation, type SimClient, watchSetBy } from '../sim-client.ts'
 import { demand } from '../violation.ts';
 import { type Answer, type Ask, isWrite, sameStat } from '../wire.ts';
 import { statOf } from '../znode-history.ts';
-import type { Decided, History } from './history.ts';
+import { type Decided, errorOf, type History } from './history.ts';
 
 /** What an expiry may be early by: the leader hears of a client with the next PING, twice a tick. */
 const EXPIRY_SLACK_MS = 160;
@@ -47,6 +47,8 @@ export class ClientChecks {
   private readonly nowMs: () => number;
   private readonly count: (what: string) => void;
   private readonly inFlight: Map<string, InFlight>;
+  /** Who waits for the answer to a request, by session and xid. */
+  private readonly waiting: Map<string, SimClient>;
   /** Answered sync requests by client: a read that was sent after one must see what was acknowledged before it. */
   private readonly syncedAt: Map<SimClient, Zxid>;
   private readonly sessions: Map<bigint, SessionLife>;
@@ -60,6 +62,7 @@ export class ClientChecks {
     this.nowMs = nowMs;
     this.count = count;
     this.inFlight = new Map();
+    this.waiting = new Map();
     this.syncedAt = new Map();
     this.sessions = new Map();
     this.closing = new Set();
@@ -94,7 +97,9 @@ export class ClientChecks {
   }
 
   /** What a leader prepares that is cut off from the others never happens. */
-  decided({ zxid, sessionId, cxid, type }: Decided): void {
+  decided(txn: Decided): void {
+    const { zxid, sessionId, cxid, type } = txn;
+    if (errorOf(txn) === ErrorCode.SESSIONMOVED) this.checkMoved(sessionId, cxid);
     if (type !== OpCode.closeSession || cxid !== 0) return;
     this.count('session expired');
     const expiry = this.expiries.get(zxid);
@@ -106,6 +111,17 @@ export class ClientChecks {
       'sessions',
       () =>
         `session 0x${sessionId.toString(16)} with a timeout of ${timeoutMs} ms expires after ${silentMs.toFixed(0)} ms`,
+    );
+  }
+
+  /** Only what comes by a member that the client has left is refused as moved. */
+  private checkMoved(sessionId: bigint, cxid: number): void {
+    this.count('request refused as moved');
+    const client = this.waiting.get(`${sessionId} ${cxid}`);
+    demand(
+      client === undefined || client.abandoned > 0,
+      'sessions',
+      () => `request ${cxid} of ${client?.name} is refused as moved: it waits where it asked`,
     );
   }
 
@@ -121,10 +137,14 @@ export class ClientChecks {
     this.inFlight.set(keyOf(conversation, ask), {
       acknowledgedBefore: this.history.acknowledgedZxid,
     });
+    this.waiting.set(`${conversation.sessionId} ${ask.xid}`, conversation.client);
   }
 
   ended(conversation: Conversation, unanswered: readonly Ask[]): void {
-    for (const ask of unanswered) this.inFlight.delete(keyOf(conversation, ask));
+    for (const ask of unanswered) {
+      this.inFlight.delete(keyOf(conversation, ask));
+      this.waiting.delete(`${conversation.sessionId} ${ask.xid}`);
+    }
     this.syncedAt.delete(conversation.client);
   }
 
@@ -141,6 +161,7 @@ export class ClientChecks {
     const key = keyOf(conversation, ask);
     const sent = this.inFlight.get(key);
     this.inFlight.delete(key);
+    this.waiting.delete(`${conversation.sessionId} ${ask.xid}`);
     demand(
       answer.xid === ask.xid,
       'order of answers',

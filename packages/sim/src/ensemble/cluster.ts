@@ -22,6 +22,7 @@ import { CLIENT_PORT, ELECTION_PORT, hostOf, QUORUM_PORT } from './hosts.ts';
 import type { EnsembleFault, EnsemblePlan, FaultKind } from './plan.ts';
 import type { EnsemblePlant } from './plants.ts';
 import { Promises } from './promises.ts';
+import { type Actor, isScene, playScene, type Stage } from './scenes.ts';
 import { SimMember } from './sim-member.ts';
 
 const TICK_MS = 100;
@@ -72,6 +73,13 @@ export class Cluster {
   private readonly armed: EnsembleFault[];
   /** Until then members may not have heard of clients that others hear of. */
   private disturbedUntilMs: number;
+  /** Everything heals: scenes are over. */
+  private isHealing: boolean;
+  /** Acts of scenes that are still to come. */
+  private actsLeft: number;
+  /** Until then whatever is sent arrives in pieces. */
+  private piecesUntilMs: number;
+  private readonly stage: Stage;
   private violation: Error | undefined;
 
   constructor(plan: EnsemblePlan, overrides: ClusterOverrides = {}) {
@@ -81,6 +89,7 @@ export class Cluster {
     this.network = new SimNetwork({
       prng: this.prng.fork('network'),
       latencyMs: [0.05, plan.latencyMs],
+      cutChance: () => (this.scheduler.nowMs < this.piecesUntilMs ? 1 : 0.2),
       onWrite: (end, bytes, start, stop) =>
         this.guard(() => promises.written(end, bytes, start, stop)),
     });
@@ -99,6 +108,9 @@ export class Cluster {
     this.requestsLeft = plan.requests;
     this.armed = [];
     this.disturbedUntilMs = 0;
+    this.isHealing = false;
+    this.actsLeft = 0;
+    this.piecesUntilMs = 0;
     this.violation = undefined;
     const sids = Array.from({ length: plan.voters + plan.observers }, (_, index) => index + 1);
     const ensemble = {
@@ -143,6 +155,20 @@ export class Cluster {
         }),
     );
     this.clients = Array.from({ length: plan.clients }, (_, index) => this.newClient(index));
+    this.stage = {
+      members: this.members,
+      actors: this.clients,
+      sessionMs: plan.sessionMs,
+      after: (delayMs, act) => this.after(delayMs, act),
+      cut: (some, others) => this.cutOff(some, others),
+      cutOneWay: (from, to) => this.network.cutOneWay(from.host, to.host),
+      heal: () => this.network.heal(),
+      cutStreams: (forMs) => {
+        this.piecesUntilMs = this.scheduler.nowMs + forMs;
+      },
+      disturb: (forMs) => this.disturb(forMs),
+      count: (what) => this.count(what),
+    };
   }
 
   /** Rejects with the first broken promise. */
@@ -154,7 +180,7 @@ export class Cluster {
       this.strike(fault);
     }
     const busyMs = this.scheduler.nowMs + 3_000;
-    await this.runUntil(busyMs, () => this.requestsLeft === 0);
+    await this.runUntil(busyMs, () => this.requestsLeft === 0 && this.actsLeft === 0);
     await this.heal();
     return {
       seed: plan.seed,
@@ -174,6 +200,10 @@ export class Cluster {
     const other = members[fault.other % members.length] as SimMember;
     this.count(fault.kind);
     this.say('fault', `${fault.kind} ${member.sid} ${other.sid} for ${fault.forMs} ms`);
+    if (isScene(fault.kind)) {
+      playScene(this.stage, fault);
+      return;
+    }
     if (!HARMLESS.includes(fault.kind)) this.disturb(fault.forMs);
     const later = (task: () => void): void => void this.scheduler.schedule(fault.forMs, task);
     switch (fault.kind) {
@@ -348,10 +378,23 @@ export class Cluster {
     others: readonly SimMember[],
     later: (task: () => void) => void,
   ): void {
+    this.cutOff(some, others);
+    later(() => this.network.heal());
+  }
+
+  private cutOff(some: readonly SimMember[], others: readonly SimMember[]): void {
     for (const a of some) {
       for (const b of others) if (a !== b) this.network.cut(a.host, b.host);
     }
-    later(() => this.network.heal());
+  }
+
+  /** An act of a scene: the run waits for it, and it is left out once everything heals. */
+  private after(delayMs: number, act: () => void): void {
+    this.actsLeft++;
+    this.scheduler.schedule(delayMs, () => {
+      this.actsLeft--;
+      if (!this.isHealing) act();
+    });
   }
 
   // ---- The end ------------------------------------------------------------------------------
@@ -360,6 +403,13 @@ export class Cluster {
   private async heal(): Promise<void> {
     this.say('end', 'everything heals');
     this.armed.length = 0;
+    this.isHealing = true;
+    for (const client of this.clients) {
+      client.target = undefined;
+      client.isQuiet = false;
+      client.script.length = 0;
+    }
+    for (const member of this.members) member.diesAhead = false;
     for (const { disk } of this.members) disk.clearFaults();
     this.network.heal();
     const deadlineMs = this.scheduler.nowMs + LIVENESS_MS;
@@ -453,9 +503,11 @@ export class Cluster {
       // The next one in the list, as clients do when they lose their server.
       () => {
         at = (at + 1) % this.members.length;
-        return (this.members[at] as SimMember).host;
+        return (client.target ?? (this.members[at] as SimMember)).host;
       },
       () => {
+        const scripted = client.script.shift();
+        if (scripted !== undefined || client.isQuiet) return scripted;
         if (this.requestsLeft === 0 || this.scheduler.nowMs < restUntilMs) return undefined;
         this.requestsLeft--;
         restUntilMs = this.scheduler.nowMs + prng.between(0, this.plan.paceMs);
@@ -479,6 +531,21 @@ export class Cluster {
     const client: WorkloadClient = {
       sim: undefined as unknown as SimClient,
       host: '',
+      target: undefined,
+      isQuiet: false,
+      script: [],
+      get depth() {
+        return client.sim.depth;
+      },
+      set depth(requests) {
+        client.sim.depth = requests;
+      },
+      pump: () => client.sim.pump(),
+      move: () => {
+        if (client.target !== undefined && client.target.host !== client.host) {
+          client.sim.breakOff(1);
+        }
+      },
       onAnswered: () => {},
     };
     client.sim = new SimClient({
@@ -515,7 +582,10 @@ export class Cluster {
         this.say(client.name, 'session gone');
         this.guard(() => checks.refused(sessionId));
       },
-      sent: (conversation, ask) => checks.sent(conversation, ask),
+      sent: (conversation, ask) => {
+        if (ask.type === OpCode.sync) this.countSync(conversation.client);
+        checks.sent(conversation, ask);
+      },
       answered: (conversation, ask, answer) =>
         this.guard(() => {
           this.transcript.add(
@@ -539,6 +609,18 @@ export class Cluster {
       },
       ended: (conversation, unanswered) => checks.ended(conversation, unanswered),
     };
+  }
+
+  /** The states in which a sync has something to wait for. */
+  private countSync(sim: SimClient): void {
+    const { host } = this.clients.find((one) => one.sim === sim) ?? {};
+    const member = this.members.find((one) => one.host === host);
+    if (member === undefined || member.lastZxid >= this.history.acknowledgedZxid) return;
+    const what = member.mode === 'leader' ? 'leader' : 'learner';
+    this.count(`sync asked of a ${what} that is behind`);
+    if (what === 'learner' && member.isDiskBehind) {
+      this.count('sync asked of a learner whose disk is behind');
+    }
   }
 
   // ---- Running ------------------------------------------------------------------------------
@@ -579,7 +661,7 @@ export class Cluster {
   }
 }
 
-interface WorkloadClient {
+interface WorkloadClient extends Actor {
   sim: SimClient;
   /** The member that it tried last. */
   host: string;

@@ -10,6 +10,7 @@ import {
   type EnsemblePlan,
   formatEnsemblePlan,
   parseEnsemblePlan as parsePlan,
+  SCENES,
 } from './plan.ts';
 import { ENSEMBLE_PLANTS, ensemblePlant } from './plants.ts';
 
@@ -19,6 +20,19 @@ import { ENSEMBLE_PLANTS, ensemblePlant } from './plants.ts';
  */
 const EXPECTED = [
   ...ENSEMBLE_FAULTS,
+  ...SCENES,
+  'stale leader, in truth',
+  'member misses an epoch, in truth',
+  'leader stands still for the time of a session, in truth',
+  'txn of an epoch ahead of currentEpoch',
+  'sync asked of a leader that is behind',
+  'sync asked of a learner that is behind',
+  'sync asked of a learner whose disk is behind',
+  'client that has seen more',
+  'request refused as moved',
+  'leader dies far ahead, in truth',
+  'client goes on without a paused learner, in truth',
+  'log file removed',
   'wiped disk, in truth',
   'power cut in a sync, in truth',
   'kill the leader in a sync, in truth',

@@ -229,7 +229,7 @@ export class History {
     this.onDecided(txn);
     const { zxid, sessionId, cxid, type, bytes } = txn;
     // What comes too late by a member that the session has left is refused, in a txn that does nothing.
-    const isRefusal = type === OpCode.error && REFUSALS.includes(getInt32(bytes, ERROR_OFFSET));
+    const isRefusal = REFUSALS.includes(errorOf(txn));
     if (cxid > 0 && type !== OpCode.createSession && !isRefusal) {
       const last = this.lastCxids.get(sessionId) ?? 0;
       demand(
@@ -288,6 +288,11 @@ export function describeEntry(entry: Buffer): Decided {
     type: getInt32(entry, 28),
     bytes: Buffer.from(entry),
   };
+}
+
+/** The code of a request that failed; 0 of one that did not. */
+export function errorOf({ type, bytes }: Decided): number {
+  return type === OpCode.error ? getInt32(bytes, ERROR_OFFSET) : 0;
 }
 
 function describe(txn: Decided | undefined): string {

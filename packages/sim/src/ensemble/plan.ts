@@ -66,19 +66,35 @@ export const ENSEMBLE_FAULTS = [
   'kill the leader in a sync',
   'kill a new leader',
 ] as const;
-export type FaultKind = (typeof ENSEMBLE_FAULTS)[number];
+/** Faults in several acts: what they are is in scenes.ts. */
+export const SCENES = [
+  'stale leader',
+  'learner cut from its leader',
+  'learner with a slow disk',
+  'member misses an epoch',
+  'leader stands still for the time of a session',
+  'leader dies far ahead',
+  'client goes on without a paused learner',
+] as const;
+export type FaultKind = (typeof ENSEMBLE_FAULTS)[number] | SceneKind;
+export type SceneKind = (typeof SCENES)[number];
 
 export function drawEnsemblePlan(seed: number, voters?: number): EnsemblePlan {
   const root = new Prng(seed ^ 0x3a11ce5);
   const shape = root.fork('shape');
   const faults = root.fork('faults');
   const syncs = root.fork('syncs');
+  const scenes = root.fork('scenes');
   // Each seed has a third of the kinds, so that some are rare beside each other and some are not.
   const lengthMs = faults.pick([1_000, 2_000, 5_000]);
   const clients = 2 + shape.below(3);
   const requests = 30 + shape.below(100);
   const kinds = ENSEMBLE_FAULTS.filter(() => faults.chance(1 / 3));
   const count = kinds.length === 0 ? 0 : 1 + faults.below(8);
+  // In half of the seeds, and in half of those nothing else goes wrong: most of what happens is not directed.
+  const scene = scenes.chance(0.5) ? drawFault(scenes, SCENES, lengthMs) : undefined;
+  const isAlone = scene !== undefined && scenes.chance(0.5);
+  const sessionMs = syncs.pick([300, 600, 1500]);
   return {
     seed,
     voters: voters ?? shape.pick([3, 3, 3, 5]),
@@ -87,7 +103,8 @@ export function drawEnsemblePlan(seed: number, voters?: number): EnsemblePlan {
     requests,
     // They last as long as the faults, or come close upon each other at the beginning.
     paceMs: Math.ceil((2 * lengthMs * clients * shape.pick([0.02, 0.3, 1, 1])) / requests),
-    sessionMs: syncs.pick([300, 600, 1500]),
+    // Followers leave a leader that stands still for longer.
+    sessionMs: scene?.kind === 'leader stands still for the time of a session' ? 300 : sessionMs,
     moves: syncs.pick([0, 0.02, 0.15]),
     diskMs: shape.pick([1, 3, 20]),
     latencyMs: shape.pick([0.5, 2, 10]),
@@ -96,9 +113,12 @@ export function drawEnsemblePlan(seed: number, voters?: number): EnsemblePlan {
     syncFromLogs: syncs.chance(0.6),
     forceSnapshots: syncs.chance(0.05),
     rollover: syncs.chance(0.1) ? 10 + syncs.below(30) : 0,
-    faults: Array.from({ length: count }, (_, index) =>
-      drawFault(root.fork(`fault ${index}`), kinds, lengthMs),
-    ).sort((a, b) => a.atMs - b.atMs),
+    faults: [
+      ...Array.from({ length: isAlone ? 0 : count }, (_, index) =>
+        drawFault(root.fork(`fault ${index}`), kinds, lengthMs),
+      ),
+      ...(scene === undefined ? [] : [scene]),
+    ].sort((a, b) => a.atMs - b.atMs),
   };
 }
 

@@ -1,6 +1,6 @@
 // One member of a simulated ensemble: a host with its disk, its clock, and one process after the other.
 
-import { getInt32, OpCode, type Zxid } from '@zebu/protocol';
+import { epochOf, getInt32, OpCode, type Zxid } from '@zebu/protocol';
 import {
   type Logger,
   type ServerConfigOverrides,
@@ -17,7 +17,7 @@ import { SimDisk } from '../sim-disk.ts';
 import { simEnvironment } from '../sim-environment.ts';
 import type { SimNetwork } from '../sim-network.ts';
 import { SimProcess } from '../sim-process.ts';
-import { tapTxnLog } from '../txn-log-tap.ts';
+import { tapTxnLog, withDisk } from '../txn-log-tap.ts';
 import { demand } from '../violation.ts';
 import { tapEpochs } from './epoch-tap.ts';
 import { type Decided, describeEntry, type History } from './history.ts';
@@ -29,6 +29,8 @@ import type { EnsemblePlant } from './plants.ts';
 import type { Promises } from './promises.ts';
 
 const DATA_DIR = '/data';
+/** What each operation of a slow disk takes beyond its time. */
+const SLOW_DISK_MS = 150;
 
 /** What the engine wants to know of a member beside its History. */
 export interface MemberEvents {
@@ -69,6 +71,9 @@ export class SimMember {
   /** Why the last start was refused; a member is not started again then. */
   refusal: Error | undefined;
   starts: number;
+  /** It is killed as soon as its log has a txn of an epoch that its currentEpoch does not cover. */
+  diesAhead: boolean;
+  private slowUntilMs: number;
   private readonly options: SimMemberOptions;
   private readonly clock: SimClock;
   private entries: Decided[];
@@ -86,6 +91,8 @@ export class SimMember {
     this.isStarting = false;
     this.refusal = undefined;
     this.starts = 0;
+    this.diesAhead = false;
+    this.slowUntilMs = 0;
     this.entries = [];
   }
 
@@ -103,6 +110,14 @@ export class SimMember {
 
   get lastZxid(): Zxid {
     return this.server?.lastZxid ?? -1;
+  }
+
+  /** Commits that its disk does not let it apply yet. */
+  get isDiskBehind(): boolean {
+    const { member } = this;
+    const serving = member?.serving;
+    if (member === undefined || serving === undefined) return false;
+    return driverOf(member).core.committedZxid > serving.sequence.appliedZxid;
   }
 
   get mode(): string {
@@ -202,6 +217,11 @@ export class SimMember {
     this.disk.crash({ seed });
   }
 
+  /** What its disk begins in this time takes long. */
+  slowDisk(forMs: number): void {
+    this.slowUntilMs = this.options.scheduler.nowMs + forMs;
+  }
+
   /** The machine comes back with an empty disk. */
   wipe(): void {
     this.options.events.say(`server ${this.sid}`, 'wiped');
@@ -226,7 +246,8 @@ export class SimMember {
     const disk = new SimDisk({
       schedule: (delayMs, task) => void scheduler.schedule(delayMs, task),
       random: () => prng.next(),
-      latencyMs: () => prng.between(0, plan.diskMs),
+      latencyMs: () =>
+        prng.between(0, plan.diskMs) + (scheduler.nowMs < this.slowUntilMs ? SLOW_DISK_MS : 0),
     });
     disk.makeDirectory(DATA_DIR);
     return disk;
@@ -249,7 +270,21 @@ export class SimMember {
       if (this.isStarting || file === 'acceptedEpoch') return;
       this.options.events.guard(() => this.options.promises.raises(durable, epoch));
     });
-    return this.options.plant?.disk?.(disk) ?? disk;
+    const counted = withDisk(disk, {
+      unlink: (path) => {
+        this.countUnlink(path);
+        disk.unlink(path);
+      },
+      unlinkAsync: (path, done) => {
+        this.countUnlink(path);
+        disk.unlinkAsync(path, done);
+      },
+    });
+    return this.options.plant?.disk?.(counted) ?? counted;
+  }
+
+  private countUnlink(path: string): void {
+    if (path.includes('/log.')) this.options.events.count('log file removed');
   }
 
   private noteDurable(zxid: Zxid): void {
@@ -262,6 +297,11 @@ export class SimMember {
       this.options.history.durable(this.sid, entry);
       this.durable.logged(entry);
     }
+    if (this.isStarting || epochOf(zxid) <= this.durable.currentEpoch) return;
+    this.options.events.count('txn of an epoch ahead of currentEpoch');
+    if (!this.diesAhead) return;
+    this.diesAhead = false;
+    this.options.scheduler.schedule(0, () => this.kill());
   }
 
   /** Sees roles, and how histories are replaced, cut and sent. */
@@ -346,6 +386,11 @@ export class SimMember {
     this.durable.endsAt(tree.lastProcessedZxid);
     const { committedLog } = serving.database as Open;
     committedLog.limits = { ...committedLog.limits, entries: plan.committedLog };
+    wrap(serving as Open, 'hasSeen', (hasSeen, zxid: bigint) => {
+      const isSeen = hasSeen(zxid);
+      if (!isSeen) events.count('client that has seen more');
+      return isSeen;
+    });
     let isCommitted = true;
     wrap(serving, 'fastForward', (fastForward) => {
       // What follows is in the log, and perhaps not committed.
