@@ -60,33 +60,35 @@ export function isSnapshotName(name: string): boolean {
 }
 
 /** Undefined for any other file, `*.tmp` and the like included. */
-export function parseLogName(name: string): HistoryFile | undefined {
+export function parseLogName(name: string, directory?: string): HistoryFile | undefined {
   const match = /^log\.([0-9a-fA-F]+)$/.exec(name);
-  return match === null ? undefined : { name, zxid: parseHexZxid(match[1] as string, name) };
+  return match === null
+    ? undefined
+    : { name, zxid: parseHexZxid(match[1] as string, name, directory) };
 }
 
 /**
  * Undefined for any other file. `snapshot.<hex>.tmp`, which Apache leaves behind when it dies in a
  * learner's snapshot, is none: Java may take it for one, we never do.
  */
-export function parseSnapshotName(name: string): SnapshotName | undefined {
+export function parseSnapshotName(name: string, directory?: string): SnapshotName | undefined {
   const match = /^snapshot\.([0-9a-fA-F]+)(?:\.(gz|snappy))?$/.exec(name);
   if (match === null) return undefined;
   return {
     name,
-    zxid: parseHexZxid(match[1] as string, name),
+    zxid: parseHexZxid(match[1] as string, name, directory),
     compression: (match[2] ?? '') as SnapshotCompression,
   };
 }
 
-/** Log files among the names, ascending by zxid. */
-export function logFiles(names: readonly string[]): HistoryFile[] {
-  return sorted(names, parseLogName);
+/** Log files among the names, ascending by zxid. An error about one names it in `directory`, if that is given. */
+export function logFiles(names: readonly string[], directory?: string): HistoryFile[] {
+  return sorted(names, (name) => parseLogName(name, directory));
 }
 
-/** Snapshots among the names, ascending by zxid. */
-export function snapshotFiles(names: readonly string[]): SnapshotName[] {
-  return sorted(names, parseSnapshotName);
+/** Snapshots among the names, ascending by zxid; `directory` as above. */
+export function snapshotFiles(names: readonly string[], directory?: string): SnapshotName[] {
+  return sorted(names, (name) => parseSnapshotName(name, directory));
 }
 
 /** The logs a replay from `zxid` on needs: all that start at or after it, and the newest one before. */
@@ -110,11 +112,11 @@ function sorted<T extends HistoryFile>(
   return files.sort((a, b) => a.zxid - b.zxid);
 }
 
-function parseHexZxid(hex: string, name: string): Zxid {
+function parseHexZxid(hex: string, name: string, directory: string | undefined): Zxid {
   const zxid = Number.parseInt(hex, 16);
   if (!Number.isSafeInteger(zxid)) {
     throw new StorageError('BAD_FILE_NAME', `Zxid 0x${hex} has an epoch over ${2 ** 21}`, {
-      file: name,
+      file: directory === undefined ? name : `${directory}/${name}`,
       remedy: 'Move the file away if it does not belong here',
     });
   }

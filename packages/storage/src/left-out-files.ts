@@ -13,6 +13,7 @@ import { formatZxid, type Zxid } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import type { BlockingFile, Disk, ReadableFile } from './disk.ts';
 import { FILE_HEADER_BYTES, LOG_MAGIC, SNAPSHOT_MAGIC } from './file-header.ts';
+import { aboutFile, type FileMessage } from './file-message.ts';
 import {
   isCutName,
   isTemporaryName,
@@ -28,8 +29,8 @@ import { StorageError } from './storage-error.ts';
 
 export interface LeftOutFile {
   readonly path: string;
-  /** What an operator reads: the file, its zxids as far as they are known, why it is left out. */
-  readonly description: string;
+  /** What an operator reads after its path: its zxids as far as they are known, why it is left out. */
+  readonly finding: string;
   /** True when serving without it may lose acknowledged txns. */
   readonly isBeyond: boolean;
   /** What to do to have it read: one sentence, without a full stop. */
@@ -60,12 +61,13 @@ export function leftOutError(files: readonly LeftOutFile[], zxid: Zxid): Storage
   const beyond = files.filter((file) => file.isBeyond).sort((a, b) => b.zxid - a.zxid);
   const first = beyond[0];
   if (first === undefined) return undefined;
-  const others = beyond.slice(1).map((file) => file.description);
+  const others = beyond.slice(1).map(({ path, finding }) => `${path} ${finding}`);
   return new StorageError(
     'FILE_LEFT_OUT',
-    `${first.description}; without it the data end at ${formatZxid(zxid)}` +
+    `${first.path} ${first.finding}; without it the data end at ${formatZxid(zxid)}` +
       (others.length === 0 ? '' : `. The same holds for: ${others.join('; ')}`),
     {
+      file: first.path,
       zxid: first.zxid,
       remedy: `${first.remedy}; to serve without its txns, move it out of the data directory`,
     },
@@ -73,12 +75,15 @@ export function leftOutError(files: readonly LeftOutFile[], zxid: Zxid): Storage
 }
 
 /** One warning for each file that does not reach beyond. */
-export function leftOutWarnings(files: readonly LeftOutFile[], zxid: Zxid): string[] {
+export function leftOutWarnings(files: readonly LeftOutFile[], zxid: Zxid): FileMessage[] {
   return files
     .filter((file) => !file.isBeyond)
-    .map(
-      ({ description }) =>
-        `${description}; nothing in it is known to be beyond ${formatZxid(zxid)}, where the data end`,
+    .map(({ path, finding }) =>
+      aboutFile(
+        '',
+        path,
+        ` ${finding}; nothing in it is known to be beyond ${formatZxid(zxid)}, where the data end`,
+      ),
     );
 }
 
@@ -172,7 +177,9 @@ function isFollowed(
   const start = nameZxid ?? first;
   // Neither a name nor a txn that says where it belongs.
   if (start === undefined) return true;
-  return logFiles(disk.list(directory.logDirectory)).some((log) => log.zxid >= start);
+  return logFiles(disk.list(directory.logDirectory), directory.logDirectory).some(
+    (log) => log.zxid >= start,
+  );
 }
 
 interface LogScan {
@@ -304,7 +311,7 @@ function readStart(disk: Disk, path: string): FileStart {
 function notAFile(stray: Stray, kind: string | undefined): LeftOutFile {
   return {
     path: stray.path,
-    description: `${stray.path} is left out: it is ${kind === 'directory' ? 'a directory' : 'no file'}`,
+    finding: `is left out: it is ${kind === 'directory' ? 'a directory' : 'no file'}`,
     isBeyond: false,
     remedy: '',
     zxid: -1,
@@ -326,7 +333,7 @@ function outcome(
     place === wanted ? `its name is not ${label}` : `it does not lie in ${wanted} as ${label}`;
   return {
     path,
-    description: `${path} ${known} and is left out: ${why}`,
+    finding: `${known} and is left out: ${why}`,
     isBeyond,
     remedy: remedyOf(stray, wanted, disk),
     zxid: highest,

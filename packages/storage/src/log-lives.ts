@@ -47,10 +47,12 @@ export class TxnLogLives {
       throw new StorageError(
         'WRITER_CLOSED',
         `Life ${this.lifeNumber} of the txn log is not drained`,
+        { file: this.options.directory },
       );
     }
     if (this.failure !== undefined) {
       throw new StorageError('WRITER_CLOSED', `Life ${this.lifeNumber} of the txn log failed`, {
+        file: this.options.directory,
         cause: this.failure,
         remedy: 'Restart the process: what the disk holds is known only then',
       });

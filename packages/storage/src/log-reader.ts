@@ -86,7 +86,7 @@ export class TxnLogReader {
     this.disk = options.disk;
     this.options = options;
     this.maxEntryBytes = options.maxEntryBytes ?? DEFAULT_MAX_ENTRY_BYTES;
-    const all = logFiles(options.disk.list(options.directory));
+    const all = logFiles(options.disk.list(options.directory), options.directory);
     this.logs = options.anyStart === true ? all : logsFrom(all, options.afterZxid + 1);
     this.files = this.logs.map((file) => `${options.directory}/${file.name}`);
     this.totalBytes = this.files.reduce((sum, path) => sum + options.disk.size(path), 0);

@@ -168,10 +168,14 @@ export class TxnLogWriter {
   append(zxid: Zxid, entry: Buffer, start: number, end: number): void {
     if (this.failure !== undefined) {
       throw new StorageError('WRITER_CLOSED', 'The txn log stopped after an error', {
+        file: this.fileOptions.directory,
         cause: this.failure,
       });
     }
-    if (this.closed) throw new StorageError('WRITER_CLOSED', 'The txn log is closed');
+    if (this.closed) {
+      const file = this.fileOptions.directory;
+      throw new StorageError('WRITER_CLOSED', 'The txn log is closed', { file });
+    }
     if (zxid !== this.appendedZxid + 1 || counterOf(zxid) === 0) this.checkJump(zxid);
     const length = end - start;
     if (length < MIN_ENTRY_BYTES) throw new RangeError(`Entry of ${length} bytes has no header`);

@@ -24,8 +24,11 @@ export interface NeededFiles {
 
 /** Looks at the directory. `lastZxid` is the newest txn that is durable. */
 export function neededFiles(disk: Disk, directory: DataDirectory, lastZxid: Zxid): NeededFiles {
-  const snapshot = snapshotFiles(disk.list(directory.snapshotDirectory)).at(-1);
-  const logs = logFiles(disk.list(directory.logDirectory));
+  const snapshot = snapshotFiles(
+    disk.list(directory.snapshotDirectory),
+    directory.snapshotDirectory,
+  ).at(-1);
+  const logs = logFiles(disk.list(directory.logDirectory), directory.logDirectory);
   return { snapshot, logs: logsFrom(logs, (snapshot?.zxid ?? -1) + 1), lastZxid };
 }
 

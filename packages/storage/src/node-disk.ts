@@ -273,7 +273,7 @@ class NodeReadableFile implements ReadableFile {
       }
       this.underWay -= 1;
       if (this.isClosed) this.closeIfIdle();
-      done(error ?? undefined, filled);
+      done(error === null ? undefined : named(error, this.path), filled);
     };
     const readRest = (): void =>
       fs.read(this.fd, target, offset + filled, length - filled, position + filled, onRead);

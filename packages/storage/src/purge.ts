@@ -68,9 +68,9 @@ export function purge(
   done: (error: StorageError | undefined, deleted: readonly string[]) => void,
   pins: Pins = new Pins(),
 ): void {
-  const logs = logFiles(disk.list(directory.logDirectory));
+  const logs = logFiles(disk.list(directory.logDirectory), directory.logDirectory);
   const plan = planPurge(
-    snapshotFiles(disk.list(directory.snapshotDirectory)),
+    snapshotFiles(disk.list(directory.snapshotDirectory), directory.snapshotDirectory),
     logs,
     retainCount,
     (snapshot) =>

@@ -12,6 +12,7 @@
 import { formatZxid, type Zxid } from '@zebu/protocol';
 import { type DataDirectory, hasInitializeMarker, takeInitializeMarker } from './data-directory.ts';
 import type { Disk, FileKind } from './disk.ts';
+import { aboutFile, type FileMessage } from './file-message.ts';
 import {
   isTemporaryName,
   logFiles,
@@ -98,7 +99,7 @@ export interface RecoveryResult<T> {
   readonly needsSnapshot: boolean;
   /** Replayed without a snapshot: a learner must write one after its first sync (ZOOKEEPER-3781). */
   readonly trustedEmptySnapshot: boolean;
-  /** What an operator should read: skipped snapshots, a cut tail. One sentence each. */
+  /** What an operator should read: skipped snapshots, a cut tail. One sentence each, which names the file. */
   readonly warnings: readonly string[];
 }
 
@@ -113,7 +114,7 @@ export function* recover<T extends RecoveryTarget>(
     // What is missing may lie there under another name.
     const leftOut = yield* leftOutFiles(options, -1);
     if (leftOut.length === 0) throw error;
-    const files = leftOut.map(({ description }) => description).join('; ');
+    const files = leftOut.map(({ path, finding }) => `${path} ${finding}`).join('; ');
     throw error.withHint(`What is missing may be here: ${files}`);
   }
 }
@@ -131,14 +132,17 @@ function* recoverFrom<T extends RecoveryTarget>(
 ): Generator<RecoveryProgress, RecoveryResult<T>, void> {
   const { disk, directory } = options;
   const repair = options.repair ?? true;
-  const warnings: string[] = [];
+  const warnings: FileMessage[] = [];
   if (repair) {
     const finished = finishReplacement(disk, directory);
     if (finished !== undefined) warnings.push(finished);
     removeTemporaries(disk, directory);
   }
 
-  const snapshots = snapshotFiles(disk.list(directory.snapshotDirectory)).reverse();
+  const snapshots = snapshotFiles(
+    disk.list(directory.snapshotDirectory),
+    directory.snapshotDirectory,
+  ).reverse();
   const plausible: SnapshotName[] = [];
   const broken: SnapshotName[] = [];
   for (const snapshot of snapshots) {
@@ -147,12 +151,12 @@ function* recoverFrom<T extends RecoveryTarget>(
     const kind = disk.kind(path);
     if (kind !== 'file') {
       // It says nothing about txns: no server makes such a thing.
-      warnings.push(`Skipped snapshot ${path}: it is ${describeKind(kind)}`);
+      warnings.push(aboutFile('Skipped snapshot ', path, `: it is ${describeKind(kind)}`));
     } else if (looksValid(disk, path, snapshot.compression)) {
       plausible.push(snapshot);
     } else {
       broken.push(snapshot);
-      warnings.push(`Skipped snapshot ${path}: it is cut short`);
+      warnings.push(aboutFile('Skipped snapshot ', path, ': it is cut short'));
     }
   }
 
@@ -168,7 +172,7 @@ function* recoverFrom<T extends RecoveryTarget>(
     } catch (error) {
       if (isDiskError(error)) throw error;
       broken.push(snapshot);
-      warnings.push(`Skipped snapshot ${path}: ${(error as Error).message}`);
+      warnings.push(aboutFile('Skipped snapshot ', path, `: ${(error as Error).message}`));
     }
   }
   if (loaded === undefined && plausible.length > 0) {
@@ -184,7 +188,7 @@ function* recoverFrom<T extends RecoveryTarget>(
     );
   }
 
-  const logs = logFiles(disk.list(directory.logDirectory));
+  const logs = logFiles(disk.list(directory.logDirectory), directory.logDirectory);
   for (const log of logs) checkIsFile(disk, `${directory.logDirectory}/${log.name}`);
   const initialize = repair && hasInitializeMarker(disk, directory.dataLogDir);
   const takeMarker = (): void => {
@@ -244,15 +248,26 @@ function* recoverFrom<T extends RecoveryTarget>(
   const { tornTail } = reader;
   if (tornTail !== undefined) {
     const { file, offset, reason } = tornTail;
-    warnings.push(
-      `Txn log ${file} ends at offset ${offset} in a write that was never acknowledged: ${reason}`,
-    );
+    const end = ` ends at offset ${offset} in a write that was never acknowledged: ${reason}`;
+    warnings.push(aboutFile('Txn log ', file, end));
     if (tornTail.records > 0) {
-      const kept = repair ? setTailAside(disk, tornTail) : 'nowhere: nothing is cut';
+      const txns = `${tornTail.records} whole txns of that write are`;
+      const bytes = `${tornTail.end - offset} bytes`;
+      const advice =
+        '; after a crash of the machine that is as it should be, without one ' +
+        'the log was damaged: compare with the other members or a backup';
       warnings.push(
-        `${tornTail.records} whole txns of that write are cut off, ${tornTail.end - offset} bytes, ` +
-          `and kept in ${kept}; after a crash of the machine that is as it should be, without one ` +
-          'the log was damaged: compare with the other members or a backup',
+        repair
+          ? aboutFile(
+              `${txns} cut off, ${bytes}, and kept in `,
+              setTailAside(disk, tornTail),
+              advice,
+            )
+          : aboutFile(
+              `${txns} left out, ${bytes}, and stay in `,
+              file,
+              `: nothing is cut${advice}`,
+            ),
       );
     }
   }
@@ -366,7 +381,7 @@ function checkNotCut(zxid: Zxid, broken: readonly SnapshotName[], directory: Dat
 function* checkLeftOut<T extends RecoveryTarget>(
   options: RecoverOptions<T>,
   zxid: Zxid,
-): Generator<RecoveryProgress, string[], void> {
+): Generator<RecoveryProgress, FileMessage[], void> {
   const files = yield* leftOutFiles(options, zxid);
   const error = leftOutError(files, zxid);
   if (error !== undefined) throw error;

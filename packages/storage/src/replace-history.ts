@@ -19,6 +19,7 @@ import { epochOf } from '@zebu/protocol';
 import type { DataDirectory } from './data-directory.ts';
 import { type Disk, type DiskError, ignore } from './disk.ts';
 import type { EpochFiles } from './epoch-file.ts';
+import { aboutFile, type FileMessage } from './file-message.ts';
 import { logFiles, snapshotFiles, temporaryName } from './file-names.ts';
 import type { SnapshotWriter } from './snapshot-file.ts';
 import { StorageError } from './storage-error.ts';
@@ -96,8 +97,13 @@ function replaceHistory(
   const replacement: Replacement = {
     snapshot: spool?.name,
     spool: spool?.temporaryName,
-    logs: logFiles(disk.list(directory.logDirectory)).map(({ name }) => name),
-    snapshots: snapshotFiles(disk.list(directory.snapshotDirectory)).map(({ name }) => name),
+    logs: logFiles(disk.list(directory.logDirectory), directory.logDirectory).map(
+      ({ name }) => name,
+    ),
+    snapshots: snapshotFiles(
+      disk.list(directory.snapshotDirectory),
+      directory.snapshotDirectory,
+    ).map(({ name }) => name),
   };
   const fail = (error: DiskError): void =>
     done(
@@ -147,15 +153,17 @@ function replaceHistory(
  * Carries out, or drops, a replacement that was begun before a crash. Recovery calls it before it looks at
  * anything else. Returns what an operator should read; undefined when there is nothing to do.
  */
-export function finishReplacement(disk: Disk, directory: DataDirectory): string | undefined {
+export function finishReplacement(disk: Disk, directory: DataDirectory): FileMessage | undefined {
   const { snapshotDirectory, logDirectory } = directory;
   const path = `${snapshotDirectory}/${REPLACEMENT_NAME}`;
   if (!disk.exists(path)) return undefined;
   const replacement = parse(disk.readFile(path), path);
   const stays = replacement.snapshot;
   const stranger =
-    logFiles(disk.list(logDirectory)).find(({ name }) => !replacement.logs.includes(name)) ??
-    snapshotFiles(disk.list(snapshotDirectory)).find(
+    logFiles(disk.list(logDirectory), logDirectory).find(
+      ({ name }) => !replacement.logs.includes(name),
+    ) ??
+    snapshotFiles(disk.list(snapshotDirectory), snapshotDirectory).find(
       ({ name }) => name !== stays && !replacement.snapshots.includes(name),
     );
   const isThere = (name: string): boolean => disk.exists(`${snapshotDirectory}/${name}`);
@@ -166,7 +174,7 @@ export function finishReplacement(disk: Disk, directory: DataDirectory): string 
     disk.unlink(path);
     disk.syncDirectory(snapshotDirectory);
     const why = stranger === undefined ? `${stays} is gone` : `${stranger.name} was written since`;
-    return `Dropped a replacement of the history that was begun before: ${why}`;
+    return aboutFile('Dropped the replacement of the history that ', path, ` had begun: ${why}`);
   }
   for (const [kind, from, to] of stepsOf(replacement, directory)) {
     if (kind === 'sync') disk.syncDirectory(from);
@@ -175,7 +183,8 @@ export function finishReplacement(disk: Disk, directory: DataDirectory): string 
       else disk.unlink(from);
     }
   }
-  return `Finished a replacement of the history that was begun before: ${stays ?? 'nothing'} is left`;
+  const left = ` had begun: ${stays ?? 'nothing'} is left`;
+  return aboutFile('Finished the replacement of the history that ', path, left);
 }
 
 /** What is to be done once the file is durable; each step may be done again. */

@@ -58,7 +58,7 @@ export type StorageErrorCode =
 
 export interface StorageErrorDetails {
   /** The file or directory that is wrong. */
-  file?: string;
+  file: string;
   /** Byte offset in `file` of the record or section that is wrong. */
   offset?: number;
   /** What an operator can do about it: one sentence, without a full stop. */
@@ -71,25 +71,23 @@ export interface StorageErrorDetails {
 export class StorageError extends Error {
   override readonly name = 'StorageError';
   readonly code: StorageErrorCode;
-  readonly file: string | undefined;
+  readonly file: string;
   readonly offset: number | undefined;
   readonly remedy: string | undefined;
   readonly zxid: Zxid | undefined;
   private readonly what: string;
 
-  constructor(code: StorageErrorCode, what: string, details: StorageErrorDetails = {}) {
-    const where =
-      details.file === undefined
-        ? ''
-        : details.offset === undefined
-          ? ` (${details.file})`
-          : ` (${details.file}, offset ${details.offset})`;
+  constructor(code: StorageErrorCode, what: string, details: StorageErrorDetails) {
+    const { file, offset } = details;
+    const place = offset === undefined ? file : `${file}, offset ${offset}`;
+    // A sentence that begins with the path has said where.
+    const where = what.startsWith(`${file} `) && offset === undefined ? '' : ` (${place})`;
     const remedy = details.remedy === undefined ? '' : `. ${details.remedy}`;
     super(`${what}${where}${remedy}`, { cause: details.cause });
     this.what = what;
     this.code = code;
-    this.file = details.file;
-    this.offset = details.offset;
+    this.file = file;
+    this.offset = offset;
     this.remedy = details.remedy;
     this.zxid = details.zxid;
   }
@@ -98,7 +96,7 @@ export class StorageError extends Error {
   withHint(hint: string): StorageError {
     const { file, offset, zxid, cause } = this;
     return new StorageError(this.code, this.what, {
-      ...(file === undefined ? {} : { file }),
+      file,
       ...(offset === undefined ? {} : { offset }),
       ...(zxid === undefined ? {} : { zxid }),
       ...(cause === undefined ? {} : { cause }),

@@ -53,11 +53,14 @@ export function* truncateHistory(
   options: TruncateOptions,
 ): Generator<RecoveryProgress, TruncateResult, void> {
   const { disk, directory, zxid } = options;
-  const snapshots = snapshotFiles(disk.list(directory.snapshotDirectory));
+  const snapshots = snapshotFiles(
+    disk.list(directory.snapshotDirectory),
+    directory.snapshotDirectory,
+  );
   const base = yield* findBase(options, snapshots);
   if (base === undefined) return notInHistory(zxid, 'no snapshot is whole and old enough');
 
-  const logs = logFiles(disk.list(directory.logDirectory));
+  const logs = logFiles(disk.list(directory.logDirectory), directory.logDirectory);
   const cuts: Cut[] = [];
   let reached = base.zxid;
   for (const log of logsFrom(logs, base.zxid + 1)) {

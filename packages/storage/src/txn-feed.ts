@@ -170,8 +170,8 @@ export class TxnFeed {
   /** The log to begin with, or why there is none. */
   private findFirst(): void {
     const { logDirectory, snapshotDirectory } = this.directory;
-    const logs = logFiles(this.disk.list(logDirectory));
-    const snapshots = snapshotFiles(this.disk.list(snapshotDirectory));
+    const logs = logFiles(this.disk.list(logDirectory), logDirectory);
+    const snapshots = snapshotFiles(this.disk.list(snapshotDirectory), snapshotDirectory);
     const from = this.fromZxid;
     const next = logs.find(({ zxid }) => zxid === from + 1);
     if (next !== undefined && snapshots.some(({ zxid }) => zxid === from)) {
@@ -310,9 +310,10 @@ export class TxnFeed {
       this.read();
       return;
     }
-    const next = logFiles(this.disk.list(this.directory.logDirectory)).find(
-      ({ zxid }) => zxid > this.fileZxid,
-    );
+    const next = logFiles(
+      this.disk.list(this.directory.logDirectory),
+      this.directory.logDirectory,
+    ).find(({ zxid }) => zxid > this.fileZxid);
     if (next !== undefined && !this.isSeam(next.zxid)) {
       this.open(next.zxid);
       if (this.over === undefined) {
@@ -339,7 +340,7 @@ export class TxnFeed {
   private isSeam(zxid: Zxid): boolean {
     if (counterOf(zxid) !== 1 || epochOf(zxid) === 0) return false;
     const { snapshotDirectory } = this.directory;
-    return snapshotFiles(this.disk.list(snapshotDirectory)).some(
+    return snapshotFiles(this.disk.list(snapshotDirectory), snapshotDirectory).some(
       ({ name }) =>
         name === snapshotName(zxid - 1) || name.startsWith(`${snapshotName(zxid - 1)}.`),
     );

@@ -113,7 +113,7 @@ test('a start carries on what was begun', async () => {
   await beginAdoption();
   const { target, ...result } = recoverAll(disk, directory);
   expect(result).toMatchObject({ zxid: 25, entries: 0 });
-  expect(result.warnings).toEqual([expect.stringContaining('Finished a replacement')]);
+  expect(result.warnings).toEqual([expect.stringContaining('Finished the replacement')]);
   expect(target.names).toEqual(['', '/leader']);
   expect(disk.list(names())).toEqual(['acceptedEpoch', 'currentEpoch', 'snapshot.19']);
 });
