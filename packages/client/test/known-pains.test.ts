@@ -1,7 +1,8 @@
 // What users of other clients ran into (their issues are in many trackers), where no other test here is about it.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { OpCode } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
 import type { State } from '../src/index.ts';
@@ -9,7 +10,10 @@ import { answerAll, grantSession, replyFrame, World, watched, znode } from './wo
 
 test('installing needs no compiler, no native code and nothing but packages of this repository', () => {
   for (const name of ['client', 'transport', 'protocol']) {
-    const folder = join(import.meta.dirname, '..', '..', name);
+    const folder =
+      name === 'client'
+        ? join(import.meta.dirname, '..')
+        : dirname(createRequire(import.meta.url).resolve(`@zebu/${name}/package.json`));
     const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     const needed = {
       ...manifest.dependencies,
