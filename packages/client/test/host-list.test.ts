@@ -35,3 +35,61 @@ test('after a time of service the next round starts at once', () => {
   list.next();
   expect(list.pauseMs(30_000)).toBe(50);
 });
+
+test('the list is told of, round by round', () => {
+  const list = new HostList(hosts, () => 0.99);
+  expect(list.size).toBe(3);
+  expect(list.startsRound).toBe(true);
+  // Nothing is swapped with this random number.
+  expect(list.next()).toEqual(hosts[0]);
+  expect(list.startsRound).toBe(false);
+  expect(list.pauseMs(30_000)).toBe(0);
+  list.next();
+  expect(list.pauseMs(30_000)).toBe(0);
+  list.next();
+  expect(list.startsRound).toBe(true);
+  expect(list.pauseMs(30_000)).toBeGreaterThan(0);
+});
+
+test('has() knows a server by its name and port', () => {
+  const list = new HostList(hosts.slice(0, 2), () => 0);
+  expect(list.has({ host: 'a', port: 2181 })).toBe(true);
+  expect(list.has({ host: 'b', port: 2181 })).toBe(true);
+  expect(list.has({ host: 'a', port: 2182 })).toBe(false);
+  expect(list.has({ host: 'c', port: 2181 })).toBe(false);
+});
+
+test('a list that replaces another begins a round at once, and keeps the length of the next pause', () => {
+  const list = new HostList(hosts.slice(0, 1), () => 1);
+  list.next();
+  expect(list.pauseMs(30_000)).toBe(100);
+  list.next();
+  list.replace(hosts.slice(1, 2));
+  expect(list.startsRound).toBe(true);
+  expect(list.pauseMs(30_000)).toBe(0);
+  expect(list.next()).toEqual(hosts[1]);
+  expect(list.pauseMs(30_000)).toBe(200);
+
+  list.replace(hosts);
+  list.next();
+  list.replace(hosts.slice(0, 1));
+  expect(list.startsRound).toBe(true);
+  expect(list.next()).toEqual(hosts[0]);
+  expect(list.startsRound).toBe(true);
+});
+
+test('time of service begins a round of all servers', () => {
+  const list = new HostList(hosts, () => 0.99);
+  list.next();
+  list.served();
+  expect(list.startsRound).toBe(true);
+  expect([list.next(), list.next(), list.next()]).toEqual(hosts);
+});
+
+test('without servers there is none to try, and a pause', () => {
+  const list = new HostList([], () => 0);
+  expect(list.size).toBe(0);
+  expect(list.pauseMs(30_000)).toBe(0);
+  expect(list.next()).toBeUndefined();
+  expect(list.pauseMs(30_000)).toBe(50);
+});
