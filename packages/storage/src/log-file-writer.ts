@@ -155,8 +155,11 @@ export class LogFileWriter {
   private readonly afterMaking = (error?: DiskError): void => {
     if (this.isClosed) return;
     this.isMade = error === undefined;
-    if (this.finalPath === undefined) this.spoilOn(error);
-    else if (error === undefined) this.rename();
+    if (this.finalPath === undefined) {
+      this.spoilOn(error);
+      // A batch may have asked for zeros while the file was being made.
+      this.zeroPiece();
+    } else if (error === undefined) this.rename();
     else this.done(error, 'make a file of');
   };
 
