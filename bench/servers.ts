@@ -205,7 +205,10 @@ async function untilServing(
   throw new Error(`The server does not serve: ${failure ?? 'two minutes have passed'}\n${log}`);
 }
 
-/** A TCP port that nothing listens on at this moment. */
+/** What this process has given out. Several ports are chosen before the first of them is listened on. */
+const givenPorts = new Set<number>();
+
+/** A TCP port that nothing listens on at this moment, another one at each call. */
 export async function freePort(): Promise<number> {
   const probe = createServer();
   probe.listen(0, '127.0.0.1');
@@ -213,5 +216,7 @@ export async function freePort(): Promise<number> {
   const { port } = probe.address() as { port: number };
   probe.close();
   await once(probe, 'close');
+  if (givenPorts.has(port)) return freePort();
+  givenPorts.add(port);
   return port;
 }

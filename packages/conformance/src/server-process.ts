@@ -244,15 +244,24 @@ function zooCfg(config: Record<string, string>): string {
     .join('');
 }
 
+const FIRST_PORT = 15_000;
+const PORTS = 15_000;
+
+/** What this process has given out. Several ports are chosen before the first of them is listened on. */
+const givenPorts = new Set<number>();
+
 /**
- * A TCP port of 127.0.0.1 that nothing listens on at this moment. Below those that systems give to outgoing
+ * A TCP port of 127.0.0.1 that nothing listens on at this moment, another one at each call. Below those that systems give to outgoing
  * connections (32768 and up on Linux): a client that reconnects while the server is down could get the
  * server's own port for its end, and connect to itself.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    if (givenPorts.has(port)) continue;
+    givenPorts.add(port);
     if (await canListen(port)) return port;
+    givenPorts.delete(port);
   }
 }
 
