@@ -532,6 +532,61 @@ describe('a semaphore', () => {
     await world.nothingLeft();
   });
 
+  test('that is only tried gives what is free at once, and nothing while it is not, or others wait', async () => {
+    const zk = await world.connect();
+    const three = semaphore(zk, newPath(), { permits: 3 });
+    const two = await three.tryAcquire(2);
+    expect(two?.paths).toHaveLength(2);
+    expect(await three.tryAcquire(2)).toBeUndefined();
+    expect(await three.taken()).toBe(2);
+    const waiting = three.acquire(2);
+    await expect.poll(() => three.taken(), PATIENCE).toBe(4);
+    // There is one, but who came first wants it.
+    expect(await three.tryAcquire()).toBeUndefined();
+    expect(await isOpen(waiting, zk)).toBe(true);
+    await two?.release();
+    const first = await waiting;
+    const third = await three.tryAcquire();
+    expect(third).toBeDefined();
+    await first.release();
+    await third?.release();
+    await expect(three.tryAcquire(4)).rejects.toThrow('there are 3 permits, never 4');
+    await world.nothingLeft();
+  });
+
+  test('that is tried by three at once gives each its permit', async () => {
+    const path = newPath();
+    const clients = await Promise.all([world.connect(), world.connect(), world.connect()]);
+    for (let round = 0; round < 10; round++) {
+      const got = await Promise.all(
+        clients.map((zk) => semaphore(zk, path, { permits: 3 }).tryAcquire()),
+      );
+      expect(got.filter((held) => held !== undefined)).toHaveLength(3);
+      await Promise.all(got.map((held) => held?.release()));
+    }
+    await world.nothingLeft();
+  });
+
+  test('that is tried while another one is being served ends when that takes the last permit', async () => {
+    const path = newPath();
+    const hurt = await world.connectThrough();
+    // The directories are there.
+    await (await semaphore(hurt, path, { permits: 1 }).acquire()).release();
+    world.proxy.onRequest = ({ name, path: at }) => {
+      // It has its turn by this list; the znode of its permit is not made before the proxy is healed.
+      if (name === 'getChildren2' && at?.endsWith('/locks')) world.proxy.hold('to-server');
+      return 'forward';
+    };
+    const served = semaphore(hurt, path, { permits: 1 }).acquire();
+    await expect.poll(() => countOf(`${path}/locks`), PATIENCE).toBe(1);
+    const tried = semaphore(world.other, path, { permits: 1 }).tryAcquire();
+    expect(await isOpen(tried, world.other)).toBe(true);
+    world.proxy.heal();
+    expect(await tried).toBeUndefined();
+    await (await served).release();
+    await world.nothingLeft();
+  });
+
   test('is asked for no more permits than there are', async () => {
     const zk = await world.connect();
     expect(() => semaphore(zk, '/s', { permits: 0 })).toThrow('permits must be a positive integer');

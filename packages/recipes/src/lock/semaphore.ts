@@ -2,6 +2,7 @@
 // the order of arrival; who has permits has a znode for each. Shares its znodes with Curator's InterProcessSemaphoreV2.
 
 import { type Client, type OneShot, type OpOptions, ZkError } from '@zebu/client';
+import { watchChildren } from '../cache/children.ts';
 import { CallLimit } from '../core/call-limit.ts';
 import { confirmHeld } from '../core/confirm-held.ts';
 import { Contest } from '../core/contest.ts';
@@ -16,6 +17,7 @@ import {
   type OwnedZnode,
 } from '../core/owned-znode.ts';
 import { untilAnswered } from '../core/persistence.ts';
+import { readNames } from '../core/read.ts';
 import { runHolding } from './lock.ts';
 import { MUTEX_LABELS } from './mutex.ts';
 
@@ -36,6 +38,11 @@ export interface Semaphore {
   readonly path: string;
   /** Waits for `count` permits (default 1): all of them, as one Held, or none. */
   acquire(count?: number, options?: OpOptions): Promise<Held>;
+  /**
+   * Undefined if so many permits are not free now, or others wait for permits. Waits only while another one is being
+   * given permits that leave enough for this call.
+   */
+  tryAcquire(count?: number, options?: OpOptions): Promise<Held | undefined>;
   /** As Lock.run(), with one permit. */
   run<T>(work: (held: Held) => Promise<T> | T, options?: OpOptions): Promise<T>;
   /** How many permits are out. */
@@ -76,29 +83,29 @@ class LeaseSemaphore implements Semaphore {
   }
 
   async acquire(count = 1, options?: OpOptions): Promise<Held> {
-    if (!(Number.isInteger(count) && count > 0)) {
-      throw new TypeError(`acquire(): a number of permits is a positive integer, not ${count}`);
-    }
-    const { permits } = this;
-    if (typeof permits === 'number' && count > permits) {
-      throw new TypeError(`acquire(): there are ${permits} permits, never ${count}`);
-    }
+    this.checkCount('acquire', count);
     using limit = new CallLimit(this.zk, 'acquire', this.path, options);
     for (;;) {
       const turn = await this.contest.enter('acquire', { signal: limit.signal }).catch((error) => {
         throw limit.signal.aborted ? limit.error : error;
       });
-      let held: Held | undefined;
-      try {
-        held = await this.take(count, turn, limit);
-      } finally {
-        // A release that cannot be told is not the permits' failure: it goes on.
-        const releasing = turn.release();
-        if (held === undefined) void releasing.catch(() => {});
-        else await releasing;
-      }
-      if (held !== undefined) return held;
+      const held = await this.takeInTurn(count, turn, limit, 'wait');
+      if (held instanceof HeldTogether) return held;
       // The turn or a permit was lost: again, from the end of the line.
+    }
+  }
+
+  async tryAcquire(count = 1, options?: OpOptions): Promise<Held | undefined> {
+    this.checkCount('tryAcquire', count);
+    using limit = new CallLimit(this.zk, 'tryAcquire', this.path, options);
+    for (;;) {
+      limit.throwIfOver();
+      if (await this.isFull(count, limit)) return undefined;
+      const turn = await this.tryTurn(count, limit);
+      if (turn === undefined) return undefined;
+      const held = await this.takeInTurn(count, turn, limit, 'try');
+      if (held instanceof HeldTogether) return held;
+      if (held === 'full') return undefined;
     }
   }
 
@@ -115,11 +122,98 @@ class LeaseSemaphore implements Semaphore {
     }
   }
 
-  /** Undefined if the turn, or a permit that was taken, is lost meanwhile; then none stays. */
-  private async take(count: number, turn: HeldZnode, limit: CallLimit): Promise<Held | undefined> {
+  private get allowed(): number {
+    const { permits } = this;
+    return typeof permits === 'number' ? permits : (permits.current ?? 0);
+  }
+
+  private checkCount(op: string, count: number): void {
+    if (!(Number.isInteger(count) && count > 0)) {
+      throw new TypeError(`${op}(): a number of permits is a positive integer, not ${count}`);
+    }
+    const { permits } = this;
+    if (typeof permits === 'number' && count > permits) {
+      throw new TypeError(`${op}(): there are ${permits} permits, never ${count}`);
+    }
+  }
+
+  private async isFull(count: number, limit: CallLimit): Promise<boolean> {
+    try {
+      const names = await readNames(this.zk, this.leases, limit.signal);
+      return (names?.length ?? 0) + count > this.allowed;
+    } catch (error) {
+      throw limit.signal.aborted ? limit.error : error;
+    }
+  }
+
+  /** The turn, for as long as `count` permits are free; undefined when they are not. */
+  private async tryTurn(count: number, limit: CallLimit): Promise<HeldZnode | undefined> {
+    const { contest, zk, leases } = this;
+    try {
+      const turn = await contest.tryEnter('tryAcquire', { signal: limit.signal });
+      if (turn !== undefined) return turn;
+      // Somebody is in front. One that waits for permits has its znodes among the leases already, so that they are too
+      // many; one that is being served is done soon.
+      const full = new AbortController();
+      const stopping = new AbortController();
+      let failure: { readonly error: unknown } | undefined;
+      const watchLeases = async (): Promise<void> => {
+        const signal = AbortSignal.any([limit.signal, stopping.signal]);
+        for await (const { names } of watchChildren(zk, leases, { signal })) {
+          if (names.length + count > this.allowed) break;
+        }
+      };
+      const watching = watchLeases()
+        .catch((error) => {
+          failure = { error };
+        })
+        .finally(() => full.abort());
+      try {
+        const signal = AbortSignal.any([limit.signal, full.signal]);
+        return await contest.enter('tryAcquire', { signal });
+      } catch (error) {
+        if (limit.signal.aborted || !full.signal.aborted) throw error;
+        if (failure !== undefined) throw failure.error;
+        return undefined;
+      } finally {
+        stopping.abort();
+        await watching;
+      }
+    } catch (error) {
+      throw limit.signal.aborted ? limit.error : error;
+    }
+  }
+
+  /** Takes permits and ends the turn. 'lost': try again. 'full', under 'try': there are not enough. */
+  private async takeInTurn(
+    count: number,
+    turn: HeldZnode,
+    limit: CallLimit,
+    kind: 'wait' | 'try',
+  ): Promise<HeldTogether | 'lost' | 'full'> {
+    let held: HeldTogether | 'lost' | 'full' = 'lost';
+    try {
+      held = await this.take(count, turn, limit, kind);
+      return held;
+    } finally {
+      // A release that cannot be told is not the permits' failure: it goes on.
+      const releasing = turn.release();
+      if (held === 'lost') void releasing.catch(() => {});
+      else await releasing;
+    }
+  }
+
+  /** 'lost' if the turn, or a permit that was taken, is lost meanwhile; then, and when 'full', none stays. */
+  private async take(
+    count: number,
+    turn: HeldZnode,
+    limit: CallLimit,
+    kind: 'wait' | 'try',
+  ): Promise<HeldTogether | 'lost' | 'full'> {
     const { zk, settings } = this;
     const znodes: OwnedZnode[] = [];
     const held: HeldZnode[] = [];
+    let room: 'room' | 'lost' | 'full';
     try {
       for (let i = 0; i < count; i++) {
         znodes.push(
@@ -136,7 +230,8 @@ class LeaseSemaphore implements Semaphore {
           ),
         );
       }
-      if (await this.awaitRoom(znodes, turn, limit)) {
+      room = await this.awaitRoom(znodes, turn, limit, kind);
+      if (room === 'room') {
         for (const znode of znodes) {
           const one = await confirmHeld(zk, znode, settings.onSuspend, limit);
           if (typeof one === 'string') break;
@@ -150,29 +245,30 @@ class LeaseSemaphore implements Semaphore {
       throw limit.signal.aborted ? limit.error : error;
     }
     await this.giveBack(znodes, held);
-    return undefined;
+    return room === 'full' ? 'full' : 'lost';
   }
 
-  /** True once all of `znodes` are there and are not too many; false if that cannot be any more. */
+  /** 'room' once all of `znodes` are there and are not too many; 'lost' if that cannot be any more. */
   private async awaitRoom(
     znodes: readonly OwnedZnode[],
     turn: HeldZnode,
     limit: CallLimit,
-  ): Promise<boolean> {
+    kind: 'wait' | 'try',
+  ): Promise<'room' | 'lost' | 'full'> {
     const { permits } = this;
     using changes = new PermitChanges(permits);
     for (;;) {
-      if (turn.signal.aborted) return false;
+      if (turn.signal.aborted) return 'lost';
       const { names, watch } = await this.readLeases(limit);
       const isThere = znodes.every(
         ({ name, session }) => names.includes(name) && !session.signal.aborted,
       );
-      const allowed = typeof permits === 'number' ? permits : (permits.current ?? 0);
-      if (!isThere || names.length <= allowed) {
+      if (!isThere || names.length <= this.allowed || kind === 'try') {
         watch?.[Symbol.dispose]();
-        return isThere;
+        if (!isThere) return 'lost';
+        return names.length <= this.allowed ? 'room' : 'full';
       }
-      if (watch === undefined) return false;
+      if (watch === undefined) return 'lost';
       using stop = abortable(turn.signal);
       await Promise.race([awaitEvent(watch, limit), changes.next, stop.aborted]).catch((error) => {
         if (!ZkError.is(error, 'SESSION_EXPIRED')) throw error;
