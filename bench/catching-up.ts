@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Address, formatAddress, fourLetterWord } from '../apps/bench/src/server-info.ts';
-import { type Client, connect, ZkError } from '../packages/client/src/index.ts';
+import { type Client, connect, MultiError, ZkError } from '../packages/client/src/index.ts';
 
 /** Requests of the client that fills an ensemble, in flight. */
 const IN_FLIGHT = 200;
@@ -51,7 +51,8 @@ async function makeParent(client: Client, first: number, count: number): Promise
       await client.multi(ops);
       return;
     } catch (error) {
-      if (ZkError.is(error, 'NODE_EXISTS')) return;
+      // Made by the attempt whose answer was lost.
+      if (error instanceof MultiError && ZkError.is(error.cause, 'NODE_EXISTS')) return;
       if (!ZkError.is(error, 'CONNECTION_LOSS')) throw error;
     }
   }

@@ -137,8 +137,11 @@ export class SessionExpiredError extends ZkError {
 export class MultiError extends ZkError {
   declare readonly code: 'MULTI_FAILED';
   readonly index: number;
-  /** One per operation: the cause at `index`, undefined before it, RUNTIME_INCONSISTENCY after. */
-  readonly opErrors: readonly (ZkError | undefined)[];
+  /**
+   * One per operation: the cause at `index`, undefined before it, RUNTIME_INCONSISTENCY after. Not enumerable: a
+   * multi of 1,000 operations that is printed shows its cause, not a thousand errors.
+   */
+  declare readonly opErrors: readonly (ZkError | undefined)[];
 
   constructor(index: number, opErrors: readonly (ZkError | undefined)[], details: ZkErrorDetails) {
     const cause = opErrors[index];
@@ -151,7 +154,7 @@ export class MultiError extends ZkError {
     });
     this.name = 'MultiError';
     this.index = index;
-    this.opErrors = opErrors;
+    Object.defineProperty(this, 'opErrors', { value: opErrors });
   }
 }
 

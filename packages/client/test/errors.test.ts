@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { ErrorCode } from '@zebu/protocol';
 import { expect, test } from 'vitest';
 import { atCaller, serverError } from '../src/errors.ts';
@@ -146,4 +147,15 @@ test('the stack of an error names who awaits the call, and what is no error stay
   expect(error.stack).toContain('awaiting');
   expect(error.stack).not.toContain('at atCaller');
   expect(atCaller('text')).toBe('text');
+});
+
+test('a refused multi of a thousand operations is printed with its cause alone', () => {
+  const errors = Array.from({ length: 1000 }, (_, n) =>
+    serverError(n === 7 ? ErrorCode.NODEEXISTS : ErrorCode.RUNTIMEINCONSISTENCY, {
+      path: `/n${n}`,
+    }),
+  );
+  const printed = inspect(new MultiError(7, errors, { op: 'multi', outcome: 'failed' }));
+  expect(printed).toContain('operation 7: Znode exists (/n7)');
+  expect(printed).not.toContain('/n8');
 });

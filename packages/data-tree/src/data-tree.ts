@@ -88,7 +88,7 @@ export class DataTree {
   /** While above 0 the tree may be ahead of its zxid: no digest is compared before this txn. */
   private fuzzyUntilZxid = 0;
   private readonly fuzzyDigest = new DigestSum();
-  /** While above 0: so many more txns may lead to another digest than they say, before one does not. */
+  /** How many more txns may disagree with the tree's digest before the first one agrees; see `expectFuzziness`. */
   private mayDiffer = 0;
 
   /** The base tree of disk.md section 4. */
@@ -351,8 +351,8 @@ export class DataTree {
    * `zxid`: until that txn no digest is compared, and after it the tree must have this one.
    */
   expectDigest(zxid: number, digestHigh: number, digestLow: number): void {
-    // Of a txn before the snapshot's own zxid, as a new leader writes it that has applied nothing in its
-    // epoch: it says nothing of this tree (DataTree.deserializeZxidDigest).
+    // A new leader that has applied nothing in its epoch writes the digest of a txn before the snapshot's own
+    // zxid, which says nothing about this tree (DataTree.deserializeZxidDigest).
     if (zxid < this.lastProcessedZxid) return;
     this.fuzzyUntilZxid = zxid;
     this.fuzzyDigest.set(digestHigh, digestLow);
@@ -361,9 +361,9 @@ export class DataTree {
   }
 
   /**
-   * Says that the tree was loaded from a snapshot that may be fuzzy, and that does not say how far, as a leader sends
-   * it. The first digest that agrees ends that: the tree is then exactly what it is to be. If none of so many txns
-   * agrees, that is a mismatch.
+   * Says that the tree was loaded from a snapshot that may be fuzzy and does not say up to which txn, as a leader
+   * sends it. The first digest that agrees shows that the tree has caught up. If none of the next `txns` agrees,
+   * that is a mismatch.
    */
   expectFuzziness(txns: number): void {
     this.mayDiffer = txns;
