@@ -288,7 +288,10 @@ if (only.includes('diff')) {
   }
 }
 if (only.includes('snap')) {
-  for (const { target } of ensembles) await fillTree(target.addresses, znodes);
+  for (const { target } of ensembles) {
+    process.stderr.write(`${target.label}: making ${znodes} znodes\n`);
+    await fillTree(target.addresses, znodes);
+  }
   for (let round = 0; round < rounds; round++) {
     for (const ensemble of inTurn(round)) await comeBack(ensemble, 'snap');
   }

@@ -54,6 +54,10 @@ test.each([
   ],
   ['a client that only hears of events is not heard of itself', 'an-event-is-no-answer'],
   ['a leader brings what it has only of an unfinished snapshot', 'led-by-a-snapshot'],
+  [
+    'a write that a slow disk refuses after the faults have ended: the member is started again',
+    'a-write-that-fails-after-the-faults',
+  ],
   ['a session that a leader has only of an unfinished snapshot', 'session-of-a-snapshot'],
 ])('%s', { timeout: TEST_MS }, async (_what, name) => {
   const text = readFileSync(join(import.meta.dirname, 'plans', `${name}.json`), 'utf8');

@@ -414,7 +414,7 @@ export class Cluster {
     this.network.heal();
     const deadlineMs = this.scheduler.nowMs + LIVENESS_MS;
     const isWell = (): boolean => {
-      for (const member of this.members) member.start();
+      this.startAll();
       return this.members.every(({ isServing }) => isServing);
     };
     const isHealed = await this.runUntil(deadlineMs, isWell);
@@ -434,10 +434,12 @@ export class Cluster {
       sim.wantsConnection = false;
       sim.breakOff();
     }
-    const areEqual = (): boolean =>
-      this.members.every(
+    const areEqual = (): boolean => {
+      this.startAll();
+      return this.members.every(
         ({ lastZxid, isServing }) => isServing && lastZxid === this.history.lastZxid,
       );
+    };
     demand(
       await this.runUntil(this.scheduler.nowMs + LIVENESS_MS, areEqual),
       'liveness',
@@ -471,6 +473,11 @@ export class Cluster {
     demand(left.length === 0, 'sessions', () => `ephemerals without a session: ${left}`);
   }
 
+  /** A slow disk may report the failure of a write after the faults have ended, and the member stops then. */
+  private startAll(): void {
+    for (const member of this.members) member.start();
+  }
+
   private async writeThrough(member: SimMember): Promise<void> {
     let isDone = false;
     const client = this.addClient(
@@ -485,7 +492,10 @@ export class Cluster {
       if (ask.type === OpCode.setData && answer.error === 0) isDone = true;
     };
     client.sim.connect();
-    const isWritten = await this.runUntil(this.scheduler.nowMs + LIVENESS_MS, () => isDone);
+    const isWritten = await this.runUntil(this.scheduler.nowMs + LIVENESS_MS, () => {
+      this.startAll();
+      return isDone;
+    });
     client.sim.wantsConnection = false;
     client.sim.breakOff();
     demand(isWritten, 'liveness', () => `no write goes through server ${member.sid}`);
