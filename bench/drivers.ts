@@ -31,6 +31,10 @@ export interface ZkloadOptions {
   readonly window: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  /** Of each value; 128. */
+  readonly bytes?: number;
+  /** Znodes that are read and set; 1,000. */
+  readonly keys?: number;
 }
 
 export interface ZkloadFigures {
@@ -48,7 +52,7 @@ export interface ZkloadFigures {
 export async function zkload(
   { zkload: binary }: Drivers,
   { target: { addresses, pids } }: Pick<RunningServer, 'target'>,
-  { mix, connections, window, seconds, warmUpSeconds }: ZkloadOptions,
+  { mix, connections, window, seconds, warmUpSeconds, bytes = 128, keys = 1000 }: ZkloadOptions,
 ): Promise<ZkloadFigures> {
   const flags = {
     m: mix,
@@ -56,6 +60,8 @@ export async function zkload(
     w: window,
     t: seconds,
     W: warmUpSeconds,
+    s: bytes,
+    k: keys,
     p: pids.join(','),
   };
   const { output, cpuSeconds } = await runDriver(binary, [

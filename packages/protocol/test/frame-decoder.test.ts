@@ -167,3 +167,73 @@ describe('FrameDecoder', () => {
     );
   });
 });
+
+describe('long frames that come in pieces', () => {
+  const PIECE = 64 * 1024;
+
+  /** Pushes all but the last `held` bytes of a frame of `length` bytes of `fill`; returns the push of the rest. */
+  function begin(decoder: FrameDecoder, length: number, fill: number) {
+    const stream = framed([Buffer.alloc(length, fill)]);
+    const seen: { memory: ArrayBufferLike; isWhole: boolean }[] = [];
+    const sink = (bytes: Buffer, start: number, end: number): boolean => {
+      const frame = bytes.subarray(start, end);
+      seen.push({
+        memory: bytes.buffer,
+        isWhole: frame.length === length && frame.every((byte) => byte === fill),
+      });
+      return true;
+    };
+    let at = 0;
+    const push = (to: number) => {
+      for (; at < to; at += Math.min(PIECE, to - at)) {
+        decoder.push(stream, at, Math.min(at + PIECE, to), sink);
+      }
+    };
+    push(stream.length - 1);
+    return () => {
+      push(stream.length);
+      return seen[0];
+    };
+  }
+
+  test('are put together in one buffer, again and again', () => {
+    const decoder = new FrameDecoder(2_000_000);
+    const first = begin(decoder, 1_000_000, 1)();
+    const second = begin(new FrameDecoder(2_000_000), 1_000_000, 2)();
+    const third = begin(decoder, 900_000, 3)();
+    expect([first?.isWhole, second?.isWhole, third?.isWhole]).toEqual([true, true, true]);
+    expect(second?.memory === first?.memory).toBe(true);
+    expect(third?.memory === first?.memory).toBe(true);
+  });
+
+  test('of two connections at once have a buffer each', () => {
+    const [one, other] = [new FrameDecoder(2_000_000), new FrameDecoder(2_000_000)];
+    const endOne = begin(one, 1_000_000, 1);
+    const endOther = begin(other, 1_000_000, 2);
+    const [first, second] = [endOne(), endOther()];
+    expect([first?.isWhole, second?.isWhole]).toEqual([true, true]);
+    expect(second?.memory === first?.memory).toBe(false);
+  });
+
+  test('above two megabytes keep no buffer', () => {
+    const first = begin(new FrameDecoder(9_000_000), 5_000_000, 1)();
+    const second = begin(new FrameDecoder(9_000_000), 5_000_000, 2)();
+    expect([first?.isWhole, second?.isWhole]).toEqual([true, true]);
+    expect(second?.memory === first?.memory).toBe(false);
+  });
+
+  test('what a sink that stops has left is kept, in another buffer', () => {
+    const decoder = new FrameDecoder(2_000_000);
+    const stream = framed([Buffer.alloc(500_000, 1), Buffer.alloc(300_000, 2)]);
+    const seen: number[] = [];
+    const one = (bytes: Buffer, start: number, end: number): boolean => {
+      seen.push(end - start, bytes[start] as number, bytes[end - 1] as number);
+      return false;
+    };
+    decoder.hold(stream, 0, stream.length);
+    decoder.push(stream, 0, 0, one);
+    begin(new FrameDecoder(2_000_000), 1_000_000, 3)();
+    decoder.push(stream, 0, 0, one);
+    expect(seen).toEqual([500_000, 1, 1, 300_000, 2, 2]);
+  });
+});

@@ -258,6 +258,11 @@ export class LogFileWriter {
   private pad(buffer: Buffer, length: number): number {
     const end = this.position + length;
     if (end <= this.writtenTo) return length;
+    // A batch as long as they are would cost more by them than the next one saves.
+    if (length >= ZEROS_BYTES) {
+      this.writtenTo = end;
+      return length;
+    }
     // Nothing beyond the size: without preallocation the file ends with its last record.
     const zeros = Math.max(0, Math.min(ZEROS_BYTES, this.size - end));
     buffer.fill(0, length, length + zeros);

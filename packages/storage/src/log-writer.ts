@@ -25,10 +25,14 @@ import {
 import { StorageError } from './storage-error.ts';
 import { follows } from './zxid-order.ts';
 
-/** Room of a batch buffer: about 2,000 entries of 250 bytes. A larger entry gets a buffer of its own. */
+/** Room of a batch buffer: about 2,000 entries of 250 bytes. */
 const BATCH_BYTES = 512 * 1024;
+/** Room of the buffer of a longer entry: the largest of jute.maxbuffer's default. One longer still gets its own. */
+const LONG_BATCH_BYTES = 1152 * 1024;
 /** Empty buffers that are kept: one filling, one in flight, one to spare. */
 const SPARE_BATCHES = 3;
+/** Long ones: one filling, one in flight. */
+const SPARE_LONG_BATCHES = 2;
 
 export interface TxnLogWriterOptions {
   disk: Disk;
@@ -108,6 +112,7 @@ export class TxnLogWriter {
   private filling: Batch;
   private readonly sealed: Batch[] = [];
   private readonly spare: Batch[] = [];
+  private readonly spareLong: Batch[] = [];
   private inFlight: Batch | undefined;
   private startedMs = 0;
 
@@ -271,7 +276,7 @@ export class TxnLogWriter {
     if (framed > this.filling.room) {
       const startsFile = this.filling.startsFile;
       this.recycle(this.filling);
-      this.filling = newBatch(framed);
+      this.filling = this.longBatch(framed);
       this.filling.startsFile = startsFile;
     }
     return this.filling;
@@ -282,12 +287,19 @@ export class TxnLogWriter {
     this.filling = this.spare.pop() ?? newBatch(BATCH_BYTES);
   }
 
+  private longBatch(framed: number): Batch {
+    if (framed > LONG_BATCH_BYTES) return newBatch(framed);
+    return this.spareLong.pop() ?? newBatch(LONG_BATCH_BYTES);
+  }
+
   private recycle(batch: Batch): void {
-    // A buffer made for one huge entry is not kept.
-    if (batch.room !== BATCH_BYTES || this.spare.length >= SPARE_BATCHES) return;
     batch.length = 0;
     batch.startsFile = false;
-    this.spare.push(batch);
+    if (batch.room === BATCH_BYTES) {
+      if (this.spare.length < SPARE_BATCHES) this.spare.push(batch);
+    } else if (batch.room === LONG_BATCH_BYTES) {
+      if (this.spareLong.length < SPARE_LONG_BATCHES) this.spareLong.push(batch);
+    }
   }
 
   /** Must be called with no write in flight. */

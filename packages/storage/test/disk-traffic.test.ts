@@ -81,6 +81,15 @@ test('the batch that reaches new blocks takes zeros along, those after it do not
   expect(bytes.subarray(records.length).every((byte) => byte === 0)).toBe(true);
 });
 
+test('a batch as long as the zeros takes none along', async () => {
+  const padding = 600_000;
+  await appendAll(disk, directory, range(1, 3), { batch: 1, padding });
+  expect(disk.durableWrites.map(({ bytes }) => bytes < 601_000)).toEqual([true, true, true]);
+  const bytes = disk.readFile(`${directory.logDirectory}/log.1`);
+  const records = logBytes(range(1, 3), 0, padding);
+  expect(bytes.subarray(0, records.length).equals(records)).toBe(true);
+});
+
 async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 30_000;
   while (!condition()) {

@@ -180,6 +180,33 @@ test('an entry larger than a batch buffer is written whole, between its neighbou
   expect(recoverAll(disk, directory).target.zxids).toEqual([1, 2, 3, 4, 5]);
 });
 
+test('entries longer than a batch buffer take turns in two long ones', async () => {
+  const disk = new MemoryDisk();
+  const directory = directoryOn(disk);
+  await writeSnapshot(disk, directory, { zxid: 0 });
+  const buffers = new Set<Buffer>();
+  const openWrite = disk.openWrite.bind(disk);
+  disk.openWrite = (path, options) => {
+    const file = openWrite(path, options);
+    const writeDurable = file.writeDurable.bind(file);
+    file.writeDurable = (buffer, length, position, done) => {
+      if (length > 900_000) buffers.add(buffer);
+      writeDurable(buffer, length, position, done);
+    };
+    return file;
+  };
+  const { writer, append } = writerOn(disk);
+  for (const zxid of range(1, 12)) {
+    append(zxid, 1_000_000);
+    writer.flush();
+    // Two wait for each other, then the disk does both.
+    if (zxid % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await new Promise<void>((resolve) => writer.close(() => resolve()));
+  expect(buffers.size).toBeLessThanOrEqual(3);
+  expect(recoverAll(disk, directory).target.zxids).toEqual(range(1, 12));
+});
+
 test('many batches under way keep their order', async () => {
   const disk = new MemoryDisk();
   const directory = directoryOn(disk);

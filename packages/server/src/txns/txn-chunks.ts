@@ -14,6 +14,8 @@ const CHUNK_BYTES = 1 << 20;
 /** Room kept for an entry beyond its request: header, digest, a sequence suffix, a few ACLs. */
 const ENTRY_SLACK = 1024;
 const MAX_SPARE_CHUNKS = 4;
+/** The longest chunk that is kept, for one request of jute.maxbuffer's default. */
+const MAX_LONG_CHUNK_BYTES = 3 << 20;
 
 /** Bytes of a packet's frame before and after an entry. */
 export const FRAME_BEFORE_BYTES = 16;
@@ -35,12 +37,15 @@ export class TxnChunks {
   readonly writer: ByteWriter;
   private current: TxnChunk;
   private readonly spare: TxnChunk[];
+  /** One that was made for a long entry: new memory is slow to write to. */
+  private spareLong: TxnChunk | undefined;
 
   constructor() {
     this.current = new TxnChunk(Buffer.allocUnsafeSlow(CHUNK_BYTES));
     this.writer = new ByteWriter(0);
     this.writer.bytes = this.current.bytes;
     this.spare = [];
+    this.spareLong = undefined;
   }
 
   /** Makes room for an entry of a request of `requestBytes`. Returns the offset at which the entry begins. */
@@ -49,7 +54,7 @@ export class TxnChunks {
     const needed = 2 * requestBytes + ENTRY_SLACK + FRAME_BEFORE_BYTES + FRAME_AFTER_BYTES;
     if (writer.offset + needed > writer.bytes.length) {
       // The old chunk lives on for those who use entries in it.
-      this.use(needed <= CHUNK_BYTES ? this.fresh() : new TxnChunk(Buffer.allocUnsafeSlow(needed)));
+      this.use(needed <= CHUNK_BYTES ? this.fresh() : this.long(needed));
     }
     writer.offset += FRAME_BEFORE_BYTES;
     return writer.offset;
@@ -75,15 +80,38 @@ export class TxnChunks {
     assert(chunk.users >= 0, 'a chunk of txns was released more often than it was used');
     if (chunk.users > 0) return;
     if (chunk === this.current) this.rewind();
-    else if (chunk.bytes.length === CHUNK_BYTES && this.spare.length < MAX_SPARE_CHUNKS) {
-      this.spare.push(chunk);
+    else this.keep(chunk);
+  }
+
+  /** Nothing is in flight: the chunk begins anew. One made for a long entry makes way for one of the usual length. */
+  private rewind(): void {
+    if (this.current.bytes.length === CHUNK_BYTES) {
+      this.writer.offset = 0;
+      return;
+    }
+    this.keep(this.current);
+    this.use(this.fresh());
+  }
+
+  /** Of those without users a few are kept. */
+  private keep(chunk: TxnChunk): void {
+    const { length } = chunk.bytes;
+    if (length === CHUNK_BYTES) {
+      if (this.spare.length < MAX_SPARE_CHUNKS) this.spare.push(chunk);
+    } else if (length <= MAX_LONG_CHUNK_BYTES) {
+      if (this.spareLong === undefined || this.spareLong.bytes.length < length) {
+        this.spareLong = chunk;
+      }
     }
   }
 
-  /** Nothing is in flight: the chunk begins anew. One made for a large entry is let go. */
-  private rewind(): void {
-    if (this.current.bytes.length === CHUNK_BYTES) this.writer.offset = 0;
-    else this.use(this.fresh());
+  private long(needed: number): TxnChunk {
+    const { spareLong } = this;
+    if (spareLong === undefined || spareLong.bytes.length < needed) {
+      return new TxnChunk(Buffer.allocUnsafeSlow(needed));
+    }
+    this.spareLong = undefined;
+    return spareLong;
   }
 
   private fresh(): TxnChunk {
