@@ -31,7 +31,8 @@ export const EXIT_CODE_TEXTS: { readonly [K in keyof typeof EXIT_CODES]: string 
   exists: 'a znode exists already',
   'wrong-version': 'the version is another one by now',
   'not-empty': 'a znode with children cannot be deleted, an ephemeral one cannot have any',
-  'not-allowed': 'an ACL, wrong credentials, or a protected context without --yes',
+  'not-allowed':
+    'an ACL, also of some of many znodes; wrong credentials; or a protected context without --yes',
   refused: 'the server refused for another reason: a quota, a read-only server, no reconfig',
   'hold-lost': 'the session expired, or a lock or the leadership was lost',
   failed: 'anything else',

@@ -4,10 +4,11 @@
 //   {"path":"/","data":"text","version":0,"ctime":...,"mtime":...}
 //   {"path":"/logo","base64":"iVBORw0...","acl":[["digest","alice:aYX...","cdrwa"]],"version":3,...}
 //   {"path":"/workers/1","owner":"0x100...",...}
-//   {"znodes":3}
+//   {"leftOut":"/secret","why":"insufficient permission"}
+//   {"znodes":3,"leftOut":1}
 //
-// Paths are below the root, which is "/". An ACL that lets everyone do everything is left out. The last line says that
-// the export came to its end.
+// Paths are below the root, which is "/". An ACL that lets everyone do everything is left out, and so is a znode that
+// could not be read, with all below it: a line in its place says so. The last line says that the export came to its end.
 
 import { createReadStream } from 'node:fs';
 import { type Acl, Perms } from '@zebu/client';
@@ -30,6 +31,20 @@ export interface EntryTimes {
   readonly mtime: number;
 }
 
+/** A znode that could not be read: neither it nor what is below it follows. */
+export interface LeftOut {
+  readonly leftOut: string;
+  readonly why: string;
+}
+
+export function isLeftOut(item: Entry | LeftOut): item is LeftOut {
+  return 'leftOut' in item;
+}
+
+export function pathOf(item: Entry | LeftOut): string {
+  return isLeftOut(item) ? item.leftOut : item.path;
+}
+
 const FORMAT = 'export/1';
 const LETTERS: readonly (readonly [string, number])[] = [
   ['c', Perms.CREATE],
@@ -43,8 +58,12 @@ export function headerLine(root: string): string {
   return JSON.stringify({ zebu: FORMAT, root });
 }
 
-export function endLine(znodes: number): string {
-  return JSON.stringify({ znodes });
+export function endLine(znodes: number, leftOut: number): string {
+  return JSON.stringify({ znodes, ...(leftOut === 0 ? {} : { leftOut }) });
+}
+
+export function leftOutLine({ leftOut, why }: LeftOut): string {
+  return JSON.stringify({ leftOut, why });
 }
 
 export function entryLine({ path, data, acl, owner }: Entry, times: EntryTimes): string {
@@ -74,7 +93,7 @@ export interface ExportFile {
   readonly root: string;
   /** Of the last line; undefined until it is read, and after all was read if it is missing. */
   readonly znodes: number | undefined;
-  entries(): AsyncIterable<Entry>;
+  entries(): AsyncIterable<Entry | LeftOut>;
 }
 
 /** Reads a file, or the standard input for `-`. Throws CommandErrors that name the line. */
@@ -112,19 +131,29 @@ export async function openExport(file: string): Promise<ExportFile & AsyncDispos
       return znodes;
     },
     async *entries() {
-      for (let count = 0; ; count++) {
+      let count = 0;
+      let leftOut = 0;
+      for (;;) {
         const line = await next();
         if (line === undefined) return;
         if (typeof line.znodes === 'number') {
           znodes = line.znodes;
-          if (znodes !== count) {
+          const says = countsText(znodes, line.leftOut);
+          const holds = countsText(count, leftOut);
+          if (says !== holds) {
             throw new CommandError(
               'usage',
-              `${name} is damaged: it says ${znodes} znodes and holds ${count}`,
+              `${name} is damaged: it says ${says} and holds ${holds}`,
             );
           }
           return;
         }
+        if (typeof line.leftOut === 'string' && line.leftOut.startsWith('/')) {
+          leftOut += 1;
+          yield { leftOut: line.leftOut, why: String(line.why) };
+          continue;
+        }
+        count += 1;
         yield entryOf(line, name, number);
       }
     },
@@ -133,6 +162,12 @@ export async function openExport(file: string): Promise<ExportFile & AsyncDispos
       input.destroy();
     },
   };
+}
+
+function countsText(znodes: number, leftOut: unknown): string {
+  return leftOut === undefined || leftOut === 0
+    ? `${znodes} znodes`
+    : `${znodes} znodes and ${String(leftOut)} left out`;
 }
 
 function parseLine(text: string, name: string, number: number): Record<string, unknown> {

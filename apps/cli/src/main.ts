@@ -17,7 +17,11 @@ enableCompileCache?.();
 
 // A reader that has left (`zebu ls -R / | head`) is no failure to tell of.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : EXIT_CODES.failed);
+  if (error.code === 'EPIPE') process.exit(0);
+  // Not writeFailure(): every command would load it.
+  const why = error.code === 'ENOSPC' ? 'the disk is full' : error.message;
+  process.stderr.write(`Cannot write the output: ${why}\n`);
+  process.exit(EXIT_CODES.failed);
 });
 
 process.exitCode = await main(process.argv.slice(2));

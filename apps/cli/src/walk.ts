@@ -1,8 +1,10 @@
 // A subtree, znode by znode: parents before their children, children by name. The order is the same on every walk, and
 // is what export, import, diff and a resumed export rely on. Reads ahead, so that a walk is not one round trip after
-// another, but holds only so much of what it has read.
+// another, but holds only so much of what it has read. What the user may not read stops it, unless the caller wants to
+// hear of it: then the walk goes on with what comes after.
 
 import { type Client, type Stat, ZkError } from '@zebu/client';
+import { isRefusal } from './refusals.ts';
 
 export interface WalkedZnode<T> {
   readonly path: string;
@@ -21,6 +23,11 @@ export interface WalkOptions<T> {
   readonly maxDepth?: number | undefined;
   /** Begins after this znode, which an earlier walk of the same root has yielded last. */
   readonly after?: string | undefined;
+  /**
+   * Called in the place of a znode below the root that may not be read: it and all below it are passed over; or after
+   * one whose children may not be listed. Without this the walk rejects.
+   */
+  readonly refused?: ((path: string, error: unknown) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -33,8 +40,9 @@ const FIRST_GUESS_BYTES = 512 * 1024;
 const GUESS_WEIGHT = 1 / 8;
 
 interface Read<T> {
-  /** Undefined when the znode is gone. */
+  /** Undefined when it could not be read. */
   readonly znode: { stat: Stat; value: T; bytes: number } | undefined;
+  /** Of reading it or, where there is a znode, of listing its children. */
   readonly error: unknown;
   readonly names: readonly string[];
 }
@@ -53,7 +61,8 @@ export async function* walk<T>(
   root: string,
   options: WalkOptions<T>,
 ): AsyncGenerator<WalkedZnode<T>, void, void> {
-  const { read, leaveOut, after, signal, maxDepth = Number.POSITIVE_INFINITY } = options;
+  const { read, leaveOut, after, refused, signal } = options;
+  const { maxDepth = Number.POSITIVE_INFINITY } = options;
   let held = 0;
   let heldBytes = 0;
   // Their bytes are not known before their answers come: each counts as what those before it held.
@@ -62,8 +71,9 @@ export async function* walk<T>(
   const fetch = async (path: string, depth: number): Promise<Read<T>> => {
     held += 1;
     unanswered += 1;
+    let znode: Read<T>['znode'];
     try {
-      const znode = await read(path).finally(() => {
+      znode = await read(path).finally(() => {
         unanswered -= 1;
       });
       heldBytes += znode.bytes;
@@ -72,7 +82,7 @@ export async function* walk<T>(
       const names = mayHaveMore ? (await zk.children(path)).names : [];
       return { znode, error: undefined, names };
     } catch (error) {
-      return { znode: undefined, error, names: [] };
+      return { znode, error, names: [] };
     }
   };
   // From the root down to where the walk is; the root is the only child of a level without a parent. A level holds
@@ -105,13 +115,18 @@ export async function* walk<T>(
     level.next += 1;
     const { znode, error, names } = await (level.ahead.shift() as Promise<Read<T>>);
     held -= 1;
+    if (znode !== undefined) heldBytes -= znode.bytes;
     signal.throwIfAborted();
-    if (znode === undefined) {
+    const isRefused = refused !== undefined && depth > 0 && isRefusal(error);
+    if (error !== undefined && !isRefused) {
       // Deleted after it was listed. Of the root that is what the user must know.
       if (depth > 0 && ZkError.is(error, 'NO_NODE')) continue;
       throw error;
     }
-    heldBytes -= znode.bytes;
+    if (znode === undefined) {
+      refused?.(path, error);
+      continue;
+    }
     const children = names.filter((name) => {
       const child = childPath(path, name);
       if (leaveOut?.(child) === true) return false;
@@ -123,6 +138,7 @@ export async function* walk<T>(
     // Yielded by the earlier walk: only its children count.
     if (after !== undefined && isAtOrAbove(path, after)) continue;
     yield { path, stat: znode.stat, depth, isLast, value: znode.value };
+    if (isRefused) refused?.(path, error);
   }
 }
 

@@ -1,6 +1,6 @@
-// How far a walk reads ahead.
+// How far a walk reads ahead, and how it goes on beside what may not be read.
 
-import type { Client, Stat } from '@zebu/client';
+import { type Client, type Stat, ZkError } from '@zebu/client';
 import { expect, test } from 'vitest';
 import { walk } from '../src/walk.ts';
 
@@ -29,4 +29,40 @@ test('large znodes are read a few at a time, small ones many', async () => {
   const megabyte = 1024 * 1024;
   expect((await mostAhead(megabyte)).bytes).toBeLessThan(20 * megabyte);
   expect((await mostAhead(100)).znodes).toBeGreaterThan(60);
+});
+
+/** A tree in which some may not be read, of others the children not listed. */
+async function walked(closed: readonly string[], unlisted: readonly string[]): Promise<string[]> {
+  const noAuth = (op: string, path: string) =>
+    new ZkError('NO_AUTH', { op, path, outcome: 'failed', errno: -102 });
+  const tree: Record<string, string[]> = { '/': ['a', 'b', 'c'], '/a': ['x'], '/b': ['y'] };
+  const client = {
+    children: async (path: string) => {
+      if (unlisted.includes(path)) throw noAuth('children', path);
+      return { names: tree[path] };
+    },
+  } as unknown as Client;
+  const read = async (path: string) => {
+    if (closed.includes(path)) throw noAuth('get', path);
+    const stat = { numChildren: tree[path]?.length ?? 0 } as Stat;
+    return { stat, value: undefined, bytes: 4 * 1024 * 1024 };
+  };
+  const seen: string[] = [];
+  const refused = (path: string) => seen.push(`? ${path}`);
+  const { signal } = new AbortController();
+  for await (const { path } of walk(client, '/', { read, refused, signal })) seen.push(path);
+  return seen;
+}
+
+test('what may not be read is told in its place, with all below it passed over', async () => {
+  expect(await walked(['/a', '/c'], [])).toEqual(['/', '? /a', '/b', '/b/y', '? /c']);
+});
+
+test('a znode whose children may not be listed is yielded, then told', async () => {
+  expect(await walked([], ['/a', '/b'])).toEqual(['/', '/a', '? /a', '/b', '? /b', '/c']);
+});
+
+test('the root must be read and listed', async () => {
+  await expect(walked(['/'], [])).rejects.toMatchObject({ code: 'NO_AUTH' });
+  await expect(walked([], ['/'])).rejects.toMatchObject({ code: 'NO_AUTH' });
 });

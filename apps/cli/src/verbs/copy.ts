@@ -6,6 +6,7 @@ import { CommandError, usage } from '../command-error.ts';
 import { type Contents, contentsReader } from '../contents.ts';
 import { isRemote, openLocation } from '../location.ts';
 import { ownerOf } from '../owner.ts';
+import { Refusals, refusalText } from '../refusals.ts';
 import type { Run } from '../verb.ts';
 import { isAtOrAbove, walk } from '../walk.ts';
 
@@ -21,6 +22,7 @@ export const cp: Run = async (call) => {
   await using target = await openLocation(call, to);
   refuseInside(from, to);
   const counts = { copied: 0, leftOut: 0 };
+  const refusals = new Refusals(call.note);
   const isRecursive = words.has('-r');
   const first = await source.zk.exists(source.path);
   if (!isRecursive && first !== undefined && first.numChildren > 0) {
@@ -29,7 +31,9 @@ export const cp: Run = async (call) => {
   const operations = async function* (): AsyncIterable<Op> {
     const read = contentsReader(source.zk);
     const maxDepth = isRecursive ? undefined : 0;
-    for await (const znode of walk(source.zk, source.path, { read, maxDepth, signal })) {
+    const refused = (path: string, error: unknown): void => refusals.add(path, refusalText(error));
+    const options = { read, maxDepth, refused, signal };
+    for await (const znode of walk(source.zk, source.path, options)) {
       if (ownerOf(znode.stat) !== undefined) {
         counts.leftOut += 1;
         continue;
@@ -45,7 +49,8 @@ export const cp: Run = async (call) => {
   };
   for await (const _ of target.zk.bulk(operations(), { inFlight: 1 }));
   if (counts.leftOut > 0) call.note(`${counts.leftOut} ephemeral znodes are left out`);
-  if (out.isJson) out.value({ from, to, ...counts });
+  if (out.isJson) out.value({ from, to, ...counts, unreadable: refusals.count });
+  refusals.throwIfAny('could not be read: not copied, nor what is below');
   return undefined;
 };
 

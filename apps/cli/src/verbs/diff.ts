@@ -1,17 +1,18 @@
 // Compares two subtrees: of one cluster, of two, or with the file of an export. Both are read once, side by side, in the
-// order that they share, so neither has to fit into memory.
+// order that they share, so neither has to fit into memory. What one side could not read is not compared, and is said.
 
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { type Acl, ZkError } from '@zebu/client';
 import { CommandError, usage } from '../command-error.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
-import { type Entry, openExport } from '../export-file.ts';
+import { type Entry, isLeftOut, type LeftOut, openExport, pathOf } from '../export-file.ts';
 import { isRemote, openLocation } from '../location.ts';
 import { Progress } from '../progress.ts';
+import { Refusals } from '../refusals.ts';
 import { subtree } from '../subtree.ts';
 import type { Call, Run } from '../verb.ts';
-import { comparePaths } from '../walk.ts';
+import { comparePaths, isAtOrAbove } from '../walk.ts';
 
 export const diff: Run = async (call) => {
   const { words, out, note } = call;
@@ -22,6 +23,7 @@ export const diff: Run = async (call) => {
   await using left = await openSide(call, from, comparesAcl);
   await using right = await openSide(call, to, comparesAcl);
   const progress = new Progress('diff', undefined);
+  const refusals = new Refusals(note, progress);
   let compared = 0;
   let differences = 0;
   const tell = (sign: '-' | '+' | '~', path: string, fields: string[], sizes: string): void => {
@@ -35,17 +37,36 @@ export const diff: Run = async (call) => {
     const what = fields.length === 0 ? '' : `  ${fields.join(', ')}${sizes}`;
     out.line(out.style(style, `${sign} ${out.name(path)}${what}`));
   };
+  const tellUnread = ({ leftOut, why }: LeftOut, isLeft: boolean): void => {
+    refusals.add(leftOut, `${why} (${isLeft ? from : to})`);
+    if (out.isJson) {
+      out.value({ path: leftOut, difference: 'unreadable', side: isLeft ? 'left' : 'right' });
+    } else out.line(out.style('changed', `? ${out.name(leftOut)}`));
+  };
   try {
     let one = await nextOf(left.entries, hasEphemerals).catch(hintAtFile(from));
     let other = await nextOf(right.entries, hasEphemerals).catch(hintAtFile(to));
     while (one !== undefined || other !== undefined) {
       const order =
-        one === undefined ? 1 : other === undefined ? -1 : comparePaths(one.path, other.path);
+        one === undefined ? 1 : other === undefined ? -1 : comparePaths(pathOf(one), pathOf(other));
+      const first = (order <= 0 ? one : other) as Entry | LeftOut;
+      if (isLeftOut(first) || (order === 0 && isLeftOut(other as Entry | LeftOut))) {
+        if (one !== undefined && order <= 0 && isLeftOut(one)) tellUnread(one, true);
+        if (other !== undefined && order >= 0 && isLeftOut(other)) tellUnread(other, false);
+        const path = pathOf(first);
+        // The other side may have it, and more below it.
+        while (one !== undefined && isAtOrAbove(path, pathOf(one))) {
+          one = await nextOf(left.entries, hasEphemerals);
+        }
+        while (other !== undefined && isAtOrAbove(path, pathOf(other))) {
+          other = await nextOf(right.entries, hasEphemerals);
+        }
+        continue;
+      }
       compared += 1;
-      progress.add(1, (order <= 0 ? one : other)?.data.length ?? 0);
-      if (order === 0) compare(one as Entry, other as Entry, comparesAcl, tell);
-      else if (order < 0) tell('-', (one as Entry).path, [], '');
-      else tell('+', (other as Entry).path, [], '');
+      progress.add(1, first.data.length);
+      if (order === 0) compare(first, other as Entry, comparesAcl, tell);
+      else tell(order < 0 ? '-' : '+', first.path, [], '');
       if (order <= 0) one = await nextOf(left.entries, hasEphemerals);
       if (order >= 0) other = await nextOf(right.entries, hasEphemerals);
       if (differences % 1000 === 999) await out.flush();
@@ -63,6 +84,7 @@ export const diff: Run = async (call) => {
       hint: 'only what it holds was compared; export --resume completes it',
     });
   }
+  refusals.throwIfAny('could not be read: not compared, nor what is below');
   return differences === 0 ? undefined : EXIT_CODES.different;
 };
 
@@ -87,13 +109,13 @@ function aclKey(acl: readonly Acl[]): string {
 }
 
 async function nextOf(
-  entries: AsyncIterator<Entry>,
+  entries: AsyncIterator<Entry | LeftOut>,
   hasEphemerals: boolean,
-): Promise<Entry | undefined> {
+): Promise<Entry | LeftOut | undefined> {
   for (;;) {
     const { value, done } = await entries.next();
     if (done === true) return undefined;
-    if (hasEphemerals || value.owner === undefined) return value;
+    if (isLeftOut(value) || hasEphemerals || value.owner === undefined) return value;
   }
 }
 
@@ -109,7 +131,7 @@ interface Side extends AsyncDisposable {
   readonly name: string;
   /** Of a file that was read: its last line is missing. */
   readonly isCutOff: boolean;
-  readonly entries: AsyncIterator<Entry>;
+  readonly entries: AsyncIterator<Entry | LeftOut>;
 }
 
 /** `/path` and `@...` are trees, everything else is a file; a file with an absolute path is `file:/tmp/x`. */

@@ -1,4 +1,5 @@
-// Writes a subtree into a file, line by line. It is no snapshot: each znode is as it was when it was read.
+// Writes a subtree into a file, line by line. It is no snapshot: each znode is as it was when it was read. What may not be
+// read is named in the file and on the standard error, and the exit code says so.
 
 import { once } from 'node:events';
 import {
@@ -12,10 +13,12 @@ import {
 } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { CommandError, usage } from '../command-error.ts';
-import { endLine, entryLine, headerLine } from '../export-file.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { endLine, entryLine, headerLine, isLeftOut, leftOutLine } from '../export-file.ts';
 import { readFailure, writeFailure } from '../file-failure.ts';
 import { Progress } from '../progress.ts';
-import { subtree } from '../subtree.ts';
+import { Refusals } from '../refusals.ts';
+import { above, subtree } from '../subtree.ts';
 import type { Call, Run } from '../verb.ts';
 
 export const exportTree: Run = async (call) => {
@@ -27,8 +30,8 @@ export const exportTree: Run = async (call) => {
   if (resumes && (file === undefined || file === '-')) throw usage('--resume needs --file FILE');
   const start = resumes ? beginningIn(file as string, root) : undefined;
   if (start?.isWhole === true) {
-    note(`${file} is complete: ${start.znodes} znodes`);
-    return undefined;
+    note(`${file} is complete: ${countsText(start.znodes, start.leftOut)}`);
+    return start.leftOut === 0 ? undefined : EXIT_CODES['not-allowed'];
   }
   if (!resumes && file !== undefined && file !== '-' && existsSync(file)) {
     throw new CommandError('exists', `${file} is there already`, {
@@ -39,24 +42,39 @@ export const exportTree: Run = async (call) => {
   const sink = openSink(file, start !== undefined ? 'a' : resumes ? 'w' : 'wx');
   const total = await estimate(call, root);
   const progress = new Progress('export', total);
+  const refusals = new Refusals(note, progress);
   let znodes = start?.znodes ?? 0;
+  let leftOut = start?.leftOut ?? 0;
   progress.add(znodes, 0);
   try {
     if (start === undefined) await sink.line(headerLine(root));
     for await (const entry of subtree(zk, root, { signal, keepsAcl, after: start?.last })) {
+      if (isLeftOut(entry)) {
+        await sink.line(leftOutLine(entry));
+        leftOut += 1;
+        refusals.add(above(root, entry.leftOut), entry.why);
+        continue;
+      }
       const { version, ctime, mtime } = entry;
       await sink.line(entryLine(entry, { version, ctime, mtime }));
       znodes += 1;
       progress.add(1, entry.data.length);
     }
-    await sink.line(endLine(znodes));
+    await sink.line(endLine(znodes, leftOut));
   } finally {
     progress.end();
     await sink.close();
   }
-  note(`${znodes} znodes${file === undefined || file === '-' ? '' : ` in ${file}`}`);
-  return undefined;
+  const where = file === undefined || file === '-' ? '' : ` in ${file}`;
+  note(`${countsText(znodes, leftOut)}${where}`);
+  refusals.throwIfAny('could not be read: left out, with all below');
+  // Named when the first part was written.
+  return leftOut === 0 ? undefined : EXIT_CODES['not-allowed'];
 };
+
+function countsText(znodes: number, leftOut: number): string {
+  return leftOut === 0 ? `${znodes} znodes` : `${znodes} znodes, ${leftOut} left out`;
+}
 
 async function estimate({ zk }: Call, root: string): Promise<number | undefined> {
   try {
@@ -125,6 +143,8 @@ interface Ended {
   /** Undefined when not even the root was written. */
   readonly last: string | undefined;
   readonly znodes: number;
+  /** Znodes that could not be read, before the last one that could. */
+  readonly leftOut: number;
   readonly isWhole: boolean;
 }
 
@@ -139,16 +159,26 @@ function beginningIn(file: string, root: string): Ended | undefined {
   }
 }
 
-/** Reads what an export has written, and cuts off a last line that is not whole. */
+/** Of a line that leftOutLine() made. */
+const LEFT_OUT_PREFIX = '{"leftOut":';
+
+/**
+ * Reads what an export has written, and cuts off what comes after its last znode: a line that is not whole, and what
+ * could not be read, which is tried again.
+ */
 function whereItEnded(file: string, root: string): Ended | undefined {
   if (!existsSync(file)) return undefined;
   const length = statSync(file).size;
   const descriptor = openSync(file, 'r');
   const chunk = Buffer.allocUnsafe(256 * 1024);
   let rest: Buffer = Buffer.alloc(0);
-  let wholeBytes = 0;
+  let readBytes = 0;
+  // Up to the last line that is kept.
+  let keptBytes = 0;
   let lines = 0;
   let lastLine = '';
+  let leftOut = 0;
+  let leftOutSince = 0;
   let header = '';
   try {
     for (;;) {
@@ -161,10 +191,17 @@ function whereItEnded(file: string, root: string): Ended | undefined {
       for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10)) {
         const line = bytes.toString('utf8', 0, end);
         if (lines === 0) header = line;
+        readBytes += end + 1;
+        bytes = bytes.subarray(end + 1);
+        if (line.startsWith(LEFT_OUT_PREFIX)) {
+          leftOutSince += 1;
+          continue;
+        }
         lines += 1;
         lastLine = line;
-        wholeBytes += end + 1;
-        bytes = bytes.subarray(end + 1);
+        keptBytes = readBytes;
+        leftOut += leftOutSince;
+        leftOutSince = 0;
       }
       rest = Buffer.from(bytes);
     }
@@ -181,11 +218,12 @@ function whereItEnded(file: string, root: string): Ended | undefined {
   if (header !== headerLine(root)) {
     throw usage(`${file} is no export of ${root}`, `its first line is ${header.slice(0, 100)}`);
   }
-  if (wholeBytes < length) truncateSync(file, wholeBytes);
-  if (lines === 1) return { last: undefined, znodes: 0, isWhole: false };
-  const last = lastEntry(lastLine, file);
-  if (last.znodes !== undefined) return { last: undefined, znodes: last.znodes, isWhole: true };
-  return { last: last.path, znodes: lines - 1, isWhole: false };
+  const last = lines === 1 ? {} : lastEntry(lastLine, file);
+  if (keptBytes < length) truncateSync(file, keptBytes);
+  if (last.znodes !== undefined) {
+    return { last: undefined, znodes: last.znodes, leftOut, isWhole: true };
+  }
+  return { last: last.path, znodes: lines - 1, leftOut, isWhole: false };
 }
 
 function lastEntry(line: string, file: string): { path?: string; znodes?: number } {

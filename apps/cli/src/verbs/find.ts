@@ -3,12 +3,13 @@
 import { usage } from '../command-error.ts';
 import { ownerOf } from '../owner.ts';
 import { parseAge, parseCount, parseSize } from '../quantities.ts';
+import { Refusals, refusalText } from '../refusals.ts';
 import type { Run } from '../verb.ts';
 import { statReader, type WalkedZnode, walk } from '../walk.ts';
 
 type Condition = (znode: WalkedZnode<undefined>) => boolean;
 
-export const find: Run = async ({ words, out, zk, signal }) => {
+export const find: Run = async ({ words, out, zk, signal, note }) => {
   const [root = '/'] = words.operands;
   const conditions: Condition[] = [];
   const add = (option: string, condition: (value: string) => Condition): void => {
@@ -42,8 +43,10 @@ export const find: Run = async ({ words, out, zk, signal }) => {
   }
   const depth = words.value('--depth');
   const maxDepth = depth === undefined ? undefined : parseCount(depth, '--depth');
+  const refusals = new Refusals(note);
+  const refused = (path: string, error: unknown): void => refusals.add(path, refusalText(error));
   let looked = 0;
-  for await (const znode of walk(zk, root, { read: statReader(zk), maxDepth, signal })) {
+  for await (const znode of walk(zk, root, { read: statReader(zk), maxDepth, refused, signal })) {
     looked += 1;
     if (conditions.every((holds) => holds(znode))) {
       if (out.isJson) out.value({ path: znode.path, owner: ownerOf(znode.stat), stat: znode.stat });
@@ -51,6 +54,7 @@ export const find: Run = async ({ words, out, zk, signal }) => {
     }
     if (looked % 1000 === 0) await out.flush();
   }
+  refusals.throwIfAny('could not be read: what is below was not looked at');
   return undefined;
 };
 

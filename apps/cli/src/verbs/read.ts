@@ -1,6 +1,6 @@
 // Commands that read: ls, get, stat, getAcl, getEphemerals, getAllChildrenNumber, whoami, config, version, sync.
 
-import type { Stat } from '@zebu/client';
+import { type Stat, ZkError } from '@zebu/client';
 import { CommandError } from '../command-error.ts';
 import {
   aclLines,
@@ -11,6 +11,7 @@ import {
   printable,
   statLines,
 } from '../format.ts';
+import { isRefusal, Refusals, refusalText } from '../refusals.ts';
 import type { Call, Run } from '../verb.ts';
 import { CLI_VERSION } from '../version.ts';
 import { childPath } from '../walk.ts';
@@ -51,6 +52,7 @@ export const ls: Run = async (call) => {
 /** In zkCli's order: a znode's children, each on a line, before what is below the first of them. */
 async function lsRecursively(call: Call, path: string, watch: boolean): Promise<undefined> {
   const { out, zk, session, signal } = call;
+  const refusals = new Refusals(call.note);
   const say = (one: string): void => {
     if (out.isJson) out.value({ path: one });
     else out.line(out.name(one));
@@ -63,8 +65,10 @@ async function lsRecursively(call: Call, path: string, watch: boolean): Promise<
       return [...answer.names].sort();
     } catch (error) {
       // It was deleted after it was listed.
-      if (of !== path && (error as { code?: string }).code === 'NO_NODE') return undefined;
-      throw error;
+      if (of !== path && ZkError.is(error, 'NO_NODE')) return undefined;
+      if (of === path || !isRefusal(error)) throw error;
+      refusals.add(of, refusalText(error));
+      return undefined;
     }
   };
   const descend = async (of: string, names: string[]): Promise<void> => {
@@ -85,6 +89,8 @@ async function lsRecursively(call: Call, path: string, watch: boolean): Promise<
   const names = (await childrenOf(path)) ?? [];
   say(path);
   await descend(path, names);
+  await out.flush();
+  refusals.throwIfAny('could not be listed: what is below is missing here');
   return undefined;
 }
 

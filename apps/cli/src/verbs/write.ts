@@ -64,6 +64,10 @@ export const set: Run = async (call) => {
       );
     }
     data = readAll(0, 'the standard input');
+    // A script whose input was closed, or came from a command that failed, would empty the znode.
+    if (data.length === 0) {
+      throw usage('The standard input is empty', `set ${path} '' empties the znode`);
+    }
   }
   if (words.has('-b')) data = fromBase64(data?.toString('latin1') ?? (text as string));
   const stat = await zk.set(path, data ?? (text as string), { version: versionOf(call) });
@@ -173,7 +177,11 @@ export const setAcl: Run = async (call) => {
   }
   let failed: ZkError | undefined;
   let count = 0;
-  for await (const znode of walk(zk, path, { read: statReader(zk), signal })) {
+  const refused = (at: string, error: unknown): void => {
+    failed ??= error as ZkError;
+    call.note(`${at}: its children cannot be listed`);
+  };
+  for await (const znode of walk(zk, path, { read: statReader(zk), refused, signal })) {
     try {
       await zk.setAcl(znode.path, acl, { version });
       count += 1;
