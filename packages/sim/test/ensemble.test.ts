@@ -55,6 +55,10 @@ test.each([
   ['a client that only hears of events is not heard of itself', 'an-event-is-no-answer'],
   ['a leader brings what it has only of an unfinished snapshot', 'led-by-a-snapshot'],
   [
+    'a member that lacks two epochs dies while txns of both go to its log, and starts again',
+    'txns-of-two-epochs-at-once',
+  ],
+  [
     'a write that a slow disk refuses after the faults have ended: the member is started again',
     'a-write-that-fails-after-the-faults',
   ],

@@ -2,7 +2,7 @@
 // snapshots. Replaced by: write `<name>.new`, sync, rename, sync the directory.
 //
 // `currentEpoch.tmp` has a meaning of its own: if the data is of a higher epoch than currentEpoch says
-// and the .tmp file exists, its value is used (Java's QuorumPeer.loadDataBase). A learner writes it
+// and the .tmp file exists, its value is used (Java's QuorumPeer.loadDataBase; here, the data's). A learner writes it
 // before a txn or a snapshot of a new epoch reaches its disk, so that a crash before currentEpoch is
 // raised can be survived. It must be whole at every moment for that, so nothing is ever written in
 // place under its name, as Java's AtomicFileOutputStream does.
@@ -87,9 +87,12 @@ export function loadEpochs(disk: Disk, directory: string, lastZxid: Zxid): Epoch
         },
       );
     }
-    currentEpoch = ready;
+    // Never more than the data: the crash may have come between the preparing of an epoch and its first txn. A
+    // member that claims an epoch without all that it begins with could win an election, and undo what is missing.
+    currentEpoch = dataEpoch;
     wasPrepared = true;
-    disk.rename(`${directory}/${prepared('currentEpoch')}`, `${directory}/currentEpoch`);
+    writeEpoch(disk, directory, 'currentEpoch', currentEpoch);
+    disk.unlink(`${directory}/${prepared('currentEpoch')}`);
     disk.syncDirectory(directory);
   }
   let acceptedEpoch = readEpoch(disk, directory, 'acceptedEpoch');
@@ -188,6 +191,11 @@ export class EpochFiles {
       },
       done,
     );
+  }
+
+  /** Whether a txn or snapshot of this epoch may reach the disk. */
+  isPrepared(epoch: number): boolean {
+    return epoch <= this.current || epoch === this.preparedEpoch;
   }
 
   /** Raises currentEpoch. Throws RangeError when it would fall, and for an epoch that was not accepted. */

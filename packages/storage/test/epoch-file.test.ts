@@ -107,6 +107,14 @@ test('a currentEpoch.tmp of an epoch below that of the data explains nothing', (
   expect(() => loadEpochs(disk, directory, 4 * EPOCH + 1)).toThrow(/of epoch 4.*says 2/);
 });
 
+test('an epoch that was prepared, and of which no txn is there, is not claimed', () => {
+  writeEpoch(disk, directory, 'currentEpoch', 2);
+  writeEpoch(disk, directory, 'acceptedEpoch', 2);
+  prepareEpoch(disk, directory, 'currentEpoch', 4);
+  expect(loadEpochs(disk, directory, 3 * EPOCH + 1)).toEqual({ currentEpoch: 3, acceptedEpoch: 3 });
+  expect(disk.list(directory)).toEqual(['acceptedEpoch', 'currentEpoch']);
+});
+
 test('a history that is gone is noted until currentEpoch is written next', async () => {
   const files = new EpochFiles(disk, directory, loadEpochs(disk, directory, 2 * EPOCH));
   expect(isMarkedDiscarded(disk, directory)).toBe(false);
@@ -156,6 +164,21 @@ describe('EpochFiles', () => {
       acceptedEpoch: 7,
     });
     expect(readEpoch(disk, directory, 'acceptedEpoch')).toBe(7);
+  });
+
+  test('an epoch is prepared by its own name only, or when it is current', async () => {
+    await run((done) => files.accept(7, done));
+    await run((done) => files.prepare(5, done));
+    expect([2, 4, 5, 6].map((epoch) => files.isPrepared(epoch))).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    await run((done) => files.prepare(6, done));
+    expect([5, 6].map((epoch) => files.isPrepared(epoch))).toEqual([false, true]);
+    await run((done) => files.establish(7, done));
+    expect([5, 6, 7, 8].map((epoch) => files.isPrepared(epoch))).toEqual([true, true, true, false]);
   });
 
   test('what was prepared becomes current by its renaming', async () => {

@@ -6,15 +6,13 @@ import type { EpochFiles, StorageError } from '@zebu/storage';
 export class EpochStore {
   readonly files: EpochFiles;
   private readonly fail: (error: Error) => void;
-  private preparedEpoch: number;
-  /** Writes that wait for the epoch that is being prepared, in order. */
-  private waiting: (() => void)[] | undefined;
+  /** Writes that wait, in order, the first one for the epoch that is being prepared. */
+  private waiting: { readonly epoch: number; readonly write: () => void }[];
 
   constructor(files: EpochFiles, fail: (error: Error) => void) {
     this.files = files;
     this.fail = fail;
-    this.preparedEpoch = -1;
-    this.waiting = undefined;
+    this.waiting = [];
   }
 
   /** Raises acceptedEpoch, then currentEpoch; -1 leaves one as it is. */
@@ -29,24 +27,24 @@ export class EpochStore {
 
   /** Calls `write` once a txn of this epoch may reach the log, in the order of the calls. */
   prepare(epoch: number, write: () => void): void {
-    if (this.waiting !== undefined) {
-      this.waiting.push(write);
-      return;
+    this.waiting.push({ epoch, write });
+    if (this.waiting.length === 1) this.goOn();
+  }
+
+  /** A leader's history may go through several epochs that this member has never been in: each is prepared by itself. */
+  private goOn(): void {
+    for (let first = this.waiting[0]; first !== undefined; first = this.waiting[0]) {
+      if (!this.files.isPrepared(first.epoch)) {
+        this.files.prepare(
+          first.epoch,
+          this.unlessFailed(() => this.goOn()),
+        );
+        return;
+      }
+      // Taken away afterwards: what it asks for itself waits for its turn.
+      first.write();
+      this.waiting.shift();
     }
-    if (epoch <= this.files.currentEpoch || epoch === this.preparedEpoch) {
-      write();
-      return;
-    }
-    this.waiting = [write];
-    this.files.prepare(
-      epoch,
-      this.unlessFailed(() => {
-        this.preparedEpoch = epoch;
-        const { waiting } = this;
-        this.waiting = undefined;
-        for (const one of waiting ?? []) one();
-      }),
-    );
   }
 
   private unlessFailed(next: () => void): (error?: StorageError) => void {
