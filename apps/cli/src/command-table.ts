@@ -350,6 +350,7 @@ export const COMMANDS: readonly Verb[] = [
       'For the interactive session: the line is kept out of its history. A one-shot command takes --auth-file or ZEBU_AUTH, which shells do not record.',
     ],
     operands: [1, 2],
+    elsewhere: 'a command of a shell takes credentials from --auth-file FILE or ZEBU_AUTH',
     load: from(write, (module) => module.addauth),
   },
   {

@@ -14,6 +14,7 @@ export const EXIT_CODES = {
   refused: 9,
   'hold-lost': 10,
   failed: 11,
+  'not-runnable': 126,
   'no-such-command': 127,
   interrupted: 130,
 } as const;
@@ -36,6 +37,7 @@ export const EXIT_CODE_TEXTS: { readonly [K in keyof typeof EXIT_CODES]: string 
   refused: 'the server refused for another reason: a quota, a read-only server, no reconfig',
   'hold-lost': 'the session expired, or a lock or the leadership was lost',
   failed: 'anything else',
-  'no-such-command': 'there is no such command',
+  'not-runnable': 'the command of lock or elect may not be executed',
+  'no-such-command': 'there is no such command, of zebu, or for lock or elect to run',
   interrupted: 'interrupted by Ctrl-C',
 };

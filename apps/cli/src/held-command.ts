@@ -3,7 +3,8 @@
 //
 // When the hold is lost, the group gets a signal, and SIGKILL once the grace is over or the session could end on the
 // server, whichever comes first: Session.safeUntil is when the server keeps the session if it heard nothing more. Nobody
-// else is granted the lock before. A watchdog, a shell that reads a pipe of ours, kills the group if this process dies.
+// else is granted the lock before. A watchdog, a shell that reads a pipe of ours, kills the group and what carries the
+// mark if this process dies.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -45,7 +46,7 @@ const GONE_MS = 2000;
 export async function runWhileHeld(options: HeldCommandOptions): Promise<Ended> {
   const { command, env, signal, stop, stopSignal, graceMs, session } = options;
   const mark = randomUUID();
-  const watchdog = startWatchdog();
+  const watchdog = startWatchdog(mark);
   // A shell becomes the command once the watchdog knows of it: there is no moment in which it runs unwatched.
   const child = spawn('/bin/sh', ['-c', WAIT_AND_BECOME, 'sh', ...command], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
@@ -161,11 +162,23 @@ class Family {
   }
 }
 
-/** Kills the group that it was told of when our end of its pipe closes without a word: when this process has died. */
-function startWatchdog(): ChildProcess {
-  const script =
-    'read -r group; [ "$group" != none ] || exit; read -r word; [ "$word" = done ] || kill -s KILL -- "-$group"';
-  const watchdog = spawn('/bin/sh', ['-c', script], {
+/**
+ * Kills when our end of its pipe closes without a word, which is when this process has died: the group that it was told
+ * of, and what left it, by the mark. Several times: one may be about to fork.
+ */
+const WATCHDOG = `read -r group
+[ "$group" != none ] || exit
+read -r word
+[ "$word" = done ] && exit
+for turn in 1 2 3; do
+  kill -s KILL -- "-$group"
+  for process in /proc/[0-9]*; do
+    grep -qs -e "$1" "$process/environ" && kill -s KILL "\${process#/proc/}"
+  done
+done`;
+
+function startWatchdog(mark: string): ChildProcess {
+  const watchdog = spawn('/bin/sh', ['-c', WATCHDOG, 'sh', mark], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });

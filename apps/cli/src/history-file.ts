@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { findCommand } from './command-table.ts';
 import { changesBetween } from './nearest.ts';
 import { scanLine } from './split-line.ts';
+import type { Verb } from './verb.ts';
 
 const MOST_LINES = 1000;
 
@@ -21,6 +22,11 @@ export function historyPath(env: NodeJS.ProcessEnv): string {
 const SCHEME = /^(?:auth|digest|ensemble|ip|kerberos|sasl|super|world|x509)$/i;
 /** In an ACL: `auth` takes no id, but examples are about that give it a user and a password. */
 const AUTH_ENTRY = /(?:^|,)auth:[^:,]/i;
+/** A digest entry has the hash of user and password, 20 bytes in base64: what else stands there is a password. */
+const DIGEST_ENTRY = /(?:^|[,\s])digest:[^:,]*:([^:,]*)/gi;
+const DIGEST_HASH = /^[A-Za-z0-9+/]{27}=$/;
+/** A server, for connect: what stands after its last colon is a port, and a chroot. */
+const SERVER = /^[^,]*:\d+(?:\/.*)?$/;
 const MOST_SLIPS = 3;
 
 /**
@@ -32,13 +38,32 @@ export function holdsSecret(line: string): boolean {
   const [first = ''] = words;
   const plain = words.join(' ');
   if (/addauth|\bdigest\s+\S*:/i.test(plain)) return true;
-  if (findCommand(first) !== undefined) return words.some((word) => AUTH_ENTRY.test(word));
+  const verb = findCommand(first);
+  if (verb !== undefined) {
+    return (
+      words.some((word) => AUTH_ENTRY.test(word) || showsPassword(word)) || isAstray(verb, words)
+    );
+  }
   return (
     plain.includes(':') ||
     words.some((word) => SCHEME.test(word)) ||
     /^add|auth/i.test(first) ||
     (words.length > 1 && changesBetween(first.toLowerCase(), 'addauth') <= MOST_SLIPS)
   );
+}
+
+function showsPassword(text: string): boolean {
+  return [...text.matchAll(DIGEST_ENTRY)].some(([, hash = '']) => !DIGEST_HASH.test(hash));
+}
+
+/** `sync alice:secret`: where a path, a server or nothing belongs, something that looks like credentials. */
+function isAstray({ name, operands: [, most], paths }: Verb, words: readonly string[]): boolean {
+  const operands = words.slice(1).filter((word) => !word.startsWith('-'));
+  return operands.some((word, index) => {
+    if (!word.includes(':') || word.startsWith('/') || word.startsWith('@')) return false;
+    if (name === 'connect') return !word.split(',').every((one) => SERVER.test(one));
+    return index >= most || paths === 'all' || paths?.includes(index) === true;
+  });
 }
 
 /** For the eye: a line that holds a secret is shown as its command alone. */

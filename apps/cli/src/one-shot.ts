@@ -1,6 +1,7 @@
 // One command of a shell's command line: connect, run, wait for the watches that it left, close.
 
 import { CliSession } from './cli-session.ts';
+import { usage } from './command-error.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { explain } from './explain.ts';
 import { failureText, failureValue } from './failure-text.ts';
@@ -16,7 +17,15 @@ export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): P
   const stopping = new AbortController();
   const interrupted = (): void => {
     // The second Ctrl-C does not wait for anything.
-    if (stopping.signal.aborted) process.exit(EXIT_CODES.interrupted);
+    if (stopping.signal.aborted) {
+      if (verb.group === 'hold' && session.client !== undefined) {
+        const seconds = Math.ceil(session.client.session.timeoutMs / 1000);
+        note(
+          `Left at once: what was held, or waited for, stays until the session ends, in ${seconds} s at most`,
+        );
+      }
+      process.exit(EXIT_CODES.interrupted);
+    }
     stopping.abort();
   };
   process.on('SIGINT', interrupted);
@@ -34,6 +43,10 @@ export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): P
     note,
   });
   try {
+    if (verb.elsewhere !== undefined) {
+      throw usage(`${verb.name} is for the interactive session`, verb.elsewhere);
+    }
+    for (const warning of session.target.warnings) note(warning);
     if (verb.isOffline !== true) {
       // What watches, or waits for its turn, goes on in the next session; of all else a script wants to know soon.
       const onExpire = verb.group === 'watch' || verb.group === 'hold' ? 'renew' : 'close';
@@ -42,6 +55,7 @@ export async function runOneShot(verb: Verb, words: ParsedWords, out: Output): P
     const code = await runCommand(verb, words, out, {
       session,
       isInteractive: false,
+      saysYes: false,
       signal: stopping.signal,
       note,
       ask: (question) => askOnTerminal(question, stopping.signal, interrupted),

@@ -1,5 +1,5 @@
-// Runs one command of the table: checks its words, asks where the context is protected, and turns what it throws into
-// words and an exit code. Used by one-shot commands and by the interactive session.
+// Runs one command of the table, of a shell's command line or of the interactive session: checks its words, and asks
+// where the context is protected (`confirm`; which commands are destructive stands in the table).
 
 import type { CliSession } from './cli-session.ts';
 import { CommandError, usage } from './command-error.ts';
@@ -11,6 +11,8 @@ import type { Call, Verb } from './verb.ts';
 export interface CommandWorld {
   readonly session: CliSession;
   readonly isInteractive: boolean;
+  /** The session was begun with --yes. */
+  readonly saysYes: boolean;
   readonly signal: AbortSignal;
   note(text: string): void;
   ask(question: string): Promise<string | undefined>;
@@ -67,7 +69,7 @@ function checkOperands(
 
 async function confirm(verb: Verb, words: ParsedWords, world: CommandWorld): Promise<void> {
   const { target } = world.session;
-  if (!target.isProtected || words.has('--yes')) return;
+  if (!target.isProtected || world.saysYes || words.has('--yes')) return;
   const what = [verb.name, ...words.operands.slice(0, 1)].join(' ');
   const answer = await world.ask(`${what} on ${target.source}, which is protected. Go on? [y/N] `);
   if (answer !== undefined && /^y(?:es)?$/i.test(answer.trim())) return;

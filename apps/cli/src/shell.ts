@@ -57,6 +57,7 @@ export class Shell {
   private readonly session: CliSession;
   private readonly out: Output;
   private readonly isTty: boolean;
+  private readonly saysYes: boolean;
   private readonly historyFile: string;
   private target: Target;
   /** Lines of this session, by the number that the prompt showed. */
@@ -84,6 +85,7 @@ export class Shell {
       isJson: words.has('--json'),
     });
     this.target = target;
+    this.saysYes = words.has('--yes');
     this.session = new CliSession(target, {
       event: (event) => this.tellEvent(event),
       note: (text) => this.tell('warning', text),
@@ -107,6 +109,7 @@ export class Shell {
       this.out.line(`Connecting to ${this.target.list.servers}`);
       await this.out.flush();
     }
+    for (const warning of this.target.warnings) this.tell('warning', warning);
     await this.tryToConnect();
     if (this.isTty) this.typed = readHistory(this.historyFile).reverse();
     const lines: string[] = [];
@@ -277,6 +280,7 @@ export class Shell {
     return await runCommand(verb, words, out, {
       session: this.session,
       isInteractive: true,
+      saysYes: this.saysYes,
       signal,
       note: (text) => process.stderr.write(`${text}\n`),
       ask: (question) => this.ask(question),

@@ -2,7 +2,7 @@
 // file, or the default, in this order. Reads files of keys and credentials; never takes a credential from the
 // command line, which shells keep in their history and `ps` shows to everyone.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { TlsOptions } from '@zebu/client';
 import { CommandError, usage } from './command-error.ts';
 import type { Context } from './contexts.ts';
@@ -27,6 +27,8 @@ export interface Target {
   readonly auth: readonly Credential[];
   readonly sessionTimeoutMs: number;
   readonly readOnly: boolean;
+  /** For the user, before anything else is said. */
+  readonly warnings: readonly string[];
 }
 
 /** Of a command that has nothing to do with a cluster. */
@@ -38,6 +40,7 @@ export const NOWHERE: Target = {
   auth: [],
   sessionTimeoutMs: DEFAULT_SESSION_TIMEOUT_MS,
   readOnly: false,
+  warnings: [],
 };
 
 export const TLS_OPTIONS: readonly OptionSpec[] = [
@@ -101,7 +104,18 @@ export function chooseTarget(
     ],
     sessionTimeoutMs: sessionTimeout(words.value('--timeout'), context),
     readOnly: words.has('--read-only'),
+    warnings: authFile === undefined ? [] : warningsAbout(authFile),
   };
+}
+
+/** Where others may read the credentials. Windows has no such modes. */
+function warningsAbout(authFile: string): string[] {
+  if (process.platform === 'win32') return [];
+  const mode = (statSync(authFile, { throwIfNoEntry: false })?.mode ?? 0) & 0o777;
+  if ((mode & 0o077) === 0) return [];
+  return [
+    `${authFile} is open to others (mode ${mode.toString(8)}): chmod 600 ${authFile} closes it`,
+  ];
 }
 
 function chooseServers(

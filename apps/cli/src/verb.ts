@@ -31,6 +31,8 @@ export interface Verb {
   readonly isDestructive?: boolean;
   /** Only makes sense in the interactive session, or only on a shell's command line. */
   readonly only?: 'session' | 'shell';
+  /** Of a command of the interactive session: what does the same in a shell, where it is refused. */
+  readonly elsewhere?: string;
   /** Runs without a connection, or makes its own. */
   readonly isOffline?: boolean;
   /** Has nothing to do with any cluster: not even which one it would be is looked up. */

@@ -124,6 +124,32 @@ test('on a protected context destructive commands need --yes where nobody can be
   expect(await zk.exists('/guarded')).toBeUndefined();
 });
 
+test('--yes at the start of a session holds for all commands of a pipe', async () => {
+  await zebu.run(['context', 'add', 'prod', list(), '--protected', '--replace']);
+  await zk.create('/guarded', 'x');
+  const input = 'delete /guarded\n';
+  const refused = await zebu.run(['--context', 'prod'], { input });
+  expect([refused.code, refused.stderr]).toEqual([8, expect.stringContaining('--yes goes on')]);
+  expect(await zk.exists('/guarded')).toBeDefined();
+  expect((await zebu.run(['--context', 'prod', '--yes'], { input })).code).toBe(0);
+  expect(await zk.exists('/guarded')).toBeUndefined();
+});
+
+test.skipIf(process.platform === 'win32')(
+  'credentials that others may read are warned of',
+  async () => {
+    const file = join(zebu.home, 'open-auth');
+    writeFileSync(file, 'digest:alice:secret\n', { mode: 0o644 });
+    const go = () => zebu.run(['ls', '/', '--server', list(), '--auth-file', file]);
+    expect(await go()).toMatchObject({
+      code: 0,
+      stderr: `${file} is open to others (mode 644): chmod 600 ${file} closes it\n`,
+    });
+    chmodSync(file, 0o600);
+    expect(await go()).toMatchObject({ code: 0, stderr: '' });
+  },
+);
+
 test('complete knows commands, options, paths and contexts, and is silent without a server', async () => {
   const ask = async (line: string) =>
     (await zebu.run(['complete', '--line', line])).stdout.split('\n').slice(0, -1);

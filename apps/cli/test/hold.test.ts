@@ -1,6 +1,6 @@
 // lock and elect: a command runs while something is held, and never longer.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -195,23 +195,64 @@ test('Ctrl-C stops the command and gives the lock up', async () => {
   expect(await mutex(zk, '/locks/ctrl-c').contenders()).toEqual([]);
 });
 
-test('zebu itself is killed: the watchdog kills the group', async () => {
+test('zebu itself is killed: the watchdog kills the command and all below it', async () => {
   const file = fresh('pids');
-  const child = zebu.start([
-    'lock',
-    '/locks/killed',
-    '--',
-    'sh',
-    '-c',
-    'echo $$ >> "$1"; sleep 1000; :',
-    'sh',
-    file,
-  ]);
+  const child = zebu.start(['lock', '/locks/killed', '--', 'sh', '-c', STUBBORN, 'sh', file]);
   const over = ended(child);
-  const pids = await pidsIn(file, 1);
+  const pids = await pidsIn(file, 4);
   child.kill('SIGKILL');
   await until(() => !pids.some(isRunning), 'the command ends');
   await over;
+});
+
+test('a second Ctrl-C leaves at once, and says how long the lock stays', async () => {
+  const file = fresh('pids');
+  const child = zebu.start([
+    ...['lock', '--timeout', '6000', '--grace', '1000000', '/locks/twice'],
+    ...['--', 'sh', '-c', STUBBORN, 'sh', file],
+  ]);
+  const over = ended(child);
+  const pids = await pidsIn(file, 4);
+  child.kill('SIGINT');
+  // Nothing of it obeys the first one's TERM.
+  await delay(100);
+  child.kill('SIGINT');
+  expect(await over).toEqual({
+    code: 130,
+    stderr:
+      'Left at once: what was held, or waited for, stays until the session ends, in 6 s at most\n',
+  });
+  await until(() => !pids.some(isRunning), 'the watchdog ends it');
+});
+
+test('a lease that no server lets us give up is waited for, and that is said', async () => {
+  const one = await startServer({ port: 0, minSessionTimeoutMs: 1000 });
+  const [go, began] = [fresh('go'), fresh('pids')];
+  const script = 'echo $$ >> "$1"; until [ -e "$2" ]; do sleep 0.05; done';
+  const child = zebu.start(
+    ['lock', '--timeout', '8000', '--lease', '/leased', '--', 'sh', '-c', script, 'sh', began, go],
+    { env: { ZEBU_SERVERS: `127.0.0.1:${one.port}` } },
+  );
+  const over = ended(child);
+  await pidsIn(began, 1);
+  await one.close();
+  // The command has done its work; the lock is still ours, as far as anybody knows.
+  writeFileSync(go, '');
+  const { stderr } = await over;
+  expect(stderr).toMatch(
+    /^No server answers: \/leased\/\S+ is given up when one does, or ends with the session in [1-8] s\n/,
+  );
+});
+
+test.each([
+  ['no-such-program', 127, 'Cannot run no-such-program: there is no such command'],
+  ['./no/such', 127, 'Cannot run ./no/such: there is no such command'],
+  ['./notes', 126, 'Cannot run ./notes: ./notes may not be executed; chmod +x ./notes lets it'],
+])('%s cannot run, and no lock is taken for it', async (program, code, message) => {
+  writeFileSync(join(zebu.home, 'notes'), 'no program', { mode: 0o644 });
+  // Not even a server is needed to know.
+  const ran = await zebu.run(['lock', '/locks/none', '--', program]);
+  expect([ran.code, ran.stderr]).toEqual([code, `${message}\n`]);
 });
 
 // The server is gone, and with it the connection; its ensemble would keep the session until its timeout.

@@ -307,6 +307,14 @@ test('credentials come from a file or the environment', async () => {
   expect((await zebu.run(['whoami'], auth)).stdout).toContain('digest: alice');
 });
 
+test('addauth of a shell says where credentials go, and connects to nobody', async () => {
+  const ran = await zebu.run(['addauth', 'digest', 'alice:secret', '--server', '127.0.0.1:1']);
+  expect([ran.code, ran.stderr]).toEqual([
+    2,
+    'addauth is for the interactive session; a command of a shell takes credentials from --auth-file FILE or ZEBU_AUTH\n',
+  ]);
+});
+
 test('help lists the commands, and tells all about one', async () => {
   const { stdout } = await zebu.run(['--help']);
   expect(stdout).toContain('zebu [options] command');

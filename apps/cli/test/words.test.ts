@@ -145,7 +145,19 @@ test('credentials: comments and blank lines are left out, a wrong line is named 
 test.each([
   ['adauth digest alice:secret', true],
   ['get /digest', false],
-  ['setAcl /a digest:alice:hash:cdrwa', false],
+  // The hash of alice:secret, and two passwords.
+  ['setAcl /a digest:alice:9AvdkM8fEYpZ8iXZ2Xvw8pKCGZE=:cdrwa', false],
+  ['setAcl /a digest:alice:secret:cdrwa', true],
+  ['create /a x world:anyone:r,digest:alice:secret:cdrwa', true],
+  // Where a path, a server or nothing belongs.
+  ['sync alice:secret', true],
+  ['whoami alice:secret', true],
+  ['connect alice:secret', true],
+  ['connect zk1:2181,zk2:2181/app', false],
+  ['connect [::1]:2181', false],
+  ['sync /a:b', false],
+  ['create /a zk1:2181', false],
+  ['cp -r @prod:/app /app', false],
   ['addauth digest a:b', true],
   ['  ADDAUTH x', true],
   ['"add"auth digest a:b', true],

@@ -7,10 +7,13 @@ import { type Held, mutex } from '@zebu/recipes/lock';
 import { CommandError, usage } from '../command-error.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { runWhileHeld } from '../held-command.ts';
+import { checkProgram } from '../program.ts';
 import { parseCount } from '../quantities.ts';
 import type { Call, Run } from '../verb.ts';
 
 const DEFAULT_GRACE_MS = 5000;
+/** Giving up takes a round trip: what takes longer than this is told. */
+const SILENT_MS = 1000;
 
 export const lock: Run = async (call) => {
   const { words, session, signal } = call;
@@ -39,7 +42,7 @@ export const lock: Run = async (call) => {
   try {
     return await whileHeld(call, held, settings);
   } finally {
-    await release(held);
+    await release(call, held);
   }
 };
 
@@ -70,6 +73,7 @@ function settingsOf({ words, verb }: Call): Settings {
   if (words.afterDashes !== undefined && command.length === 0) {
     throw usage(`Nothing follows --: ${verb.name} ${verb.synopsis}`);
   }
+  if (command[0] !== undefined) checkProgram(command[0], process.env.PATH);
   const grace = words.value('--grace');
   const name = (words.value('--signal') ?? 'TERM').toUpperCase().replace(/^(?!SIG)/, 'SIG');
   if (!(name in constants.signals))
@@ -121,7 +125,15 @@ function reason({ signal }: Held): string {
 }
 
 /** A hold that was lost need not wait for a server; one that is not is given up before we leave. */
-async function release(held: Held): Promise<void> {
+async function release({ note }: Call, held: Held): Promise<void> {
   const releasing = held.release().catch(() => {});
-  if (!held.signal.aborted) await releasing;
+  if (held.signal.aborted) return;
+  const { session, path } = held;
+  const waiting = setTimeout(() => {
+    const seconds = Math.max(1, Math.ceil((session.safeUntil - performance.now()) / 1000));
+    note(
+      `No server answers: ${path} is given up when one does, or ends with the session in ${seconds} s`,
+    );
+  }, SILENT_MS);
+  await releasing.finally(() => clearTimeout(waiting));
 }
