@@ -59,6 +59,10 @@ test.each([
     'txns-of-two-epochs-at-once',
   ],
   [
+    'a leader at the end of its zxids takes a write of a learner no more, nor the sync after it',
+    'a-sync-after-a-write-not-taken',
+  ],
+  [
     'a write that a slow disk refuses after the faults have ended: the member is started again',
     'a-write-that-fails-after-the-faults',
   ],

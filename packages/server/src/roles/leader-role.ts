@@ -114,6 +114,8 @@ export class LeaderRole extends DecidingRole {
   requested(link: LearnerLink, packet: QuorumPacketView): void {
     const { parts, reader } = this;
     if (parts === undefined || this.isLeaving) return;
+    // Out of zxids, or about to step down, for good: a sync must not be answered after a write that was not taken.
+    if (!this.mayPropose()) return;
     reader.reset(packet.bytes, packet.dataStart, packet.dataEnd);
     const sessionId = BigInt.asUintN(64, reader.bigint64());
     const cxid = reader.int32();
