@@ -3,9 +3,11 @@
 //
 // How many seeds find each: packages/sim/README.md.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runEnsemblePlan } from '../src/ensemble/engine.ts';
-import { drawEnsemblePlan } from '../src/ensemble/plan.ts';
+import { drawEnsemblePlan, parseEnsemblePlan } from '../src/ensemble/plan.ts';
 import { ENSEMBLE_PLANTS, ensemblePlant } from '../src/ensemble/plants.ts';
 
 interface Case {
@@ -43,6 +45,15 @@ describe('the engine', () => {
     },
     120_000,
   );
+
+  test.each([
+    { plant: 'session-by-the-leader-alone', plan: 'a-session-at-a-leader-that-was-replaced' },
+  ])('finds $plant by the plan that found it first', { timeout: 120_000 }, async (one) => {
+    const text = readFileSync(join(import.meta.dirname, 'plans', `${one.plan}.json`), 'utf8');
+    const planted = { plant: ensemblePlant(one.plant) };
+    const { failure } = await runEnsemblePlan(parseEnsemblePlan(text), planted);
+    expect(failure?.kind).toBe('sessions');
+  });
 
   test('knows each plant by one name', () => {
     const names = ENSEMBLE_PLANTS.map(({ name }) => name);

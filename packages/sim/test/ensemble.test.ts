@@ -63,6 +63,10 @@ test.each([
     'a-sync-after-a-write-not-taken',
   ],
   [
+    'a client that comes back to a leader that was replaced while it stood still is told nothing',
+    'a-session-at-a-leader-that-was-replaced',
+  ],
+  [
     'a write that a slow disk refuses after the faults have ended: the member is started again',
     'a-write-that-fails-after-the-faults',
   ],

@@ -62,6 +62,8 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
   isObserver: boolean;
   /** It was told that it is up to date. */
   isSynced: boolean;
+  /** It is closed, and nothing more goes to the learner. */
+  isGone: boolean;
   /** Monotonic ms of the last answer to a PING. */
   pongMs: number;
   /** The last proposal that it acked; 0 for none. */
@@ -82,6 +84,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
     this.sid = -1;
     this.isObserver = false;
     this.isSynced = false;
+    this.isGone = false;
     this.pongMs = Number.NEGATIVE_INFINITY;
     this.lastAckedZxid = 0;
     this.timedZxid = 0;
@@ -150,6 +153,7 @@ export class LearnerLink implements PeerLinkHandler, PeerStreamSink, SessionOwne
 
   closed(reason?: Error): void {
     this.owner.begin();
+    this.isGone = true;
     this.waiting = undefined;
     this.owner.linkClosed(this, reason);
     this.owner.end();

@@ -42,6 +42,7 @@ export class DecidingRole implements ServingRole {
         waiting: serving.waiting,
         lastZxid: this.firstZxidAfter(serving),
         mayPropose: () => this.mayPropose(),
+        confirm: (decides) => this.confirm(decides),
         enterLog: (txn) => this.enterLog(serving, txn),
         noteDefect: (error) => member.noteDefect(error),
       },
@@ -104,6 +105,11 @@ export class DecidingRole implements ServingRole {
 
   protected mayPropose(): boolean {
     return true;
+  }
+
+  /** Nobody else decides beside a standalone server. */
+  protected confirm(decides: () => void): void {
+    decides();
   }
 
   protected mayExpire(): boolean {

@@ -98,6 +98,11 @@ export class LeaderRole extends DecidingRole {
     return this.host.hasHeardAllSincePause;
   }
 
+  /** A quorum follows this leader still: not one that was replaced while it stood still, or was cut off (decision 084). */
+  protected override confirm(decides: () => void): void {
+    this.host.readBarrier(decides);
+  }
+
   protected override sync(): WritePath['sync'] {
     return (client: Requestor, xid, request, receivedMs) => {
       const start = request.offset;
@@ -132,18 +137,23 @@ export class LeaderRole extends DecidingRole {
   revalidate(link: LearnerLink, sessionId: bigint, timeoutMs: number): void {
     const { parts } = this;
     if (parts === undefined) return;
-    this.member.metrics.revalidations++;
+    const { metrics, turns } = this.member;
+    metrics.revalidations++;
     const { sessions } = parts.serving;
     const session = sessions.get(sessionId);
-    const valid = session !== undefined && !session.closing;
-    if (valid) {
-      const owner = session.owner as SessionOwner | undefined;
-      if (owner !== undefined && owner !== link) owner.sessionMoved();
-      session.owner = link;
-      session.timeoutMs = timeoutMs;
-      sessions.touch(session, this.member.turns.nowMs);
-    }
-    this.host.send(link, { type: PacketType.REVALIDATE, sessionId, valid });
+    if (session !== undefined) sessions.touch(session, turns.nowMs);
+    this.confirm(() => {
+      if (link.isGone) return;
+      const valid = session !== undefined && !session.closing;
+      if (valid) {
+        const owner = session.owner as SessionOwner | undefined;
+        if (owner !== undefined && owner !== link) owner.sessionMoved();
+        session.owner = link;
+        session.timeoutMs = timeoutMs;
+        sessions.touch(session, turns.nowMs);
+      }
+      this.host.send(link, { type: PacketType.REVALIDATE, sessionId, valid });
+    });
   }
 
   /**

@@ -59,6 +59,8 @@ export interface LeaderWritesOptions {
   readonly lastZxid: Zxid;
   /** False: this member stops deciding, and what comes is not taken. */
   readonly mayPropose: () => boolean;
+  /** Calls back once it is sure that no other member decides by now; never if one does. */
+  readonly confirm: (decides: () => void) => void;
   /** From here on the txn can become durable, be applied and be answered at any time. */
   readonly enterLog: (txn: Txn) => void;
   /** A request brought about an exception that no request should. */
@@ -160,12 +162,21 @@ export class LeaderWrites implements WritePath {
       client.sessionDecided(undefined);
       return;
     }
-    // Only a client that knows the password takes the session from its owner (decision 030).
-    const { owner } = session;
-    if (owner !== undefined && owner !== client) (owner as SessionOwner).sessionMoved();
-    session.timeoutMs = timeoutMs;
+    // Heard of now, whatever the others say: it does not end while they are asked.
     sessions.touch(session, turns.nowMs);
-    client.sessionDecided(session);
+    this.options.confirm(() => {
+      if (client.isClosed) return;
+      if (session.closing) {
+        client.sessionDecided(undefined);
+        return;
+      }
+      // Only a client that knows the password takes the session from its owner (decision 030).
+      const { owner } = session;
+      if (owner !== undefined && owner !== client) (owner as SessionOwner).sessionMoved();
+      session.timeoutMs = timeoutMs;
+      sessions.touch(session, turns.nowMs);
+      client.sessionDecided(session);
+    });
   }
 
   /**

@@ -278,6 +278,14 @@ const BROADCAST: readonly EnsemblePlant[] = [
     },
   },
   {
+    name: 'session-by-the-leader-alone',
+    defect: 'a leader tells clients that their session goes on without asking a quorum',
+    serving: (_serving, driver) => {
+      if (driver.role.leader === undefined) return;
+      wrap(driver.role.leader as Open, 'confirm', (_confirm, decides) => decides());
+    },
+  },
+  {
     name: 'sync-by-the-learner-alone',
     defect: 'a learner answers a sync without asking its leader',
     serving: (serving, driver) => {
