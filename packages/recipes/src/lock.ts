@@ -14,3 +14,4 @@ export {
   type SemaphoreOptions,
   semaphore,
 } from './lock/semaphore.ts';
+export { type Lease, type LeaseOptions, tryLease } from './lock/try-lease.ts';

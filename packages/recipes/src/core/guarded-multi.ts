@@ -15,12 +15,12 @@ import {
  */
 export async function guardedMulti<const T extends readonly Op[]>(
   zk: Client,
-  held: readonly string[],
+  held: readonly { readonly path: string; readonly version?: number }[],
   ops: T,
   options: OpOptions | undefined,
   lost: (cause: ZkError, outcome: ZkError['outcome']) => ZkError,
 ): Promise<Results<T>> {
-  const checks = held.map((path) => ({ op: 'check', path }) as const);
+  const checks = held.map((znode) => ({ op: 'check', ...znode }) as const);
   try {
     const results: readonly unknown[] = await zk.multi([...checks, ...ops], options);
     return results.slice(checks.length) as unknown as Results<T>;

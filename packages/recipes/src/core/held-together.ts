@@ -41,7 +41,13 @@ export class HeldTogether implements Held {
       lockLost('guard', this.path, outcome, cause);
     if (this.signal.aborted) throw lost(this.signal.reason.cause, 'not-sent');
     if (this.releasing !== undefined) throw lost(undefined, 'not-sent');
-    return await guardedMulti(this.zk, this.paths, ops, options, lost);
+    return await guardedMulti(
+      this.zk,
+      this.paths.map((path) => ({ path })),
+      ops,
+      options,
+      lost,
+    );
   }
 
   look(): void {

@@ -131,10 +131,16 @@ export class HeldZnode implements Held {
       throw lockLost('guard', path, 'not-sent', (signal.reason as ZkError).cause);
     }
     if (this.isReleased) throw lockLost('guard', path, 'not-sent', undefined);
-    return await guardedMulti(this.zk, this.paths, ops, options, (cause, outcome) => {
-      this.lose(cause);
-      return lockLost('guard', path, outcome, cause);
-    });
+    return await guardedMulti(
+      this.zk,
+      this.paths.map((path) => ({ path })),
+      ops,
+      options,
+      (cause, outcome) => {
+        this.lose(cause);
+        return lockLost('guard', path, outcome, cause);
+      },
+    );
   }
 
   look(): void {
