@@ -91,7 +91,7 @@ test('a cache tells what is there, says ready, and then what changes', async () 
   await reader.stop();
   await cache[Symbol.asyncDispose]();
   expect(cache.stale).toBe(true);
-  expect(await world.world.watchCount()).toBe(0);
+  await expect.poll(() => world.world.watchCount(), WAIT).toBe(0);
   await zk.delete('/app', { recursive: true });
 });
 

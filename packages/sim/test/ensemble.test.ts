@@ -67,6 +67,10 @@ test.each([
     'a-session-at-a-leader-that-was-replaced',
   ],
   [
+    'a request that a learner has not read when its client goes on elsewhere is not done afterwards',
+    'a-request-of-a-former-connection',
+  ],
+  [
     'a write that a slow disk refuses after the faults have ended: the member is started again',
     'a-write-that-fails-after-the-faults',
   ],

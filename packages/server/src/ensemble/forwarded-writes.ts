@@ -146,6 +146,10 @@ export class ForwardedWrites implements WritePath {
       client.sessionDecided(undefined);
       return;
     }
+    // What its former connection here has not been read of must not be forwarded after this: the client may have gone on
+    // elsewhere by the time the leader hears of it.
+    const owner = this.options.serving.sessions.get(sessionId)?.owner as SessionOwner | undefined;
+    if (owner !== undefined && owner !== client) owner.sessionMoved();
     const waiting: WaitingReattach = { client, timeoutMs, afterZxid: -1 };
     const others = this.reattaches.get(sessionId);
     if (others === undefined) this.reattaches.set(sessionId, [waiting]);
