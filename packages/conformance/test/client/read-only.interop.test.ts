@@ -1,27 +1,32 @@
 // @zebu/client and Apache servers with readonlymode.enabled: two members have a quorum, the third is cut off from
-// both and only reads.
+// both and only reads. (zebu has no such mode: docs/decisions/090.)
 
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { connect } from '@zebu/client';
 import { expect } from 'vitest';
 import { ApacheEnsemble } from '../../src/apache-ensemble.ts';
+import { repositoryRoot } from '../../src/tools.ts';
 import { interopTest } from '../support.ts';
 
 const WAIT = { timeout: 60_000, interval: 50 };
 
+const READ_ONLY = {
+  version: '3.9.5',
+  voters: [1, 2, 3],
+  config: {
+    tickTime: '2000',
+    localSessionsEnabled: 'true',
+    localSessionsUpgradingEnabled: 'true',
+  },
+  systemProperties: { 'readonlymode.enabled': 'true' },
+} as const;
+
 /** Three members, of which the third is cut off after it has served `zk`. */
 async function cutOff() {
-  const ensemble = await ApacheEnsemble.make({
-    version: '3.9.5',
-    voters: [1, 2, 3],
-    config: {
-      tickTime: '2000',
-      localSessionsEnabled: 'true',
-      localSessionsUpgradingEnabled: 'true',
-    },
-    systemProperties: { 'readonlymode.enabled': 'true' },
-  });
+  const ensemble = await ApacheEnsemble.make(READ_ONLY);
   await ensemble.startAll();
   const address = (sid: number): string => `127.0.0.1:${ensemble.clientPort(sid)}`;
   const all = [1, 2, 3].map(address);
@@ -64,6 +69,47 @@ interopTest(
     await expect(connect({ servers: third, establishTimeoutMs: 3000 })).rejects.toMatchObject({
       code: 'CONNECTION_LOSS',
     });
+  },
+  undefined,
+  1,
+);
+
+interopTest(
+  'the example goes on reading from a member that has lost its quorum, and writes when that is back',
+  ['apache'],
+  240_000,
+  async () => {
+    await using ensemble = await ApacheEnsemble.make(READ_ONLY);
+    await ensemble.startAll();
+    const all = [1, 2, 3].map((sid) => `127.0.0.1:${ensemble.clientPort(sid)}`).join(',');
+    await using zk = await connect(all);
+    await zk.create('/example/visits', '0', { parents: 'persistent' });
+    await zk.close();
+    const example = join(repositoryRoot, 'packages', 'recipes', 'examples', 'read-only.ts');
+    const child = spawn(process.execPath, ['--conditions=@zebu/source', example, all], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines: string[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+    const ended = new Promise((resolve) => child.on('close', (code) => resolve(code)));
+    try {
+      await expect.poll(() => lines, WAIT).toEqual(['reads and writes: 0', 'written']);
+      await ensemble.stop(1);
+      await ensemble.stop(2);
+      await expect.poll(() => lines.slice(2), WAIT).toContain('not written: NOT_READONLY');
+      // Between the two stops it may have moved, and written once more.
+      const visits = lines.findLast((line) => line.startsWith('only reads: '))?.split(': ')[1];
+      expect(['1', '2']).toContain(visits);
+      const before = lines.length;
+      await Promise.all([ensemble.start(1), ensemble.start(2)]);
+      await expect.poll(() => lines.slice(before), WAIT).toContain('written');
+      expect(lines.slice(before)).toContain(`reads and writes: ${visits}`);
+      child.kill('SIGTERM');
+      expect(await ended).toBe(0);
+      expect(lines.at(-1)).toBe('stopped');
+    } finally {
+      child.kill('SIGKILL');
+    }
   },
   undefined,
   1,
