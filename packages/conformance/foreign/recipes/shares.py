@@ -2,13 +2,14 @@
 
 shares.py SERVERS queue PATH COUNT      puts COUNT items, and consumes until /stop is there
 shares.py SERVERS barrier PATH ROUNDS   waits at a barrier, and raises and lifts it
+shares.py SERVERS double PATH ROUNDS    enters and leaves a double barrier of three, with two others
 """
 
 import sys
 import time
 
 from kazoo.client import KazooClient
-from kazoo.recipe.barrier import Barrier
+from kazoo.recipe.barrier import Barrier, DoubleBarrier
 from kazoo.recipe.queue import LockingQueue
 
 servers, mode, path, count = sys.argv[1:5]
@@ -49,6 +50,16 @@ elif mode == "barrier":
         wait_for("/waits-there-%d" % i)
         gate.remove()
         wait_for("/passed-%d" % i)
+elif mode == "double":
+    for i in range(int(count)):
+        # One for each round: see docs/cookbook/barrier.md.
+        party = DoubleBarrier(zk, "%s-%d" % (path, i), 3)
+        party.enter()
+        if not party.participating:
+            raise SystemExit("it was not entered")
+        zk.create("/in-%d/kazoo" % i)
+        party.leave()
+        zk.create("/out-%d/kazoo" % i)
 else:
     raise SystemExit("no mode " + mode)
 zk.stop()

@@ -1,7 +1,7 @@
-// One queue and one barrier with kazoo, and one service registry with Curator's x-discovery, at once with @zebu/recipes.
+// One queue, one barrier and double barriers with kazoo, and one service registry with Curator's x-discovery, at once with @zebu/recipes.
 
 import { type Client, connect } from '@zebu/client';
-import { barrier } from '@zebu/recipes/barrier';
+import { barrier, doubleBarrier, type Party } from '@zebu/recipes/barrier';
 import { queue } from '@zebu/recipes/queue';
 import { registry } from '@zebu/recipes/registry';
 import { text } from '@zebu/recipes/typed';
@@ -105,6 +105,67 @@ const shareBarrier: Share = async (port) => {
   }
 };
 
+/** A path for each round. On one path kazoo's members, which never come back to a round, may hang: see the cookbook. */
+const shareDoubleBarrier: Share = async (port) => {
+  await using zk = await connect(`127.0.0.1:${port}`);
+  await using second = await connect(`127.0.0.1:${port}`);
+  for (let round = 0; round < ROUNDS; round++) {
+    await zk.create(`/in-${round}`);
+    await zk.create(`/out-${round}`);
+  }
+  const kazoo = kazooProgram('kazoo', 'shares.py', [
+    `127.0.0.1:${port}`,
+    'double',
+    '/together',
+    String(ROUNDS),
+  ]);
+  const countOf = async (path: string): Promise<number> => (await zk.children(path)).names.length;
+  try {
+    await kazoo.ready;
+    await zk.create('/go');
+    for (let round = 0; round < ROUNDS; round++) {
+      const path = `/together-${round}`;
+      const first = await enterAlone(zk, path);
+      const [a, b] = await Promise.all([first.entered, doubleBarrier(second, path, 3).enter()]);
+      // All three are in, kazoo's says so a moment later.
+      await expect.poll(() => countOf(`/in-${round}`), PATIENCE).toBe(1);
+      let isOver = false;
+      const leaving = a.leave().then(() => {
+        isOver = true;
+      });
+      await zk.sync('/');
+      // The third is in.
+      expect(isOver).toBe(false);
+      await Promise.all([leaving, b.leave()]);
+      await expect.poll(() => countOf(`/out-${round}`), PATIENCE).toBe(1);
+      expect(await zk.exists(path)).toSatisfy(
+        (stat: { numChildren: number } | undefined) => (stat?.numChildren ?? 0) === 0,
+      );
+    }
+    await kazoo.done;
+  } finally {
+    kazoo.kill();
+  }
+};
+
+/** Enters, and shows that it does not come in before the others do. */
+async function enterAlone(zk: Client, path: string): Promise<{ entered: Promise<Party> }> {
+  let isIn = false;
+  const entered = doubleBarrier(zk, path, 3)
+    .enter()
+    .then((party) => {
+      isIn = true;
+      return party;
+    });
+  entered.catch(() => {});
+  // It and kazoo's are there, and wait.
+  const members = async () => (await zk.exists(path))?.numChildren ?? 0;
+  await expect.poll(members, PATIENCE).toBe(2);
+  await zk.sync('/');
+  expect(isIn).toBe(false);
+  return { entered };
+}
+
 const shareRegistry: Share = async (port) => {
   await using zk = await connect(`127.0.0.1:${port}`);
   const services = registry(zk, '/services');
@@ -139,6 +200,7 @@ const shareRegistry: Share = async (port) => {
 const SHARED = [
   ['zebu and kazoo share a queue', ['kazoo'], shareQueue],
   ['zebu and kazoo share a barrier', ['kazoo'], shareBarrier],
+  ['zebu and kazoo share double barriers', ['kazoo'], shareDoubleBarrier],
   ["zebu and Curator's x-discovery find each other", ['curator'], shareRegistry],
 ] as const;
 
