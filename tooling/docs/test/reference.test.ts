@@ -17,15 +17,33 @@ function textsOf(folder: string): Map<string, string> {
   );
 }
 
-test('docs/reference is what the docstrings say now: if not, npm run pnpm -- run docs', () => {
-  const out = mkdtempSync(join(tmpdir(), 'zebu-reference-'));
-  try {
-    execFileSync(join(here, 'node_modules', '.bin', 'typedoc'), ['--out', out], {
-      cwd: here,
-      stdio: 'pipe',
-    });
-    expect(textsOf(out)).toEqual(textsOf(join(here, '..', '..', 'docs', 'reference', 'client')));
-  } finally {
-    rmSync(out, { recursive: true });
-  }
-}, 120_000);
+const PACKAGES = [
+  { name: 'client', options: 'typedoc.json' },
+  { name: 'recipes', options: 'typedoc.recipes.json' },
+];
+
+test.each(PACKAGES)(
+  'docs/reference/$name is what the docstrings say now: if not, npm run pnpm -- run docs',
+  ({ name, options }) => {
+    const out = mkdtempSync(join(tmpdir(), 'zebu-reference-'));
+    try {
+      const typedoc = join(here, 'node_modules', '.bin', 'typedoc');
+      execFileSync(typedoc, ['--options', options, '--out', out], { cwd: here, stdio: 'pipe' });
+      expect(textsOf(out)).toEqual(textsOf(join(here, '..', '..', 'docs', 'reference', name)));
+    } finally {
+      rmSync(out, { recursive: true });
+    }
+  },
+  120_000,
+);
+
+test('every entry point of @zebu/recipes has a page in the reference', () => {
+  const recipes = join(here, '..', '..', 'packages', 'recipes');
+  const manifest = JSON.parse(readFileSync(join(recipes, 'package.json'), 'utf8'));
+  const sources = Object.values<string | Record<string, string>>(manifest.exports)
+    .map((entry) => (typeof entry === 'string' ? undefined : entry['@zebu/source']))
+    .filter((source) => source !== undefined)
+    .sort();
+  const { entryPoints } = JSON.parse(readFileSync(join(here, 'typedoc.recipes.json'), 'utf8'));
+  expect(entryPoints).toEqual(sources.map((source) => join('../../packages/recipes', source)));
+});
