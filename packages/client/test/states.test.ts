@@ -148,4 +148,12 @@ test('who stops asking leaves no listener behind', async () => {
   expect(listeners()).toBe(1);
   await iterator.return();
   expect(listeners()).toBe(0);
+
+  const all = new Listeners<State>(new AbortSignals());
+  const counted = all as unknown as { all: Set<unknown> };
+  const other = statesOf(() => ({ state: CONNECTING, isLast: false }), all, undefined);
+  await other.next();
+  expect(counted.all.size).toBe(1);
+  await other.return();
+  expect(counted.all.size).toBe(0);
 });

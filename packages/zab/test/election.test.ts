@@ -2,8 +2,11 @@
 
 import { ElectionState, makeZxid, NO_VOTE } from '@zebu/protocol';
 import { describe, expect, test } from 'vitest';
+import { Election } from '../src/election.ts';
 import type { Notification } from '../src/index.ts';
-import { type Probe, vote } from './support/probe.ts';
+import type { Outbox } from '../src/outbox.ts';
+import { Quorum } from '../src/quorum.ts';
+import { LIMITS, type Probe, vote } from './support/probe.ts';
 import { elected, followerInfo, following, inSync, leaderInfo, looking } from './support/roles.ts';
 
 const z = makeZxid;
@@ -526,5 +529,55 @@ describe('edges of an election', () => {
     at(2 ** 52);
     expect(at(2 ** 52 + 2 ** 32)[0]).toContain(`round ${2 ** 52 + 2 ** 32} `);
     expect(at(2 ** 52 + 2 ** 33 + 1)).toEqual([]);
+  });
+});
+
+/** An election by itself: member `sid` of voters 1 to 3, in round 1, with the history of `FOR_3`. */
+function election(sid: number): Election {
+  const outbox = { vote: () => {} } as unknown as Outbox;
+  const voters = [1, 2, 3];
+  const config = { sid, voters, observer: sid > 3, configVersion: 0, limits: LIMITS };
+  const one = new Election(config, new Quorum(voters), outbox);
+  const candidate = sid > 3 ? NO_VOTE : sid;
+  one.start({ leader: candidate, zxid: z(5, 3), peerEpoch: 5 }, 0);
+  return one;
+}
+
+describe('an election', () => {
+  const FOR_1 = { ...FOR_3, leader: 1, electionEpoch: 1 };
+
+  test('settled members name this one, in this round: it leads, and in another round it does not', () => {
+    const now = election(1);
+    now.receive(2, { ...FOR_1, state: FOLLOWING }, 0);
+    expect(now.elected?.leader).toBe(1);
+    const earlier = election(1);
+    for (const sid of [2, 3])
+      earlier.receive(sid, { ...FOR_1, electionEpoch: 8, state: FOLLOWING }, 0);
+    expect(earlier.elected).toBe(undefined);
+  });
+
+  test('what is elected stays, whoever is found out of reach afterwards', () => {
+    const one = election(1);
+    one.receive(3, { ...FOR_3, electionEpoch: 1 }, 0);
+    one.receive(2, { ...FOR_3, electionEpoch: 1 }, 0);
+    const { elected: before } = one;
+    expect(before?.leader).toBe(3);
+    one.memberUnreachable(2, 0, true);
+    expect(one.elected).toBe(before);
+  });
+
+  test('nobody is elected by whoever is out of reach while this member has a role', () => {
+    const one = election(1);
+    one.receive(3, { ...FOR_3, electionEpoch: 1 }, 0);
+    one.memberUnreachable(2, 0, false);
+    expect(one.elected).toBe(undefined);
+    one.memberUnreachable(2, 0, true);
+    expect(one.elected?.leader).toBe(3);
+  });
+
+  test('an observer is not among those that have elected', () => {
+    const one = election(4);
+    for (const sid of [1, 2, 3]) one.receive(sid, { ...FOR_3, electionEpoch: 1 }, 0);
+    expect(one.elected).toMatchObject({ leader: 3, by: [1, 2, 3] });
   });
 });
