@@ -1,6 +1,5 @@
-import { type Client, connect } from '@zebu/client';
-import { FaultProxy } from '@zebu/fault-kit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Client } from '@zebu/client';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { barrier, doubleBarrier, type Party } from '../src/barrier.ts';
 import { FaultWorld, KINDS } from './every-fault.ts';
 import { PATIENCE } from './world.ts';
@@ -9,6 +8,7 @@ let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
+afterEach(() => world.endTest());
 afterAll(() => world[Symbol.asyncDispose]());
 
 function settled(promise: Promise<unknown>): { is: boolean } {
@@ -54,8 +54,8 @@ test('waiting at a barrier can be given up, and leaves no watch', async () => {
 });
 
 test('who waits at a barrier hears of its lifting across a lost connection', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   await barrier(world.other, '/gate').raise();
   const waiting = barrier(zk, '/gate').wait();
   await expect.poll(() => world.world.watchCount(), PATIENCE).toBe(1);

@@ -1,6 +1,5 @@
-import { type Client, connect } from '@zebu/client';
-import { FaultProxy } from '@zebu/fault-kit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Client } from '@zebu/client';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import {
   CacheFullError,
   type CacheItem,
@@ -15,6 +14,7 @@ let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
+afterEach(() => world.endTest());
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** What a reader of the changes has been told, as text, in order. */
@@ -170,8 +170,8 @@ test('more znodes than it may hold end a cache with an error that has the number
 
 test('a znode that was deleted and created again while nobody could hear is told of as both', async () => {
   const { other: zk } = world;
-  await using proxy = await FaultProxy.start(world.server);
-  await using reader = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const reader = await world.connect();
   await zk.create('/again/a', 'x', { parents: 'persistent' });
   await zk.create('/again/gone', 'x');
   await using cache = await treeCache(reader, '/again');
@@ -241,7 +241,7 @@ test('a thousand creates of one multi come in', async () => {
 
 test('znodes that may not be read are left out', async () => {
   const { other: zk } = world;
-  await using reader = await world.connect();
+  const reader = await world.connect();
   await zk.create('/mixed/open', 'x', { parents: 'persistent' });
   await zk.addAuth('digest', 'me:pw');
   await zk.create('/mixed/secret', 'x', { acl: [{ perms: 31, scheme: 'auth', id: '' }] });

@@ -1,6 +1,5 @@
-import { connect, ZkError } from '@zebu/client';
-import { FaultProxy } from '@zebu/fault-kit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ZkError } from '@zebu/client';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { counter } from '../src/counter.ts';
 import { expiringAtWrite, FaultWorld, KINDS } from './every-fault.ts';
 import { PATIENCE } from './world.ts';
@@ -9,6 +8,7 @@ let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
+afterEach(() => world.endTest());
 afterAll(() => world[Symbol.asyncDispose]());
 
 test('a counter counts, up and down, past what a double can', async () => {
@@ -57,8 +57,8 @@ test('the remembered adds stay few', async () => {
 });
 
 test('an add whose reply is lost is found among those of others, and counted once', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   const mine = counter(zk, '/lost');
   await mine.add(1);
   const theirs = counter(world.other, '/lost');
@@ -99,8 +99,8 @@ test.each([
     },
   ],
 ])('an add whose reply is lost is said to be unknown if %s', async (_, others) => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   const mine = counter(zk, '/unknown');
   await mine.add(1);
   let isLost = false;
@@ -122,8 +122,8 @@ test.each([
 });
 
 test('an add goes on in the next session, whether its read or its write meets the end of one', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   expect(await counter(zk, '/outlived').add(1)).toBe(1n);
   proxy.down();
   await expect.poll(() => zk.state.status, PATIENCE).not.toBe('connected');
@@ -136,8 +136,8 @@ test('an add goes on in the next session, whether its read or its write meets th
 });
 
 test('an add that is given up says whether it may be counted', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   const count = counter(zk, '/given-up');
   proxy.hold('to-client');
   const stopping = new AbortController();
@@ -172,7 +172,7 @@ test.each(KINDS)('adds through a fault are counted once: %s at every request', a
 });
 
 test('a counter that may not be read says so', async () => {
-  await using zk = await world.direct();
+  const zk = await world.direct();
   await zk.addAuth('digest', 'me:pw');
   await zk.create('/mine', '0', { acl: [{ perms: 31, scheme: 'auth', id: '' }] });
   const refused = counter(world.other, '/mine').add(1);

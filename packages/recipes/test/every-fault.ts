@@ -77,8 +77,18 @@ export class FaultWorld implements AsyncDisposable {
       .poll(() => below(this.other, path), { ...PATIENCE, message: `${name}: znodes left` })
       .toEqual([...stays].sort());
     await expect
-      .poll(() => this.world.watchCount(), { ...PATIENCE, message: `${name}: watches left` })
+      .poll(() => this.world.allWatchCount(), { ...PATIENCE, message: `${name}: watches left` })
       .toBe(0);
+  }
+
+  /** After each test, while its clients still live: nothing is held, and nothing watched. Then they end. */
+  async endTest(): Promise<void> {
+    this.proxy.heal();
+    try {
+      await this.world.nothingLeft();
+    } finally {
+      await this.world.closeClients();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

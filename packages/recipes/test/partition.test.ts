@@ -1,5 +1,5 @@
 import type { Client } from '@zebu/client';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type PartitionOptions, partition, rank } from '../src/partition.ts';
 import { FaultWorld, KINDS } from './every-fault.ts';
 import { PATIENCE } from './world.ts';
@@ -8,6 +8,7 @@ let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
+afterEach(() => world.endTest());
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** A session that ends is a moment in which its member does not know yet that others have its items. */

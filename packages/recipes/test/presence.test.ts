@@ -1,6 +1,6 @@
 import { type Client, connect, ZkError } from '@zebu/client';
-import { expireSession, FaultProxy } from '@zebu/fault-kit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expireSession } from '@zebu/fault-kit';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { group, HeldByOtherError, hold, type Presence } from '../src/presence.ts';
 import { json } from '../src/typed.ts';
 import { FaultWorld, KINDS } from './every-fault.ts';
@@ -10,6 +10,7 @@ let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
+afterEach(() => world.endTest());
 afterAll(() => world[Symbol.asyncDispose]());
 
 const direct = (): Promise<Client> => world.direct();
@@ -31,7 +32,7 @@ async function untilLive(presence: Presence): Promise<void> {
 }
 
 test('a presence is an ephemeral znode until it is disposed', async () => {
-  await using zk = await direct();
+  const zk = await direct();
   const presence = await hold(zk, '/here/me', 'a');
   expect(presence.live).toBe(true);
   expect(await ownerOf('/here/me')).toBe(zk.session.id);
@@ -46,7 +47,7 @@ test('a presence is an ephemeral znode until it is disposed', async () => {
 });
 
 test('it is created again, with the newest data, in the next session and when somebody deletes it', async () => {
-  await using zk = await direct();
+  const zk = await direct();
   await using presence = await hold(zk, '/kept', 'a');
   await presence.update('b');
   const first = zk.session;
@@ -60,8 +61,8 @@ test('it is created again, with the newest data, in the next session and when so
 });
 
 test('a path that another session holds is a conflict, or is waited for', async () => {
-  await using holder = await direct();
-  await using zk = await direct();
+  const holder = await direct();
+  const zk = await direct();
   const first = await hold(holder, '/taken', 'first');
   const refused = hold(zk, '/taken', 'second');
   await expect(refused).rejects.toThrow(new HeldByOtherError('/taken', holder.session.id));
@@ -77,14 +78,14 @@ test('a path that another session holds is a conflict, or is waited for', async 
 });
 
 test('two that hold one path in one session are in conflict, and neither deletes the other', async () => {
-  await using zk = await direct();
+  const zk = await direct();
   await using _ = await hold(zk, '/twice', 'first');
   await expect(hold(zk, '/twice', 'second')).rejects.toThrow(HeldByOtherError);
   expect(await dataOf('/twice')).toBe('first');
 });
 
 test('a znode that is not ephemeral is a conflict', async () => {
-  await using zk = await direct();
+  const zk = await direct();
   await world.other.create('/plain', 'x');
   await expect(hold(zk, '/plain', 'a')).rejects.toThrow(
     '/plain is held by a znode that is not ephemeral',
@@ -93,8 +94,8 @@ test('a znode that is not ephemeral is a conflict', async () => {
 });
 
 test('who takes the path between two sessions is told of as a conflict, and keeps it', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   await using presence = await hold(zk, '/lost', 'mine');
   proxy.down();
   await expireSession(world.server, zk.session);
@@ -115,7 +116,7 @@ test('who takes the path between two sessions is told of as a conflict, and keep
 test('the znode of a session of ours that the server still keeps is replaced in one txn', async () => {
   // The client is sure that its session is over after 4/3 of the timeout, the server when it next looks: here never,
   // because the session is kept alive by a second connection.
-  await using proxy = await FaultProxy.start(world.server);
+  const { proxy } = world;
   await using zk = await connect({
     servers: proxy.connectString + world.root,
     sessionTimeoutMs: 4000,
@@ -149,8 +150,8 @@ test('the znode of a session of ours that the server still keeps is replaced in 
 });
 
 test('a dispose that races a reconnect leaves nothing', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   const presence = await hold(zk, '/racing', 'a');
   proxy.down();
   await expireSession(world.server, zk.session);
@@ -163,8 +164,8 @@ test('a dispose that races a reconnect leaves nothing', async () => {
 });
 
 test('a hold that is given up without a connection leaves nothing', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   proxy.down();
   await expect.poll(() => zk.state.status, WAIT).toBe('suspended');
   const stopping = new AbortController();
@@ -217,13 +218,13 @@ test.each(KINDS)('aborting a hold at every request, hurt by %s, leaves nothing',
 });
 
 test('a TTL presence is there for its time after its process is gone, and is adopted by the next', async () => {
-  await using zk = await direct();
+  const zk = await direct();
   const presence = await hold(zk, '/ttl/me', 'a', { ttlMs: 60_000 });
   expect(presence.live).toBe(true);
   expect(await world.other.children('/ttl/me')).toMatchObject({ names: ['touch'] });
   await presence.update('b');
   expect(await dataOf('/ttl/me')).toBe('b');
-  await using next = await direct();
+  const next = await direct();
   await using again = await hold(next, '/ttl/me', 'c', { ttlMs: 60_000 });
   expect(await dataOf('/ttl/me')).toBe('c');
   expect(await ownerOf('/ttl/me')).toBe(0n);
@@ -235,7 +236,7 @@ test('a TTL presence is there for its time after its process is gone, and is ado
 });
 
 test('a TTL presence is touched before its time is over, and made again if it was deleted', async () => {
-  await using zk = await direct();
+  const zk = await direct();
   await using presence = await hold(zk, '/touched', 'a', { ttlMs: 300 });
   const version = async (): Promise<number> =>
     (await world.other.exists('/touched/touch'))?.version ?? -1;
@@ -257,7 +258,7 @@ test.each(KINDS)('a TTL presence through a fault: %s at every request', async (k
 });
 
 test('a group is who has joined, with their values', async () => {
-  await using zk = await direct();
+  const zk = await direct();
   const workers = group(zk, '/group', json<{ load: number }>());
   const stopping = new AbortController();
   const seen: Record<string, { load: number }>[] = [];

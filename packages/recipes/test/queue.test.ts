@@ -1,6 +1,5 @@
-import { type Client, connect, ZkError } from '@zebu/client';
-import { FaultProxy } from '@zebu/fault-kit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Client, ZkError } from '@zebu/client';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type QueueItem, queue } from '../src/queue.ts';
 import { json, text } from '../src/typed.ts';
 import { FaultWorld, KINDS } from './every-fault.ts';
@@ -10,6 +9,7 @@ let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
+afterEach(() => world.endTest());
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** What a queue leaves: its directories. */
@@ -55,7 +55,7 @@ test('items come out in the order of priority, and of one priority in the order 
 test('a consumer that waits gets what is put later', async () => {
   const { other: zk } = world;
   const taking = take(zk, '/later', text(), 2);
-  await using producer = await world.direct();
+  const producer = await world.direct();
   await using work = queue(producer, '/later', text());
   await work.put('a');
   await work.put('b');
@@ -165,7 +165,7 @@ test('each of many items goes to one of many consumers', async () => {
 
 test('put waits while the queue is full, and leaves no watch', async () => {
   const { other: zk, proxy } = world;
-  await using hurt = await world.connect();
+  const hurt = await world.connect();
   await using work = queue(hurt, '/full', text(), { maxSize: 2 });
   await work.put('a');
   await work.put('b');
@@ -206,7 +206,7 @@ test('an item that the codec refuses is told of, stays, and holds up nobody', as
 });
 
 test('a consumer whose session ends is told, cannot acknowledge, and another gets the item', async () => {
-  await using hurt = await world.direct();
+  const hurt = await world.direct();
   await using work = queue(world.other, '/expired', text());
   await work.put('a');
   for await (const item of queue(hurt, '/expired', text()).consume()) {
@@ -223,8 +223,8 @@ test('a consumer whose session ends is told, cannot acknowledge, and another get
 });
 
 test('an acknowledgement whose reply is lost is carried through, and said to be done', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   await using work = queue(world.other, '/acked', text());
   await work.put('a');
   await work.put('b');
@@ -252,7 +252,7 @@ test('an acknowledgement whose reply is lost is carried through, and said to be 
 
 test('the claim of an item that vanished is taken back', async () => {
   const { other: zk } = world;
-  await using hurt = await world.connect();
+  const hurt = await world.connect();
   await using work = queue(zk, '/vanished', text());
   await work.put('a');
   const path = await work.put('b');

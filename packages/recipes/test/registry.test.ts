@@ -1,6 +1,6 @@
-import { type Client, connect, ZkError } from '@zebu/client';
-import { expireSession, FaultProxy } from '@zebu/fault-kit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Client, ZkError } from '@zebu/client';
+import { expireSession } from '@zebu/fault-kit';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { HeldByOtherError } from '../src/presence.ts';
 import { curatorJson, type Instance, registry } from '../src/registry.ts';
 import { FaultWorld, KINDS } from './every-fault.ts';
@@ -10,6 +10,7 @@ let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
+afterEach(() => world.endTest());
 afterAll(() => world[Symbol.asyncDispose]());
 
 const instance = (id: string, port = 80): Instance => ({ id, host: '10.0.0.1', port });
@@ -54,7 +55,7 @@ test('an instance is written in the JSON of Curator, and read from it', () => {
 });
 
 test('who registers is found, updated and gone, and what is no instance is left out', async () => {
-  await using zk = await world.direct();
+  const zk = await world.direct();
   const services = registry(zk, '/services');
   const list = following(zk, '/services', 'api');
   await expect.poll(list.ids, PATIENCE).toEqual([]);
@@ -76,7 +77,7 @@ test('who registers is found, updated and gone, and what is no instance is left 
 });
 
 test('after the end of a session the newest data is registered again', async () => {
-  await using zk = await world.direct();
+  const zk = await world.direct();
   await using me = await registry(zk, '/again').register('api', instance('a', 1));
   await me.update({ host: '10.0.0.1', port: 2 });
   await expireSession(world.server, zk.session);
@@ -96,8 +97,8 @@ test('after the end of a session the newest data is registered again', async () 
 });
 
 test('an unregistration that races a reconnect leaves nothing', async () => {
-  await using proxy = await FaultProxy.start(world.server);
-  await using zk = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const zk = await world.connect();
   const me = await registry(zk, '/race').register('api', instance('a'));
   proxy.down();
   await expireSession(world.server, zk.session);
@@ -111,7 +112,7 @@ test('an unregistration that races a reconnect leaves nothing', async () => {
 });
 
 test('a watcher of 1,000 instances that come and go ends up with those that are there', async () => {
-  await using zk = await world.direct();
+  const zk = await world.direct();
   await world.other.create('/many/api', undefined, { parents: 'persistent' });
   const list = following(zk, '/many', 'api');
   const codec = curatorJson('api');
@@ -134,7 +135,7 @@ test('a watcher of 1,000 instances that come and go ends up with those that are 
 });
 
 test('a resolver picks in turn, sticks to one, and leaves out what is down or disabled', async () => {
-  await using zk = await world.direct();
+  const zk = await world.direct();
   const services = registry(zk, '/pick');
   await using turns = await services.resolver('api', { strategy: 'round-robin' });
   expect(turns.pick()).toBeUndefined();

@@ -1,6 +1,5 @@
-import { connect, ZkError } from '@zebu/client';
-import { FaultProxy } from '@zebu/fault-kit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ZkError } from '@zebu/client';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { json, text } from '../src/typed.ts';
 import { type SharedValue, watchValue } from '../src/value.ts';
 import { expiringAtWrite, FaultWorld, KINDS } from './every-fault.ts';
@@ -10,6 +9,7 @@ let world: FaultWorld;
 beforeAll(async () => {
   world = await FaultWorld.start();
 });
+afterEach(() => world.endTest());
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** Until a reading passes. */
@@ -46,7 +46,7 @@ test('a value is what the znode holds, through set, delete and create', async ()
 
 test('a znode that is deleted and created again with the same version is a change', async () => {
   const { other: zk } = world;
-  await using reader = await world.connect();
+  const reader = await world.connect();
   await zk.create('/same', 'a');
   await using value = await watchValue(reader, '/same', text());
   const seen: (number | undefined)[] = [];
@@ -79,7 +79,7 @@ test('a change between the event and the read is not lost, and a burst ends with
       if (now === 10_000) return;
     }
   })();
-  await using writer = await world.direct();
+  const writer = await world.direct();
   const sets = Array.from({ length: 10_000 }, (_, i) => writer.set('/burst', String(i + 1)));
   await Promise.all(sets);
   await following;
@@ -113,8 +113,8 @@ test('bytes that the codec refuses come as an error, the value stays, and the ne
 
 test('a value is stale while the connection is lost, and until it has been read again', async () => {
   const { other: zk } = world;
-  await using proxy = await FaultProxy.start(world.server);
-  await using reader = await connect(proxy.connectString + world.root);
+  const { proxy } = world;
+  const reader = await world.connect();
   await zk.create('/stale', 'a');
   await using value = await watchValue(reader, '/stale', text());
   proxy.down();
@@ -166,7 +166,7 @@ test('the end of the client ends the readers', async () => {
 test('a znode that may not be read rejects the start, and later comes as an error', async () => {
   const { other: zk } = world;
   await zk.create('/secret', 'a');
-  await using reader = await world.connect();
+  const reader = await world.connect();
   await using value = await watchValue(reader, '/secret', text());
   const { acl } = await zk.getAcl('/secret');
   await zk.addAuth('digest', 'me:pw');
@@ -240,7 +240,7 @@ test.each(KINDS)(
 );
 
 test('an update goes on in the next session', async () => {
-  await using zk = await world.connect();
+  const zk = await world.connect();
   await world.other.create('/outlived', 'one');
   await using value = await watchValue(expiringAtWrite(zk), '/outlived', text());
   expect((await value.update((before) => `${before}, two`)).version).toBe(1);

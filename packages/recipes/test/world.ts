@@ -3,7 +3,14 @@
 // at its end nothing may be left of it: no watch, and no ephemeral znode.
 
 import { type Client, type ConnectOptions, connect } from '@zebu/client';
-import { cutPoints, expireSession, type FaultKind, FaultProxy, watchCount } from '@zebu/fault-kit';
+import {
+  allWatchCount,
+  cutPoints,
+  expireSession,
+  type FaultKind,
+  FaultProxy,
+  watchCount,
+} from '@zebu/fault-kit';
 import { type Ensemble, startEnsemble, startServer, type ZebuServer } from '@zebu/server';
 import { expect } from 'vitest';
 
@@ -74,10 +81,14 @@ export class World implements AsyncDisposable {
     return expireSession(this.address, zk.session);
   }
 
-  /** Of all servers. */
-  async watchCount(): Promise<number> {
-    const counts = await Promise.all(this.addresses.map((address) => watchCount(address)));
-    return counts.reduce((sum, count) => sum + count, 0);
+  /** Watches of data, of all servers. */
+  watchCount(): Promise<number> {
+    return this.sum(watchCount);
+  }
+
+  /** Watches of data and of children, of all servers. */
+  allWatchCount(): Promise<number> {
+    return this.sum(allWatchCount);
   }
 
   /** Paths of all ephemeral znodes below, whoever's they are. */
@@ -100,7 +111,7 @@ export class World implements AsyncDisposable {
       .poll(() => this.ephemerals(), { ...PATIENCE, message: `${message} znodes are left` })
       .toEqual([]);
     await expect
-      .poll(() => this.watchCount(), { ...PATIENCE, message: `${message} watches are left` })
+      .poll(() => this.allWatchCount(), { ...PATIENCE, message: `${message} watches are left` })
       .toBe(0);
   }
 
@@ -114,6 +125,11 @@ export class World implements AsyncDisposable {
     await this.other.close();
     await this.proxy[Symbol.asyncDispose]();
     await this.own?.[Symbol.asyncDispose]();
+  }
+
+  private async sum(count: (server: Address) => Promise<number>): Promise<number> {
+    const counts = await Promise.all(this.addresses.map((address) => count(address)));
+    return counts.reduce((sum, one) => sum + one, 0);
   }
 
   private async connectTo(servers: string, options: Partial<ConnectOptions>): Promise<Client> {
@@ -175,7 +191,7 @@ async function startOwn(): Promise<
 > {
   // Short ticks: sessions may be short, for the tests that have to see one end.
   const words = {
-    fourLetterWhitelist: ['wchs', 'srvr'],
+    fourLetterWhitelist: ['mntr', 'wchs', 'srvr'],
     extendedTypesEnabled: true,
     tickTimeMs: 500,
     maxSessionTimeoutMs: 60_000,

@@ -24,10 +24,18 @@ export function fourLetterWord(
   });
 }
 
-/** How many watches the server has, of all its clients: the total of `wchs`. */
+/** How many watches of data the server has, of all its clients: the total of `wchs`, which leaves out those of children. */
 export async function watchCount(server: Address): Promise<number> {
   const answer = await fourLetterWord(server, 'wchs');
   const total = /^Total watches:(\d+)/m.exec(answer)?.[1];
   if (total === undefined) throw new Error(`wchs answered ${JSON.stringify(answer)}`);
+  return Number(total);
+}
+
+/** How many entries both tables of watches have, those of data and those of children: `zk_watch_count` of `mntr`. */
+export async function allWatchCount(server: Address): Promise<number> {
+  const answer = await fourLetterWord(server, 'mntr');
+  const total = /^zk_watch_count\t(\d+)/m.exec(answer)?.[1];
+  if (total === undefined) throw new Error(`mntr answered ${JSON.stringify(answer)}`);
   return Number(total);
 }

@@ -11,5 +11,5 @@ export {
   type ReplyFate,
   type RequestFate,
 } from './fault-proxy.ts';
-export { fourLetterWord, watchCount } from './four-letter-word.ts';
+export { allWatchCount, fourLetterWord, watchCount } from './four-letter-word.ts';
 export { stopProcess } from './stop-process.ts';
