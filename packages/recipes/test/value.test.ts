@@ -1,4 +1,9 @@
-import { ZkError } from '@zebu/client';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, ZkError } from '@zebu/client';
+import { FaultProxy } from '@zebu/fault-kit';
+import { startServer } from '@zebu/server';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { json, text } from '../src/typed.ts';
 import { type SharedValue, watchValue } from '../src/value.ts';
@@ -135,6 +140,54 @@ test('a value is stale while the connection is lost, and until it has been read 
   await until(value, (now) => now === 'b');
   await expect.poll(() => value.stale, WAIT).toBe(false);
   await zk.delete('/stale');
+});
+
+test('a server that knows less than was read is refused, so that no reconnect takes a reading back', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'zebu-value-'));
+  try {
+    // The one that lags is a copy of the other one's directory, made before the last write.
+    const start = (name: string) => startServer({ port: 0, dataDir: join(folder, name) });
+    let ahead = await start('ahead');
+    {
+      await using writer = await connect(`127.0.0.1:${ahead.port}`);
+      await writer.create('/value', '1');
+    }
+    await ahead.close();
+    await cp(join(folder, 'ahead'), join(folder, 'lagging'), { recursive: true });
+    ahead = await start('ahead');
+    await using lagging = await start('lagging');
+    await using proxy = await FaultProxy.start({ port: lagging.port });
+    await using zk = await connect(`127.0.0.1:${ahead.port}`);
+    await zk.set('/value', '2');
+    await using value = await watchValue(zk, '/value', json<number>());
+    const seen: (number | undefined)[] = [];
+    const following = (async () => {
+      for await (const { value: now } of value.changes()) {
+        seen.push(now);
+        if (now === 3) return;
+      }
+    })();
+    await expect.poll(() => seen, WAIT).toEqual([2]);
+    zk.setServers(proxy.connectString);
+    await ahead.close();
+    await expect.poll(() => proxy.connectionCount, WAIT).toBeGreaterThanOrEqual(2);
+    expect(value.stale).toBe(true);
+    expect(value.current).toBe(2);
+    ahead = await start('ahead');
+    zk.setServers(`127.0.0.1:${ahead.port}`);
+    await using writer = await connect(`127.0.0.1:${ahead.port}`);
+    await writer.set('/value', '3');
+    await following;
+    // What the copy knows is never told.
+    expect(new Set(seen)).toEqual(new Set([2, 3]));
+    expect(zk.session.generation).toBe(1);
+    await value[Symbol.asyncDispose]();
+    await zk.close();
+    await writer.close();
+    await ahead.close();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test('aborting the signal ends the value and takes its watch away', async () => {
