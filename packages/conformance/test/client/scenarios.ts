@@ -247,6 +247,54 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'a thousand creates of which the last is refused leave nothing, and say which it was',
+    async run({ zk }) {
+      await zk.create('/taken');
+      const ops = Array.from({ length: 999 }, (_, i) => ({
+        op: 'create' as const,
+        path: `/n${i}`,
+        data: 'x'.repeat(100),
+      }));
+      await assert.rejects(zk.multi([...ops, { op: 'create', path: '/taken' }]), (error) => {
+        assert.ok(error instanceof MultiError);
+        assert.equal(error.index, 999);
+        assert.equal(error.opErrors.length, 1000);
+        const refused = error.opErrors.map((opError) => opError?.code);
+        assert.deepEqual(refused, [...Array(999).fill(undefined), 'NODE_EXISTS']);
+        return true;
+      });
+      assert.deepEqual((await zk.children('/')).names, ['taken']);
+    },
+  },
+  {
+    name: 'sequential creates in one multi get numbers that differ, in order',
+    async run({ zk }) {
+      const ops = Array.from({ length: 100 }, () => ({
+        op: 'create' as const,
+        path: '/s-',
+        options: { sequential: true },
+      }));
+      const paths = (await zk.multi(ops)).map(({ path }) => path);
+      assert.equal(new Set(paths).size, 100);
+      assert.deepEqual(paths, paths.toSorted());
+      assert.deepEqual((await zk.children('/')).names.map((name) => `/${name}`).toSorted(), paths);
+    },
+  },
+  {
+    name: 'a recursive stream hears of a thousand creates of one multi, in order',
+    async run({ zk, open }) {
+      const other = await open();
+      await zk.create('/r');
+      await using stream = await zk.watch('/r', { recursive: true, buffer: 2000 });
+      const paths = Array.from({ length: 1000 }, (_, i) => `/r/n${i}`);
+      await other.multi(paths.map((path) => ({ op: 'create', path }) as const));
+      assert.deepEqual(briefly(await take(stream, 1001)), [
+        'resync established',
+        ...paths.map((path) => `created ${path}`),
+      ]);
+    },
+  },
+  {
     name: 'a request over the limit is refused here, and the connection stays',
     async run({ zk }) {
       await zk.create('/a');
