@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Client, ZkError } from '@zebu/client';
+import { type Client, type State, ZkError } from '@zebu/client';
 import { stopProcess } from '@zebu/fault-kit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -394,6 +394,57 @@ describe('a mutex', () => {
     expect(held.signal.aborted).toBe(false);
     await held.release();
     await revoke(world.other, held.path);
+    await world.nothingLeft();
+  });
+});
+
+describe('on a server that only reads', () => {
+  /** The client, as it were if its server had lost its quorum: zebu has no server that only reads. */
+  function onReadOnlyServer(zk: Client): { zk: Client; turn: (readOnly: boolean) => void } {
+    let readOnly = true;
+    const listeners = new Set<(state: State) => void>();
+    const view: Client = Object.create(zk, {
+      state: { get: () => ({ ...zk.state, readOnly }) },
+      on: {
+        value: (event: 'state', listener: (state: State) => void): Disposable => {
+          expect(event).toBe('state');
+          listeners.add(listener);
+          return { [Symbol.dispose]: () => listeners.delete(listener) };
+        },
+      },
+    });
+    const turn = (to: boolean): void => {
+      readOnly = to;
+      for (const listener of [...listeners]) listener(view.state);
+    };
+    return { zk: view, turn };
+  }
+
+  test.each(['strict', 'lease'] as const)(
+    'nothing is granted under %s, whoever is first in line',
+    async (onSuspend) => {
+      const path = newPath();
+      const { zk, turn } = onReadOnlyServer(world.other);
+      const acquiring = mutex(zk, path, { onSuspend }).acquire();
+      await expect.poll(() => countOf(path), PATIENCE).toBe(1);
+      expect(await isOpen(acquiring, world.other)).toBe(true);
+      turn(false);
+      await (await acquiring).release();
+      await world.nothingLeft();
+    },
+  );
+
+  test('what is held strictly is given up, and what is held by a lease is not', async () => {
+    const { zk, turn } = onReadOnlyServer(world.other);
+    turn(false);
+    const strict = await mutex(zk, newPath()).acquire();
+    const lease = await mutex(zk, newPath(), { onSuspend: 'lease' }).acquire();
+    turn(true);
+    expect(strict.signal.reason).toMatchObject({ code: 'LOCK_LOST' });
+    expect(lease.signal.aborted).toBe(false);
+    turn(false);
+    await strict.release();
+    await lease.release();
     await world.nothingLeft();
   });
 });
