@@ -1,5 +1,7 @@
 // The core of the ensemble alone, in an engine of its own: a fixed range of seeds, and that a seed is a run.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Coverage } from '../src/zab-engine/coverage.ts';
 import { runZabSeed } from '../src/zab-engine/run-zab-seed.ts';
@@ -21,6 +23,15 @@ describe('the ensemble of cores', () => {
     for (const name of ['election', 'DIFF', 'TRUNC', 'SNAP', 'barrier', 'torn batch', 'wiped']) {
       expect({ name, met: coverage.get(name) > 0 }).toEqual({ name, met: true });
     }
+  });
+
+  test('a member whose disk was wiped is not made a leader by votes for what it was', () => {
+    const text = readFileSync(
+      join(import.meta.dirname, 'plans', 'zab-votes-for-what-was-wiped.json'),
+      'utf8',
+    );
+    const plan = JSON.parse(text);
+    expect(runZabSeed(plan.seed, { plan }).failure?.message).toBe(undefined);
   });
 
   test.each([7, 42, 1003])('seed %i is one run', (seed) => {

@@ -96,6 +96,8 @@ export class Election {
       this.outbox.vote(sid, this.notificationOf(this.proposal));
     }
     if (!this.quorum.isVoter(vote.leader)) return;
+    // For what this member was before its disk was wiped, or its history thrown away: it must not lead by that.
+    if (vote.leader === this.config.sid && isBetter(vote, this.initial)) return;
     switch (vote.state) {
       case ElectionState.LOOKING:
         this.receiveLooking(sid, vote, now);

@@ -556,6 +556,21 @@ describe('an election', () => {
     expect(earlier.elected).toBe(undefined);
   });
 
+  test('votes for a history that this member has lost do not make it lead', () => {
+    const better = { ...FOR_1, peerEpoch: 6 };
+    const longer = { ...FOR_1, zxid: z(5, 4) };
+    for (const lost of [better, longer]) {
+      for (const state of [LOOKING, FOLLOWING]) {
+        const one = election(1);
+        for (const sid of [2, 3]) one.receive(sid, { ...lost, state }, 0);
+        expect([one.elected, one.answer().peerEpoch]).toEqual([undefined, 5]);
+      }
+    }
+    const same = election(1);
+    for (const sid of [2, 3]) same.receive(sid, { ...FOR_1, state: LOOKING }, 0);
+    expect(same.elected?.leader).toBe(1);
+  });
+
   test('what is elected stays, whoever is found out of reach afterwards', () => {
     const one = election(1);
     one.receive(3, { ...FOR_3, electionEpoch: 1 }, 0);
